@@ -1,0 +1,58 @@
+"""Writes the samples that lie in ``data/``: ``python -m course_utils.data.sample``.
+
+The files are what a learner with a folder of pictures has; lessons show with them how files
+become batches. ``data/news_cards/README.md`` is their data card.
+"""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from course_utils.data import news_cards, trick_cards
+from course_utils.environment import course_root
+
+# Less noise than the lessons' cards: noise does not compress, and the folder has to stay small.
+SAMPLE = {"n": 600, "seed": 2024, "image_noise": 0.02}
+COLUMNS = ("file", "headline", "section", "match", "split")
+
+Rows = dict[str, Any]
+
+
+def make_sample() -> Rows:
+    """The 600 cards of ``data/news_cards``, and the ``file`` that each picture lies in."""
+    dials = dict(SAMPLE)
+    rows = news_cards.make(dials.pop("n"), dials.pop("seed"), **dials)
+    names = [news_cards.SECTIONS[section] for section in rows["section"]]
+    rows["file"] = [
+        f"{split}/{name}/{number:04d}.png"
+        for number, (split, name) in enumerate(zip(rows["split"], names, strict=True), start=1)
+    ]
+    return rows
+
+
+def write(rows: Rows, folder: Path, table: str, columns: tuple[str, ...]) -> None:
+    """Write rows as PNG files and a CSV table; sections by name."""
+    for image, file in zip(rows["image"], rows["file"], strict=True):
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path, optimize=True)
+    named = rows | {"section": [news_cards.SECTIONS[section] for section in rows["section"]]}
+    with (folder / table).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*(named[column] for column in columns), strict=True))
+
+
+def main(root: Path | None = None) -> None:
+    """Write both samples under ``root``/data."""
+    data = (root or course_root()) / "data"
+    write(make_sample(), data / "news_cards", "headlines.csv", COLUMNS)
+    tricks = trick_cards.draw()
+    tricks["file"] = [f"{number:02d}.png" for number in range(1, len(tricks["trick"]) + 1)]
+    write(tricks, data / "trick_cards", "headlines.csv", (*COLUMNS, "trick"))
+
+
+if __name__ == "__main__":
+    main()

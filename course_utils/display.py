@@ -1,0 +1,151 @@
+"""How a lesson shows things: figures with a description, claims, and the palette.
+
+``show`` writes the picture as HTML with an ``alt`` text, because notebooks, JupyterLab and
+exported pages all honour ``<img alt>`` and most of them ignore other places for it.
+"""
+
+import base64
+import html
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from course_utils.environment import is_smoke
+
+# Okabe and Ito's colours for readers with any kind of colour vision, one for each thing that
+# the course draws again and again. Figures use markers or labels beside them.
+PALETTE = {
+    "image": "#0072B2",
+    "text": "#D55E00",
+    "both": "#009E73",
+    "audio": "#CC79A7",
+    "ceiling": "#000000",
+    "majority": "#999999",
+    "highlight": "#E69F00",
+    "quiet": "#56B4E9",
+}
+
+
+def in_notebook() -> bool:
+    """Whether this code runs under a Jupyter kernel."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
+def image_bundle(figure: Figure, alt: str) -> dict[str, str]:
+    """The figure as a display bundle: ``text/html`` with an alt text, and ``image/png``."""
+    buffer = io.BytesIO()
+    # Without Software=None the file would hold matplotlib's version and change with it.
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+    png = base64.b64encode(buffer.getvalue()).decode("ascii")
+    tag = (
+        f'<img alt="{html.escape(alt, quote=True)}" style="max-width: 100%"'
+        f' src="data:image/png;base64,{png}">'
+    )
+    return {"text/html": tag, "image/png": png, "text/plain": alt}
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a matplotlib figure with a text for those who cannot see it, and close it.
+
+    ``alt`` says what the figure shows ("the curve falls and levels off"), not what it is
+    ("a line plot"). Outside a notebook the text is printed.
+
+    Raises ValueError if ``alt`` is empty.
+    """
+    if not alt.strip():
+        raise ValueError("show(figure, alt=...) needs a sentence that says what the figure shows")
+    if in_notebook():
+        from IPython.display import display
+
+        display(image_bundle(figure, alt), raw=True)
+    else:
+        print(f"[figure] {alt}")
+    _close(figure)
+
+
+def _close(figure: Figure) -> None:
+    # A figure made without pyplot has nothing to close, and pyplot need not be loaded for it.
+    import sys
+
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close(figure)
+
+
+def display_html(markup: str, plain: str) -> None:
+    """Display ``markup`` in a notebook and print ``plain`` elsewhere."""
+    if in_notebook():
+        from IPython.display import display
+
+        display({"text/html": markup, "text/plain": plain}, raw=True)
+    else:
+        print(plain)
+
+
+def claim(text: str, ok: Any, trained: bool = False) -> None:
+    """State something that the lesson relies on, and stop if it is not so.
+
+    text: the statement, as a reader would say it.
+    ok: whether it holds; anything with a single truth value.
+    trained: the claim rests on a trained model, so under ``COURSE_SMOKE=1``, where models are
+        hardly trained, a false one is remarked on instead of raised.
+
+    Raises AssertionError with the statement when it does not hold.
+    """
+    if bool(ok):
+        message, colour = f"holds: {text}", PALETTE["both"]
+    elif trained and is_smoke():
+        message, colour = f"not tested in a smoke run: {text}", PALETTE["majority"]
+    else:
+        raise AssertionError(f"claim does not hold: {text}")
+    markup = (
+        f'<div style="border-left: 4px solid {colour}; padding-left: 0.6em">'
+        f"<b>Claim</b> {html.escape(message)}</div>"
+    )
+    display_html(markup, f"Claim {message}")
+
+
+def table(values: Mapping[str, Any], columns: tuple[str, str] = ("name", "value")) -> Any:
+    """A two-column pandas table of a mapping, for the end of a cell."""
+    import pandas as pd
+
+    return pd.DataFrame(list(values.items()), columns=list(columns)).set_index(columns[0])
+
+
+def card_wall(
+    rows: Mapping[str, Any],
+    right: Mapping[str, Sequence[bool]] | None = None,
+    titles: Sequence[str] | None = None,
+    columns: int = 4,
+) -> Figure:
+    """Cards side by side: each picture with its headline under it and a title over it.
+
+    rows: a dict with ``image`` (n, H, W, 3) and ``headline``, n strings.
+    right: {model name: n truth values}; under each card stands which models got it right.
+    titles: n short strings; by default the cards' ``trick``, if they have one.
+    """
+    n = len(rows["headline"])
+    titles = titles or rows.get("trick") or [""] * n
+    lines = -(-n // columns)
+    figure = Figure(figsize=(2.5 * columns, (2.5 + 0.2 * len(right or ())) * lines))
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.axis("off")
+    for i, axis in zip(range(n), axes, strict=False):
+        axis.imshow(rows["image"][i])
+        axis.set_title(textwrap.fill(titles[i], 26), fontsize=9)
+        caption = textwrap.fill(rows["headline"][i], 30)
+        axis.text(0.5, -0.04, caption, transform=axis.transAxes, ha="center", va="top", fontsize=8)
+        for line, (model, hits) in enumerate((right or {}).items()):
+            mark, colour = ("right", PALETTE["both"]) if hits[i] else ("wrong", PALETTE["text"])
+            axis.text(0.5, -0.32 - 0.11 * line, f"{model}: {mark}", transform=axis.transAxes,
+                      ha="center", va="top", fontsize=8, color=colour, weight="bold")  # fmt: skip
+    figure.subplots_adjust(wspace=0.25, hspace=0.6 + 0.14 * len(right or ()))
+    return figure

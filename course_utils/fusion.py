@@ -1,0 +1,137 @@
+"""One module for each way of joining the senses; all are called alike.
+
+``fusion({name: (B, dim)}, present)`` gives (B, dim_out). ``present`` (B, M) bool says which
+modalities a row has, its columns in the order of the names that the fusion was built with; left
+out, all are there. A modality that is absent takes no part.
+"""
+
+import torch
+from torch import Tensor, nn
+
+Features = dict[str, Tensor]
+
+
+def weighted_fusion(features: list[Tensor], weights: Tensor) -> Tensor:
+    """The weighted sum over modalities, sum_i alpha_i F_i.
+
+    features: M tensors (B, dim); weights: (M,), any numbers, made to sum to 1 by softmax.
+    Returns (B, dim).
+    """
+    alpha = weights.softmax(dim=0)
+    return torch.einsum("m,mbd->bd", alpha, torch.stack(features))
+
+
+def inverse_variance_weights(sigma: Tensor) -> Tensor:
+    """Weights of unbiased sensors with independent errors that make the mean squared error least.
+
+    sigma: (M,) standard deviations of the errors, all positive, in the unit of the reading.
+    Returns (M,), proportional to 1 / sigma squared, sum 1.
+    """
+    precision = sigma**-2
+    return precision / precision.sum()
+
+
+def average_probabilities(logits: list[Tensor]) -> Tensor:
+    """Late fusion: the mean over M classifiers of their probabilities, from logits (B, C) each."""
+    return torch.stack(logits).softmax(dim=-1).mean(dim=0)
+
+
+def presence(present: Tensor | None, shape: tuple[int, int], device: torch.device) -> Tensor:
+    """The mask (B, M) bool; all true where none was given.
+
+    Raises ValueError when its shape does not fit the features.
+    """
+    if present is None:
+        return torch.ones(shape, dtype=torch.bool, device=device)
+    if tuple(present.shape) != tuple(shape):
+        raise ValueError(
+            f"present has the shape {tuple(present.shape)}, but {shape[0]} rows with "
+            f"{shape[1]} modalities need {tuple(shape)}"
+        )
+    return present
+
+
+class Fusion(nn.Module):
+    """What all fusions share: the names and sizes of the modalities, and one linear map for each.
+
+    dims: {name: dim} of the features that will come in; dim: length of the projected features.
+    A subclass says in ``join`` how (B, M, dim) projected features become (B, dim_out).
+    """
+
+    def __init__(self, dims: dict[str, int], dim: int = 64):
+        super().__init__()
+        self.names = tuple(dims)
+        self.project = nn.ModuleDict({name: nn.Linear(size, dim) for name, size in dims.items()})
+        self.dim_out = dim
+
+    def forward(self, features: Features, present: Tensor | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present (B, M) bool -> (B, dim_out)"""
+        joined = torch.stack([self.project[n](features[n]) for n in self.names], dim=1)
+        return self.join(joined, presence(present, joined.shape[:2], joined.device)[:, :, None])
+
+    def join(self, projected: Tensor, present: Tensor) -> Tensor:
+        """projected (B, M, dim), present (B, M, 1) bool -> (B, dim_out)"""
+        raise NotImplementedError
+
+
+class WeightedFusion(Fusion):
+    """sum_i alpha_i F_i with learnt weights on the simplex (softmax), over what is present.
+
+    ``alpha`` gives the M weights as they stand when all modalities are there.
+    """
+
+    def __init__(self, dims: dict[str, int], dim: int = 64):
+        super().__init__(dims, dim)
+        self.weights = nn.Parameter(torch.zeros(len(dims)))
+
+    @property
+    def alpha(self) -> Tensor:
+        """The weights, (M,), none negative, sum 1."""
+        return self.weights.softmax(dim=0)
+
+    def join(self, projected: Tensor, present: Tensor) -> Tensor:
+        """The weights of the absent go to the present; a row without any gives zeros."""
+        scores = self.weights[None, :, None].masked_fill(~present, -torch.inf)
+        return (scores.softmax(dim=1).nan_to_num() * projected).sum(dim=1)
+
+
+class SumFusion(Fusion):
+    """The element-wise sum of the projected features."""
+
+    def join(self, projected: Tensor, present: Tensor) -> Tensor:
+        """The absent count as zero."""
+        return (projected * present).sum(dim=1)
+
+
+class ProductFusion(Fusion):
+    """The element-wise product of the projected features."""
+
+    def join(self, projected: Tensor, present: Tensor) -> Tensor:
+        """The absent count as one."""
+        return projected.masked_fill(~present, 1).prod(dim=1)
+
+
+class MaximumFusion(Fusion):
+    """The element-wise maximum of the projected features."""
+
+    def join(self, projected: Tensor, present: Tensor) -> Tensor:
+        """The absent never win; a row without any gives zeros."""
+        largest = projected.masked_fill(~present, -torch.inf).amax(dim=1)
+        return largest.masked_fill(~present.any(dim=1), 0)
+
+
+class ConcatFusion(nn.Module):
+    """All features side by side, as they come: (B, sum of dims). The absent are zeros."""
+
+    def __init__(self, dims: dict[str, int]):
+        super().__init__()
+        self.names = tuple(dims)
+        self.dim_out = sum(dims.values())
+
+    def forward(self, features: Features, present: Tensor | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present (B, M) bool -> (B, dim_out)"""
+        first = features[self.names[0]]
+        present = presence(present, (len(first), len(self.names)), first.device)
+        return torch.cat(
+            [features[name] * present[:, [m]] for m, name in enumerate(self.names)], dim=1
+        )
