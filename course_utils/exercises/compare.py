@@ -1,0 +1,284 @@
+"""Do two answers agree, and if not, where: said in a sentence that a learner can read."""
+
+import dataclasses
+import numbers
+import reprlib
+from collections.abc import Mapping, Set
+from typing import Any
+
+import numpy as np
+import torch
+
+_SHOWN = 12  # longer tensors are shown by their shape and their first values
+
+
+class CannotCompare(TypeError):
+    """Two objects of a kind that has no notion of "equal": an author's mistake, not a learner's."""
+
+
+def difference(
+    got: Any, expected: Any, rtol: float, atol: float, where: str = "Your answer"
+) -> str | None:
+    """A sentence that says how ``got`` differs from ``expected``; None where it does not.
+
+    Looks at type, shape, dtype and values. NaN agrees with NaN, and a number within
+    ``atol + rtol * |expected|`` of the expected one agrees with it. ``where`` names the place.
+
+    Raises CannotCompare for an ``expected`` that has no notion of "equal".
+    """
+    kind = _kind(expected)
+    if not kind.accepts(got, expected):
+        return f"{where} is {_a(got)}; expected is {_a(expected)}"
+    try:
+        return kind.differ(got, expected, rtol, atol, where)
+    except CannotCompare:
+        raise
+    except Exception as error:  # an answer may be of a class that fails when it is looked at
+        return f"{where} could not be compared with the expected one ({type(error).__name__})"
+
+
+# --- one pair of functions for each kind of answer -------------------------------------------
+
+
+def _differ_tensors(got, expected, rtol, atol, where):
+    got, expected = got.detach(), expected.detach()
+    for aspect in ("shape", "dtype", "device", "layout"):
+        mine, theirs = getattr(got, aspect), getattr(expected, aspect)
+        if mine != theirs:
+            return f"{where} has {aspect} {_plain(mine)}; expected is {_plain(theirs)}"
+    if got.layout != torch.strided:
+        got, expected = got.to_dense(), expected.to_dense()
+    close = torch.isclose(got, expected, rtol=rtol, atol=atol, equal_nan=True)
+    return _differ_places(got, expected, close.cpu().numpy(), where)
+
+
+def _differ_arrays(got, expected, rtol, atol, where):
+    if got.shape != expected.shape:
+        return f"{where} has shape {got.shape}; expected is {expected.shape}"
+    same = got.dtype.kind == expected.dtype.kind
+    # The width of an integer or of a text depends on the machine or on the longest entry.
+    if not same or (expected.dtype.kind in "fc" and got.dtype != expected.dtype):
+        return f"{where} has dtype {got.dtype}; expected is {expected.dtype}"
+    if expected.dtype.kind in "fc":
+        close = np.isclose(got, expected, rtol=rtol, atol=atol, equal_nan=True)
+    elif expected.dtype.kind == "O":
+        return difference(got.tolist(), expected.tolist(), rtol, atol, where)
+    else:
+        close = got == expected
+    return _differ_places(got, expected, close, where)
+
+
+def _differ_places(got, expected, close, where):
+    """The first place where two arrays of one shape differ, and at how many of how many."""
+    if close.all():
+        return None
+    place = tuple(int(i) for i in np.argwhere(~close)[0])
+    at = f"{where}[{', '.join(map(str, place))}]" if place else where
+    share = f" ({int((~close).sum())} of {close.size} values differ)" if close.size > 1 else ""
+    return f"{at} is {_number(got[place])}; expected is {_number(expected[place])}{share}"
+
+
+def _differ_numbers(got, expected, rtol, atol, where):
+    if isinstance(got, torch.Tensor):
+        got = got.item()
+    if isinstance(expected, numbers.Integral):
+        same = got == expected
+    else:
+        same = np.isclose(got, expected, rtol=rtol, atol=atol, equal_nan=True)
+    return None if same else f"{where} is {_number(got)}; expected is {_number(expected)}"
+
+
+def _differ_sequences(got, expected, rtol, atol, where):
+    if len(got) != len(expected):
+        return f"{where} has {len(got)} items; expected are {len(expected)}"
+    for index, (mine, theirs) in enumerate(zip(got, expected, strict=True)):
+        sentence = difference(mine, theirs, rtol, atol, f"{where}[{index}]")
+        if sentence:
+            return sentence
+    return None
+
+
+def _differ_mappings(got, expected, rtol, atol, where):
+    missing, extra = expected.keys() - got.keys(), got.keys() - expected.keys()
+    if missing:
+        return f"{where} lacks {reprlib.repr(sorted(missing, key=str))}"
+    if extra:
+        return f"{where} has {reprlib.repr(sorted(extra, key=str))}, which should not be there"
+    for key in expected:
+        # Without a name for the whole, the keys are the names of the places.
+        inside = f"{where}[{key!r}]" if where else str(key)
+        sentence = difference(got[key], expected[key], rtol, atol, inside)
+        if sentence:
+            return sentence
+    return None
+
+
+def _differ_pandas(got, expected, rtol, atol, where):
+    from pandas import testing
+
+    name = type(expected).__name__
+    compare = getattr(testing, f"assert_{name.removeprefix('Data').lower()}_equal")
+    try:
+        compare(got, expected, check_exact=False, rtol=rtol, atol=atol)
+    except AssertionError as error:
+        return f"{where} differs from the expected {name}: {' '.join(str(error).split())}"
+    return None
+
+
+def _differ_states(got, expected, rtol, atol, where):
+    return difference(got.state_dict(), expected.state_dict(), rtol, atol, where)
+
+
+def _differ_fields(got, expected, rtol, atol, where):
+    for field in dataclasses.fields(expected):
+        mine, theirs = getattr(got, field.name), getattr(expected, field.name)
+        sentence = difference(mine, theirs, rtol, atol, f"{where}.{field.name}")
+        if sentence:
+            return sentence
+    return None
+
+
+def _differ_plainly(got, expected, rtol, atol, where):
+    if bool(got == expected):
+        return None
+    return f"{where} is {shorten(got)}; expected is {shorten(expected)}"
+
+
+# --- which pair goes with which answer -------------------------------------------------------
+
+
+def _same_class(got, expected):
+    return isinstance(got, type(expected))
+
+
+def _number_like(got, expected):
+    """Whether ``got`` can stand for a Python number of the same kind: bool, whole or real.
+
+    A tensor of no dimension may, because it works wherever the number does; the reverse is not
+    true, so a tensor is never replaced by a number. A whole number may stand for a real one.
+    """
+    if isinstance(got, torch.Tensor) and got.ndim == 0 and not got.requires_grad:
+        got = got.item()
+    if isinstance(expected, bool | np.bool_):
+        return isinstance(got, bool | np.bool_)
+    wanted = numbers.Integral if isinstance(expected, numbers.Integral) else numbers.Number
+    return isinstance(got, wanted) and not isinstance(got, bool | np.bool_)
+
+
+def _both(*classes):
+    return lambda got, expected: isinstance(got, classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    fits: Any  # expected -> bool: is this the kind of the expected answer?
+    differ: Any  # how two of this kind differ
+    accepts: Any = _same_class  # (got, expected) -> bool: can they be compared at all?
+
+
+_KINDS = (
+    _Kind(lambda x: isinstance(x, torch.Tensor), _differ_tensors, _both(torch.Tensor)),
+    _Kind(lambda x: isinstance(x, np.ndarray), _differ_arrays),
+    _Kind(lambda x: isinstance(x, numbers.Number | np.bool_), _differ_numbers, _number_like),
+    _Kind(lambda x: isinstance(x, str | bytes | type(None) | Set | range), _differ_plainly),
+    _Kind(lambda x: isinstance(x, list), _differ_sequences, _both(list)),
+    _Kind(lambda x: isinstance(x, tuple), _differ_sequences, _both(tuple)),
+    _Kind(lambda x: isinstance(x, Mapping), _differ_mappings, _both(Mapping)),
+    _Kind(lambda x: hasattr(x, "state_dict"), _differ_states),
+    _Kind(lambda x: type(x).__name__ in ("DataFrame", "Series", "Index"), _differ_pandas),
+    _Kind(dataclasses.is_dataclass, _differ_fields),
+    _Kind(lambda x: type(x).__eq__ is not object.__eq__, _differ_plainly),
+)
+
+
+def _kind(expected: Any) -> _Kind:
+    for kind in _KINDS:
+        if kind.fits(expected):
+            return kind
+    raise CannotCompare(
+        f"answers of class {type(expected).__name__} cannot be compared; "
+        "give the exercise an `observe` that returns tensors or numbers"
+    )
+
+
+# --- values in few words ---------------------------------------------------------------------
+
+
+def shorten(value: Any) -> str:
+    """The value in at most a line: small tensors whole, large ones by shape and first values."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return _short_array(value)
+    if isinstance(value, str):
+        return repr(value if len(value) <= 120 else value[:117] + "...")
+    if isinstance(value, float | np.floating):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {shorten(value[key])}" for key in value) + "}"
+    if isinstance(value, list | tuple) and len(value) <= 6:
+        left, right = "[]" if isinstance(value, list) else "()"
+        return left + ", ".join(shorten(item) for item in value) + right
+    try:
+        return reprlib.repr(value)
+    except Exception:  # a learner's class may fail to print itself
+        return f"an object of class {type(value).__name__}"
+
+
+def extent(value: Any) -> int:
+    """How many numbers and texts there are to read in a value, for choosing the smallest."""
+    if isinstance(value, torch.Tensor):
+        return value.numel()
+    if isinstance(value, np.ndarray):
+        return value.size
+    if isinstance(value, Mapping):
+        return sum(map(extent, value.values()))
+    if isinstance(value, list | tuple | Set):
+        return sum(map(extent, value))
+    return 1
+
+
+def _short_array(value):
+    name = "tensor" if isinstance(value, torch.Tensor) else "array"
+    head = f"{name} {tuple(value.shape)} {_plain(value.dtype)}"
+    try:
+        flat = value.detach().cpu().flatten() if name == "tensor" else value.ravel()
+        shown = [_number(x) for x in flat[:_SHOWN].tolist()]
+    except Exception:  # sparse, quantised, on the meta device: the head says enough
+        return head
+    if len(flat) > _SHOWN:
+        return f"{head}, first values {', '.join(shown[:4])}"
+    return f"{head} {_nested(shown, tuple(value.shape))}"
+
+
+def _nested(items, shape):
+    """``items`` in the brackets of ``shape``: [[1, 2], [3, 4]]."""
+    if not shape:
+        return items[0]
+    step = len(items) // shape[0] if shape[0] else 0
+    rows = (_nested(items[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0]))
+    return f"[{', '.join(rows)}]"
+
+
+def _number(value):
+    if isinstance(value, torch.Tensor | np.generic):
+        value = value.item()
+    if not isinstance(value, float):
+        return repr(value)
+    text = f"{value:.5g}"
+    return f"{text}.0" if text.removeprefix("-").isdigit() else text
+
+
+def _plain(value):
+    """Shapes as tuples, dtypes and layouts without their module's name."""
+    return str(tuple(value)) if isinstance(value, tuple) else str(value).removeprefix("torch.")
+
+
+def _a(value):
+    """The class of a value with its article: "a tensor (3,)", "an int"."""
+    if value is None:
+        return "None"
+    if isinstance(value, torch.Tensor):
+        return f"a tensor {tuple(value.shape)}"
+    if isinstance(value, np.ndarray):
+        return f"a numpy array {value.shape}"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"

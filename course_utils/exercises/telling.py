@@ -1,0 +1,38 @@
+"""What a learner reads: a headed box in a notebook, the same words as plain text elsewhere."""
+
+import html
+import re
+from collections.abc import Sequence
+
+from course_utils.display import PALETTE, display_html
+
+
+def announce(
+    heading: str,
+    sentence: str,
+    details: Sequence[tuple[str, str]] = (),
+    colour: str = "quiet",
+    code: str = "",
+) -> None:
+    """Show a heading, a sentence in which `backticks` mark code, labelled details and a listing.
+
+    colour: a name of the palette, for the edge of the box. It only repeats what the heading says.
+    """
+    lines = [f"<b>{_markup(heading)}.</b> {_markup(sentence)}"]
+    lines += [f"{html.escape(label)}: <code>{html.escape(text)}</code>" for label, text in details]
+    box = (
+        f'<div style="border-left: 4px solid {PALETTE[colour]}; padding-left: 0.6em">'
+        f"{'<br>'.join(lines)}"
+        f"{f'<pre><code>{html.escape(code)}</code></pre>' if code else ''}</div>"
+    )
+    display_html(box, plain(f"{heading}. {sentence}", details, code))
+
+
+def plain(sentence: str, details: Sequence[tuple[str, str]] = (), code: str = "") -> str:
+    """The same in plain text, one line for each detail."""
+    lines = [sentence, *(f"  {label}: {text}" for label, text in details), *code.splitlines()]
+    return "\n".join(lines)
+
+
+def _markup(text):
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))

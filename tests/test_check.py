@@ -1,0 +1,976 @@
+"""The machinery of `check`, `hint` and `solution`, on toy exercises that stand in this file."""
+
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import course_utils
+from course_utils import display, exercises
+from course_utils.exercises import check, core, hint, solution
+from course_utils.exercises.compare import CannotCompare, difference, shorten
+from course_utils.exercises.core import (
+    NOT_ATTEMPTED,
+    RIGHT,
+    WRONG,
+    Exercise,
+    Mistake,
+    gradients,
+    judge,
+)
+from course_utils.exercises.limits import TooLong, call_within
+
+# --- toy exercises ---------------------------------------------------------------------------
+
+
+def distances(points, query):
+    return (points - query).square().sum(dim=1)
+
+
+def point_cases(rng):
+    for n, d in [(5, 2), (1, 3), (4, 7)]:
+        yield torch.randn(n, d, generator=rng), torch.randn(d, generator=rng)
+
+
+squared_distance = Exercise(
+    reference=distances,
+    cases=point_cases,
+    hints=("Rows are points.", "Which axis holds the `features`?"),
+    mistakes=(
+        Mistake(
+            lambda points, query: (points - query).square().sum(dim=0),
+            "You summed over the points.",
+        ),
+        Mistake(
+            lambda points, query: (points - query).abs().sum(dim=1), "You added absolute values."
+        ),
+        Mistake(
+            lambda points, query: (points - query).square().sum(dim=2), "There is no third axis."
+        ),
+    ),
+    seconds=0.3,
+)
+
+
+def exercise_for(reference, cases, **options):
+    """An exercise whose cases are a fixed list of argument tuples."""
+    return Exercise(reference=reference, cases=lambda rng: cases, **options)
+
+
+def verdict_of(attempt, exercise=squared_distance, seed=0):
+    return judge(exercise, attempt, seed)
+
+
+# --- the three answers -----------------------------------------------------------------------
+
+
+def test_a_stub_is_not_attempted():
+    def stub(points, query):
+        raise NotImplementedError
+
+    assert verdict_of(stub).kind == NOT_ATTEMPTED
+
+
+def test_an_operation_that_torch_lacks_is_wrong_and_not_a_stub():
+    def attempt(points, query):
+        return nn.Module()(points)  # raises NotImplementedError inside torch
+
+    assert verdict_of(attempt).kind == WRONG
+
+
+def test_another_way_to_the_same_values_is_right():
+    assert verdict_of(lambda points, query: (points - query).norm(dim=1) ** 2).kind == RIGHT
+
+
+def test_a_declared_mistake_is_named_with_its_message():
+    verdict = verdict_of(lambda points, query: (points - query).abs().sum(1))
+    assert verdict == core.Verdict(WRONG, "You added absolute values.")
+
+
+def test_the_first_declared_mistake_that_fits_is_named():
+    twice = exercise_for(
+        lambda x: x,
+        [(1,)],
+        mistakes=(Mistake(lambda x: 2, "first"), Mistake(lambda x: 2, "second")),
+    )
+    assert verdict_of(lambda x: 2, twice).sentence == "first"
+
+
+def test_a_mistake_that_raises_is_known_by_its_error():
+    verdict = verdict_of(lambda points, query: (points - query).square().sum(dim=2))
+    assert verdict.sentence == "There is no third axis."
+
+
+def test_an_unknown_wrong_answer_comes_with_the_smallest_case():
+    verdict = verdict_of(lambda points, query: (points - query).square().sum(dim=1) + 1)
+    details = dict(verdict.details)
+    assert verdict.kind == WRONG
+    assert details["with points"].startswith("tensor (1, 3) float32 [[")
+    assert details["expected"].startswith("tensor (1,)")
+    assert details["yours"].startswith("tensor (1,)")
+
+
+def test_the_seed_in_the_message_brings_the_same_inputs_back():
+    first, second = (
+        verdict_of(lambda points, query: points, seed=5).details,
+        verdict_of(lambda points, query: points, seed=5).details,
+    )
+    assert first == second
+    assert first[-1] == ("these inputs again", "check(..., seed=5)")
+    assert first != verdict_of(lambda points, query: points, seed=6).details
+
+
+def test_an_error_is_told_with_type_message_line_and_shapes():
+    def attempt(points, query):
+        product = points @ points
+        return product + 1
+
+    verdict = verdict_of(attempt)
+    details = dict(verdict.details)
+    line = attempt.__code__.co_firstlineno + 1
+    assert verdict.sentence.startswith("Your code raised RuntimeError: ")
+    assert "cannot be multiplied (1x3 and 1x3)" in verdict.sentence
+    assert details[f"line {line} of your code"] == "product = points @ points"
+    assert details["with points"].startswith("tensor (1, 3)")
+
+
+def test_an_error_in_a_helper_is_told_with_the_helpers_line():
+    def helper(points):
+        return {}["missing"]
+
+    details = dict(verdict_of(lambda points, query: helper(points)).details)
+    assert 'return {}["missing"]' in details.values()
+
+
+@pytest.mark.parametrize("attempt", [lambda points: points, lambda a, b, c: a])
+def test_a_wrong_number_of_parameters_is_said(attempt):
+    sentence = verdict_of(attempt).sentence
+    assert sentence.startswith("Yours takes the arguments")
+    assert sentence.endswith("but the exercise calls it with 2 arguments.")
+
+
+def test_none_asks_for_the_return():
+    assert "is a `return` missing?" in verdict_of(lambda points, query: None).sentence
+
+
+def test_nan_is_shown_where_a_number_was_expected():
+    verdict = verdict_of(lambda points, query: distances(points, query) * float("nan"))
+    assert verdict.sentence.startswith("Your answer[0] is nan; expected is")
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, RecursionError, MemoryError])
+def test_whatever_an_attempt_raises_is_said(error):
+    def attempt(points, query):
+        raise error
+
+    assert verdict_of(attempt).sentence == f"Your code raised {error.__name__}."
+
+
+def test_the_stop_button_still_stops():
+    def attempt(points, query):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verdict_of(attempt)
+
+
+def test_an_answer_that_cannot_even_be_printed_is_wrong():
+    class Broken:
+        def __repr__(self):
+            raise ValueError
+
+    assert verdict_of(lambda points, query: Broken()).kind == WRONG
+
+
+def test_a_fault_of_the_reference_is_no_verdict_on_the_attempt():
+    with pytest.raises(ZeroDivisionError):
+        verdict_of(lambda x: x, exercise_for(lambda x: x / 0, [(1,)]))
+
+
+def test_warnings_of_declared_mistakes_do_not_reach_the_learner():
+    def loud(x):
+        warnings.warn("loud", stacklevel=1)
+        return 3
+
+    exercise = exercise_for(lambda x: x, [(1,)], mistakes=(Mistake(loud, "Too loud."),))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert verdict_of(lambda x: 3, exercise).sentence == "Too loud."
+
+
+# --- inputs and global state -----------------------------------------------------------------
+
+
+def test_each_call_draws_fresh_inputs(toys):
+    seen = []
+
+    def squared_distance(points, query):
+        seen.append(points.clone())
+        return distances(points, query)
+
+    check(squared_distance)
+    check(squared_distance)
+    assert not torch.equal(seen[0], seen[3])
+    check(squared_distance, seed=1)
+    check(squared_distance, seed=1)
+    assert torch.equal(seen[6], seen[9])
+
+
+def random_state():
+    return random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()
+
+
+def spend_random_numbers(points, query):
+    random.random(), np.random.rand(), torch.rand(1), torch.manual_seed(3)
+    return distances(points, query)
+
+
+def spend_and_raise(points, query):
+    spend_random_numbers(points, query)
+    raise ValueError
+
+
+def spend_for_ever(points, query):
+    while True:
+        spend_random_numbers(points, query)
+
+
+@pytest.mark.parametrize("attempt", [spend_random_numbers, spend_and_raise, spend_for_ever])
+def test_global_random_state_is_left_as_it_was_found(attempt):
+    before = random_state()
+    verdict_of(attempt)
+    assert random_state() == before
+
+
+def test_an_attempt_that_draws_meets_the_same_dice_as_the_reference():
+    def reference(x):
+        return x + torch.rand(3) + np.random.rand() + random.random()
+
+    exercise = exercise_for(reference, [(torch.zeros(3),)] * 2)
+    assert verdict_of(lambda x: reference(x), exercise).kind == RIGHT
+
+
+def test_cases_may_draw_layers_from_the_global_state():
+    exercise = Exercise(
+        reference=lambda layer: layer.weight.sum(), cases=lambda rng: [(nn.Linear(2, 2),)]
+    )
+    attempt = exercise.reference
+    before = random_state()
+    assert verdict_of(attempt, exercise).kind == RIGHT
+    assert random_state() == before
+
+
+def subtract_in_place(points, query):
+    return points.sub_(query).square_().sum(dim=1)
+
+
+def test_an_attempt_that_changes_its_input_is_wrong_in_a_sentence():
+    sentence = verdict_of(subtract_in_place).sentence
+    assert sentence == "Your function changed its input `points` in place; work on a copy of it."
+
+
+def test_changing_the_input_can_be_a_declared_mistake():
+    exercise = Exercise(
+        reference=distances, cases=point_cases, mistakes=(Mistake(subtract_in_place, "In place!"),)
+    )
+    assert verdict_of(subtract_in_place, exercise).sentence == "In place!"
+
+
+def test_a_changed_list_or_module_is_seen_as_well():
+    def sort(items):
+        items.sort()
+        return items
+
+    def zero(layer):
+        nn.init.zeros_(layer.weight)
+        return 1
+
+    assert "`x`" in verdict_of(sort, exercise_for(lambda x: sorted(x), [([2, 1],)])).sentence
+    layers = exercise_for(lambda layer: 1, [(nn.Linear(2, 2),)])
+    assert "`layer`" in verdict_of(zero, layers).sentence
+
+
+def test_changing_the_input_is_right_where_the_exercise_says_so():
+    exercise = exercise_for(
+        lambda x: x.add_(1), [(torch.zeros(2),)], changes_input=True, observe=lambda result, x: x
+    )
+    assert verdict_of(lambda x: x.add_(1), exercise).kind == RIGHT
+    assert verdict_of(lambda x: x + 1, exercise).kind == WRONG
+
+
+def test_an_argument_without_equality_counts_as_unchanged():
+    exercise = exercise_for(lambda rng: 1, [(torch.Generator(),)])
+    assert verdict_of(lambda rng: 1, exercise).kind == RIGHT
+
+
+# --- what the exercise observes --------------------------------------------------------------
+
+
+def step(model, optimiser, x):
+    optimiser.zero_grad()
+    loss = model(x).square().mean()
+    loss.backward()
+    optimiser.step()
+    return loss.detach()
+
+
+def step_cases(rng):
+    model = nn.Linear(3, 1)
+    model(torch.randn(2, 3, generator=rng)).sum().backward()  # an old gradient is there already
+    yield model, torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(4, 3, generator=rng)
+
+
+training_step = Exercise(
+    reference=step,
+    cases=step_cases,
+    changes_input=True,
+    observe=lambda loss, model, optimiser, x: {"loss": loss, "parameters": model.state_dict()},
+)
+
+
+def test_a_training_step_must_change_its_model():
+    def no_step(model, optimiser, x):
+        return model(x).square().mean().detach()
+
+    def no_zero_grad(model, optimiser, x):
+        loss = model(x).square().mean()
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    assert verdict_of(step, training_step).kind == RIGHT
+    for attempt in (no_step, no_zero_grad):
+        assert verdict_of(attempt, training_step).sentence.startswith("parameters['weight'][0, 0]")
+
+
+def leaf_cases(rng):
+    yield (torch.randn(3, generator=rng, requires_grad=True),)
+
+
+def test_gradients_are_compared_where_the_exercise_observes_them():
+    exercise = Exercise(
+        reference=lambda x: x.softmax(0),
+        cases=leaf_cases,
+        observe=lambda y, x: {"values": y, "gradient": gradients(y, x)},
+    )
+    assert verdict_of(lambda x: x.exp() / x.exp().sum(), exercise).kind == RIGHT
+    half = verdict_of(lambda x: x.exp() / x.exp().sum().detach(), exercise)
+    assert half.sentence.startswith("gradient[0][0] is ")
+    none = verdict_of(lambda x: x.detach().softmax(0), exercise)
+    assert none.sentence == "gradient[0] is None; expected is a tensor (3,)."
+
+
+def test_requires_grad_is_compared_where_the_exercise_observes_it():
+    exercise = Exercise(
+        reference=lambda x: x * 2,
+        cases=leaf_cases,
+        observe=lambda y, x: {"values": y, "requires_grad": y.requires_grad},
+    )
+    sentence = verdict_of(lambda x: (x * 2).detach(), exercise).sentence
+    assert sentence == "requires_grad is False; expected is True."
+
+
+def test_an_answer_that_cannot_be_observed_is_compared_as_it_is():
+    exercise = Exercise(
+        reference=lambda x: x * 2, cases=leaf_cases, observe=lambda y, x: y.requires_grad
+    )
+    sentence = verdict_of(lambda x: 3.0, exercise).sentence
+    assert sentence == "Your answer is a float; expected is a tensor (3,)."
+
+
+# --- modules ---------------------------------------------------------------------------------
+
+
+class Scale(nn.Module):
+    def __init__(self, dim, dropout=0.0):
+        super().__init__()
+        self.factor = nn.Parameter(torch.randn(dim))
+        self.register_buffer("shift", torch.randn(dim))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x):
+        return self.dropout(x * self.factor + self.shift)
+
+
+def scale_cases(rng):
+    yield (3,), (torch.randn(2, 3, generator=rng),)
+    yield (5, 0.5), (torch.randn(1, 5, generator=rng),)
+
+
+scale = Exercise(reference=Scale, cases=scale_cases, module=True)
+
+
+def test_a_module_is_checked_with_the_references_parameters_and_buffers():
+    class Attempt(Scale):
+        def __init__(self, dim, dropout=0.0):
+            torch.rand(7)  # its constructor may draw otherwise
+            super().__init__(dim, dropout)
+
+        def forward(self, x):
+            return self.dropout(self.shift + self.factor * x)
+
+    class Wrong(Scale):
+        def forward(self, x):
+            return self.dropout(x * self.factor - self.shift)
+
+    assert verdict_of(Attempt, scale).kind == RIGHT
+    verdict = verdict_of(Wrong, scale)
+    assert verdict.kind == WRONG
+    assert dict(verdict.details)["built with dim"]
+    assert dict(verdict.details)["called with x"].startswith("tensor (")
+
+
+def test_a_missing_and_an_extra_parameter_are_named():
+    class Attempt(nn.Module):
+        def __init__(self, dim, dropout=0.0):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(dim))
+
+    sentence = verdict_of(Attempt, scale).sentence
+    assert "has no parameter `factor` (3,)" in sentence
+    assert "has `scale` (3,), which the exercise does not ask for" in sentence
+
+
+def test_a_parameter_in_a_plain_list_is_said_to_be_missing():
+    class Attempt(nn.Module):
+        def __init__(self, dim, dropout=0.0):
+            super().__init__()
+            self.factor = [nn.Parameter(torch.ones(dim))]
+
+    sentence = verdict_of(Attempt, scale).sentence
+    assert "no parameter `factor`" in sentence
+    assert "plain list" in sentence
+
+
+def test_a_misshapen_parameter_is_named_with_both_shapes():
+    class Attempt(Scale):
+        def __init__(self, dim, dropout=0.0):
+            super().__init__(dim, dropout)
+            self.factor = nn.Parameter(torch.ones(1, dim))
+
+    sentence = verdict_of(Attempt, scale).sentence
+    assert sentence == "Your module's parameter `factor` has shape (1, 3); expected is (3,)."
+
+
+def test_a_module_stub_is_not_attempted_and_a_function_is_no_module():
+    class Stub(Scale):
+        def forward(self, x):
+            raise NotImplementedError
+
+    assert verdict_of(Stub, scale).kind == NOT_ATTEMPTED
+    assert "derives from `nn.Module`" in verdict_of(lambda dim: None, scale).sentence
+
+
+def test_a_forgotten_super_and_a_wrong_forward_are_said():
+    class NoSuper(nn.Module):
+        def __init__(self, dim, dropout=0.0):
+            self.factor = nn.Parameter(torch.ones(dim))
+
+    class NoInput(Scale):
+        def forward(self):
+            return None
+
+    assert "AttributeError: cannot assign" in verdict_of(NoSuper, scale).sentence
+    assert "takes the arguments `()`" in verdict_of(NoInput, scale).sentence
+
+
+def test_a_changed_input_of_a_module_is_named():
+    class Attempt(Scale):
+        def forward(self, x):
+            answer = super().forward(x)
+            x.zero_()
+            return answer
+
+    assert "changed its input `x`" in verdict_of(Attempt, scale).sentence
+
+
+# --- break this claim ------------------------------------------------------------------------
+
+tried = []
+
+
+def noise_is_high(dials, seed):
+    tried.append(seed)
+    unknown = set(dials) - {"noise"}
+    if unknown:
+        raise TypeError(f"unknown dial {unknown.pop()}")
+    if dials["noise"] < 0:
+        return "A noise below 0 is no noise."
+    return dials["noise"] > 0.5
+
+
+break_the_claim = Exercise(
+    verify=noise_is_high, right_dials={"noise": 0.9}, wrong_dials=({"noise": 0.1},)
+)
+
+
+def test_dials_are_tried_over_three_seeds():
+    tried.clear()
+    assert verdict_of(lambda: {"noise": 0.8}, break_the_claim, seed=4).kind == RIGHT
+    assert tried == [4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("dials", "why"),
+    [
+        ({"noise": 0.2}, "With these dials the claim still holds."),
+        ({"noise": -1}, "A noise below 0 is no noise."),
+        ({"noize": 1}, "These dials cannot be used: TypeError: unknown dial noize."),
+        ([0.9], "Return a dict of dials; this is [0.9]."),
+        (None, "Return a dict of dials; this is None."),
+    ],
+)
+def test_dials_that_do_not_break_the_claim_are_told_why(dials, why):
+    verdict = verdict_of(lambda: dials, break_the_claim)
+    assert verdict.kind == WRONG
+    assert verdict.sentence == why
+
+
+def test_dials_that_hold_at_one_seed_of_three_are_not_enough():
+    exercise = Exercise(verify=lambda dials, seed: seed != 2, right_dials={})
+    assert verdict_of(dict, exercise, seed=0).kind == WRONG
+
+
+def test_a_trial_of_dials_without_end_is_stopped():
+    def endless(dials, seed):
+        while True:
+            pass
+
+    exercise = Exercise(verify=endless, right_dials={}, seconds=0.2)
+    assert "did not end within 0.2 seconds" in verdict_of(dict, exercise).sentence
+
+
+def test_an_exercise_without_reference_gives_back_the_right_dials():
+    substitute = core.stand_in(break_the_claim, "break_it")
+    assert substitute() == {"noise": 0.9}
+    assert verdict_of(substitute, break_the_claim).kind == NOT_ATTEMPTED
+
+    def stub():
+        raise NotImplementedError
+
+    assert verdict_of(stub, break_the_claim).kind == NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize("parts", [{}, {"reference": len}, {"cases": iter}])
+def test_an_exercise_that_cannot_be_tried_is_refused_when_it_is_declared(parts):
+    with pytest.raises(TypeError, match="either `reference` and `cases`, or `verify`"):
+        Exercise(**parts)
+
+
+# --- endless loops ---------------------------------------------------------------------------
+
+
+def loop(*_):
+    while True:
+        pass
+
+
+def sleep(*_):
+    time.sleep(60)
+
+
+def hold_exceptions(*_):
+    while True:
+        try:
+            time.sleep(60)
+        except Exception:
+            continue
+
+
+def hold_everything(*_):
+    while True:
+        try:
+            time.sleep(60)
+        except:  # noqa: E722
+            continue
+
+
+def swallow_and_return(*_):
+    try:
+        time.sleep(60)
+    except BaseException:
+        return 3
+
+
+ENDLESS = [loop, sleep, hold_exceptions, hold_everything, swallow_and_return]
+needs_alarm = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no alarm on Windows")
+
+
+@needs_alarm
+@pytest.mark.parametrize("attempt", ENDLESS)
+def test_an_endless_attempt_is_stopped_and_told_so(attempt):
+    started = time.monotonic()
+    verdict = verdict_of(attempt)
+    assert time.monotonic() - started < 20
+    assert verdict.sentence == "It did not end within 0.3 seconds; is there an endless loop?"
+
+
+@needs_alarm
+def test_an_endless_attempt_is_told_its_line_and_inputs():
+    details = dict(verdict_of(loop).details)
+    assert any(text in ("while True:", "pass") for text in details.values())
+    assert "with points" in details
+
+
+def test_ten_seconds_are_the_limit_unless_an_exercise_says_otherwise():
+    assert exercise_for(len, [()]).seconds == 10
+
+
+@needs_alarm
+def test_an_alarm_that_was_set_before_rings_afterwards():
+    rung = []
+    handler = signal.signal(signal.SIGALRM, lambda *_: rung.append(True))
+    outer = signal.setitimer(signal.ITIMER_REAL, 1.5)
+    try:
+        with pytest.raises(TooLong):
+            call_within(0.1, sleep)
+        assert not rung
+        time.sleep(1.6)
+        assert rung
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *outer)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def test_off_the_main_thread_the_attempt_runs_without_a_limit():
+    verdicts = []
+    thread = threading.Thread(target=lambda: verdicts.append(verdict_of(distances)))
+    thread.start()
+    thread.join()
+    assert verdicts[0].kind == RIGHT
+
+
+# --- how answers are compared ----------------------------------------------------------------
+
+AGREE = [
+    (torch.tensor([1.0, float("nan")]), torch.tensor([1.0, float("nan")])),
+    (torch.tensor([1.0]), torch.tensor([1.0 + 1e-6])),
+    (torch.tensor(2.0), 2.0),  # works wherever the number does
+    (torch.tensor(2), 2),
+    (np.float64(0.5), 0.5),
+    (1, 1.0),
+    (float("nan"), float("nan")),
+    (float("inf"), float("inf")),
+    (10**400, 10**400),
+    ([1, "a", (2.0,)], [1, "a", (2.0,)]),
+    ({"a": torch.ones(2), "b": 1}, {"b": 1, "a": torch.ones(2)}),
+    ({3, 1}, {1, 3}),
+    (np.array(["ab", "c"]), np.array(["ab", "c"], dtype="<U9")),
+    (np.array([1, 2], dtype=np.int32), np.array([1, 2], dtype=np.int64)),
+    (np.array(["a", None], dtype=object), np.array(["a", None], dtype=object)),
+    (torch.ones(2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.bfloat16)),
+    (torch.eye(2).to_sparse(), torch.eye(2).to_sparse()),
+    (pd.DataFrame({"a": [1.0, None]}), pd.DataFrame({"a": [1.0, None]})),
+    (None, None),
+]
+
+DIFFER = [
+    (torch.tensor([1.0, float("nan")]), torch.tensor([1.0, 2.0]), "[1] is nan; expected is 2.0"),
+    (torch.ones(2), torch.ones(2, 1), "has shape (2,); expected is (2, 1)"),
+    (torch.ones(2).double(), torch.ones(2), "has dtype float64; expected is float32"),
+    (torch.ones(2, device="meta"), torch.ones(2), "has device meta; expected is cpu"),
+    (torch.eye(2).to_sparse(), torch.eye(2), "has layout sparse_coo; expected is strided"),
+    (torch.zeros(2, 2), torch.eye(2), "[0, 0] is 0.0; expected is 1.0 (2 of 4 values differ)"),
+    (2.0, torch.tensor(2.0), "is a float; expected is a tensor ()"),
+    ([1.0], torch.ones(1), "is a list; expected is a tensor (1,)"),
+    (np.ones(1), torch.ones(1), "is a numpy array (1,); expected is a tensor (1,)"),
+    (3.0, 3, "is a float; expected is an int"),
+    (True, 1, "is a bool; expected is an int"),
+    (1, True, "is an int; expected is a bool"),
+    (torch.tensor([2.0]), 2.0, "is a tensor (1,); expected is a float"),
+    (None, 2, "is None; expected is an int"),
+    ((1, 2), [1, 2], "is a tuple; expected is a list"),
+    ([1, 2], [1, 2, 3], "has 2 items; expected are 3"),
+    ([1, {"a": 5}], [1, {"a": 4}], "[1]['a'] is 5; expected is 4"),
+    ({"a": 1}, {"a": 1, "b": 2}, "lacks ['b']"),
+    ({"a": 1, "c": 1}, {"a": 1}, "has ['c'], which should not be there"),
+    ("x", "y", "is 'x'; expected is 'y'"),
+    (np.array([1, 2]), np.array([1, 3]), "[1] is 2; expected is 3"),
+    (np.array([1.0]), np.array([1.0], dtype=np.float32), "has dtype float64"),
+    (np.array([1.0]), np.array([1]), "has dtype float64"),
+    (pd.Series([1, 2]), pd.Series([1, 3]), "differs from the expected Series"),
+    ({1}, {1, 2}, "is {1}; expected is {1, 2}"),
+]
+
+
+@pytest.mark.parametrize(("got", "expected"), AGREE)
+def test_answers_that_mean_the_same_agree(got, expected):
+    assert difference(got, expected, rtol=1e-4, atol=1e-5) is None
+
+
+@pytest.mark.parametrize(("got", "expected", "why"), DIFFER)
+def test_answers_that_differ_are_told_how(got, expected, why):
+    assert why in difference(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_number_that_carries_a_gradient_is_no_plain_number():
+    loss = torch.tensor(2.0, requires_grad=True)
+    assert difference(loss, 2.0, 0, 0) == "Your answer is a tensor (); expected is a float"
+
+
+def test_an_answer_without_equality_asks_the_author_for_observe():
+    with pytest.raises(CannotCompare, match="give the exercise an `observe`"):
+        difference(object(), object(), 0, 0)
+
+
+def test_large_values_are_shown_in_a_line():
+    assert shorten(torch.zeros(3, 50)) == (
+        "tensor (3, 50) float32, first values 0.0, 0.0, 0.0, 0.0"
+    )
+    assert shorten(torch.ones(2, 2)) == "tensor (2, 2) float32 [[1.0, 1.0], [1.0, 1.0]]"
+    assert shorten(torch.zeros(2, 0)) == "tensor (2, 0) float32 [[], []]"
+    assert len(shorten("a" * 500)) < 130
+    assert len(shorten(list(range(1000)))) < 60
+
+
+# --- as a learner meets it: by name, with hints and a solution -------------------------------
+
+LESSON = """
+from course_utils.exercises.core import Exercise, Mistake
+import torch
+
+def cases(rng):
+    for n, d in [(5, 2), (1, 3), (4, 7)]:
+        yield torch.randn(n, d, generator=rng), torch.randn(d, generator=rng)
+
+squared_distance = Exercise(
+    reference=lambda points, query: (points - query).square().sum(dim=1),
+    cases=cases,
+    hints=("Rows are points.", "Which axis holds the `features`?"),
+    seconds=0.5,
+)
+
+break_it = Exercise(verify=lambda dials, seed: False, right_dials={"noise": 1})
+"""
+SOURCE = '''
+# %% tags=["exercise"]
+@torch.no_grad()
+def squared_distance(points, query):
+    """Squared distance.
+
+    points (n, d), query (d,) -> (n,)
+    """
+    ### BEGIN SOLUTION
+    return ((points - query) ** 2).sum(dim=1)  # the lesson's own way
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+squared_distance = check(squared_distance)
+'''
+
+
+@pytest.fixture
+def toys(tmp_path, monkeypatch):
+    """The course with one toy lesson more, in a folder of its own."""
+    lessons, solutions = tmp_path / "lessons", tmp_path / "solutions"
+    lessons.mkdir()
+    solutions.mkdir()
+    (lessons / "lesson99.py").write_text(LESSON, encoding="utf-8")
+    (solutions / "99_toys.py").write_text(SOURCE, encoding="utf-8")
+    monkeypatch.setattr(exercises, "__path__", [*exercises.__path__, str(lessons)])
+    monkeypatch.setattr(exercises, "course_root", lambda: tmp_path)
+    monkeypatch.setattr(exercises, "_hints_given", exercises._hints_given.copy())
+    monkeypatch.delitem(sys.modules, "course_utils.exercises.lesson99", raising=False)
+    exercises.declared.cache_clear()
+    yield tmp_path
+    exercises.declared.cache_clear()
+
+
+def solved(points, query):
+    return (points - query).pow(2).sum(1)
+
+
+def stub(points, query):
+    raise NotImplementedError
+
+
+def wrong(points, query):
+    return points
+
+
+for function in (solved, stub, wrong):
+    function.__name__ = "squared_distance"
+
+
+def test_a_right_attempt_is_given_back(toys, capsys):
+    assert check(solved) is solved
+    assert capsys.readouterr().out == (
+        "Right: `squared_distance`. The same as the reference on 3 fresh inputs.\n"
+    )
+
+
+@pytest.mark.parametrize("attempt", [stub, wrong])
+def test_the_cells_below_an_unsolved_exercise_can_run(toys, attempt, capsys):
+    given = check(attempt)
+    assert given(torch.ones(2, 2), torch.zeros(2)).tolist() == [2, 2]
+    assert given.__name__ == "squared_distance"
+
+
+def test_the_reference_that_was_given_back_is_no_right_answer(toys, capsys):
+    again = check(check(stub))
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .endswith("Run the cell above first, then this one.")
+    )
+    assert again(torch.ones(1, 2), torch.zeros(2)).tolist() == [2]
+    module = core.stand_in(scale, "Scale")
+    assert verdict_of(module, scale).kind == NOT_ATTEMPTED
+    assert isinstance(module(3), Scale)
+
+
+@pytest.mark.parametrize("attempt", [stub, wrong])
+def test_grading_raises_unless_the_attempt_is_right(toys, attempt, monkeypatch):
+    for name in ("NBGRADER_EXECUTION", "COURSE_SMOKE"):
+        monkeypatch.setenv(name, "1")
+        with pytest.raises(AssertionError, match=r"^(Wrong|Not attempted): `squared_distance`\. "):
+            check(attempt, grade=True)
+        monkeypatch.delenv(name)
+    with pytest.raises(AssertionError, match="Run the cell above first"):
+        check(core.stand_in(squared_distance, "squared_distance"), grade=True)
+    assert check(solved, grade=True) is solved
+
+
+def test_in_a_notebook_the_verdict_is_html_that_says_it_in_words(toys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(display, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+
+    def squared_distance(points, query):
+        return "<b>&"
+
+    check(squared_distance)
+    assert "<b>Wrong: <code>squared_distance</code>.</b>" in shown[0]["text/html"]
+    assert "&lt;b&gt;&amp;" in shown[0]["text/html"]
+    assert shown[0]["text/plain"].startswith("Wrong: `squared_distance`.")
+
+
+def test_an_exercise_that_does_not_exist_is_answered_with_names_like_it(toys, capsys):
+    def squared_distances(points, query):
+        return points
+
+    assert check(squared_distances) is squared_distances
+    hint("squared_distances")
+    solution(squared_distances)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    sentence = "The course has no exercise called `squared_distances`. Did you mean `squared_dist"
+    assert all(sentence in line for line in lines)
+    with pytest.raises(AssertionError, match="no exercise called"):
+        check(squared_distances, grade=True)
+    check(17)
+    assert "no exercise called `17`." in capsys.readouterr().out
+
+
+def test_hints_come_one_by_one_until_there_are_no_more(toys, capsys):
+    hint("squared_distance")
+    hint(solved)
+    hint("squared_distance")
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first == "Hint 1 of 2 for `squared_distance`. Rows are points."
+    assert second.startswith("Hint 2 of 2")
+    assert last.startswith("No more hints for `squared_distance`.")
+
+
+def test_the_solution_is_the_lessons_own_text_without_its_markers(toys, capsys):
+    solution("squared_distance")
+    text = capsys.readouterr().out
+    assert text.endswith(
+        "@torch.no_grad()\n"
+        "def squared_distance(points, query):\n"
+        '    """Squared distance.\n'
+        "\n"
+        "    points (n, d), query (d,) -> (n,)\n"
+        '    """\n'
+        "    return ((points - query) ** 2).sum(dim=1)  # the lesson's own way\n"
+    )
+    assert "SOLUTION" not in text
+
+
+def test_without_the_solutions_folder_there_is_a_friendly_sentence(toys, capsys):
+    (toys / "solutions" / "99_toys.py").unlink()
+    (toys / "solutions").rmdir()
+    solution("squared_distance")
+    assert "which is not in this copy of the course." in capsys.readouterr().out
+
+
+def test_a_lesson_is_imported_only_when_its_exercise_is_asked_for(toys):
+    assert exercises.declared()["break_it"] == "lesson99"
+    assert "course_utils.exercises.lesson99" not in sys.modules
+    exercises.find("break_it")
+    assert "course_utils.exercises.lesson99" in sys.modules
+
+
+def test_two_lessons_cannot_declare_the_same_name(toys):
+    (toys / "lessons" / "lesson98.py").write_text(LESSON, encoding="utf-8")
+    with pytest.raises(ValueError, match="lesson98 and lesson99 both declare squared_distance"):
+        exercises.declared()
+
+
+def test_importing_the_package_loads_no_exercise_and_no_torch():
+    code = (
+        "import sys, course_utils; print({'torch', 'course_utils.exercises'} & sys.modules.keys())"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+    assert course_utils.check is check
+
+
+# --- in a real kernel ------------------------------------------------------------------------
+
+
+def test_a_real_kernel_shows_html_stops_loops_and_runs_to_the_end(toys):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    cells = [
+        f"""
+        from course_utils import check, exercises, hint
+        exercises.__path__.append({str(toys / "lessons")!r})
+        """,
+        """
+        def squared_distance(points, query):
+            raise NotImplementedError
+        """,
+        "squared_distance = check(squared_distance)",
+        "import torch; print(squared_distance(torch.ones(1, 2), torch.zeros(2)))",
+        "squared_distance = check(squared_distance)",
+        """
+        def squared_distance(points, query):
+            while True:
+                try:
+                    points @ query
+                except:
+                    pass
+        """,
+        "squared_distance = check(squared_distance)",
+        """
+        def squared_distance(points, query):
+            total = points + query
+            return total @ points
+        """,
+        "squared_distance = check(squared_distance)",
+        "def squared_distance(points, query): return ((points - query) ** 2).sum(1)",
+        "squared_distance = check(squared_distance)",
+    ]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(textwrap.dedent(cell).strip()) for cell in cells]
+    )
+    nbclient.NotebookClient(notebook, timeout=200, kernel_name="python3").execute(cwd=str(toys))
+    outputs = [output for cell in notebook.cells for output in cell.outputs]
+    assert {output.output_type for output in outputs} == {"display_data", "stream"}
+    pages = [output.data["text/html"] for output in outputs if output.output_type == "display_data"]
+    words = ["Not attempted", "Run the cell above", "It did not end", "RuntimeError", "Right"]
+    for page, word in zip(pages, words, strict=True):
+        assert word in page
+        assert "Traceback" not in page
+        assert "course_utils" not in page
+    assert "line 3 of your code: <code>return total @ points</code>" in pages[3]

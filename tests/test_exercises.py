@@ -1,0 +1,231 @@
+"""Every exercise of every lesson, tried on what learners may hand in.
+
+Over 20 fixed seeds: the stub, the lesson's own solution, other right ways, declared mistakes.
+"""
+
+import ast
+import contextlib
+import functools
+import importlib
+import itertools
+import linecache
+import re
+import textwrap
+
+import jupytext
+import pytest
+
+from course_utils import exercises
+from course_utils.environment import course_root
+from course_utils.exercises.core import (
+    NOT_ATTEMPTED,
+    RIGHT,
+    WRONG,
+    Exercise,
+    judge,
+    same_outcomes,
+)
+from course_utils.exercises.limits import random_state_kept
+
+SEEDS = range(20)
+NAMES = tuple(exercises.declared())
+LESSONS = tuple(sorted(set(exercises.declared().values())))
+BY_REFERENCE = [name for name in NAMES if exercises.find(name).reference]
+BY_DIALS = [name for name in NAMES if exercises.find(name).verify]
+
+# A check of dials tries three seeds at once, and some of them train; seven checks make 21.
+DIAL_SEEDS = range(0, 21, 3)
+_SOLUTION = re.compile(
+    r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION$", re.MULTILINE | re.DOTALL
+)
+
+
+# --- the lesson's own text -------------------------------------------------------------------
+
+
+def lesson_file(module: str):
+    """The authored lesson that goes with ``lessonNN``."""
+    number = module.removeprefix("lesson")
+    found = list((course_root() / "solutions").glob(f"{number}_*.py"))
+    assert len(found) == 1, f"{module}.py needs one solutions/{number}_*.py; there are {found}"
+    return found[0]
+
+
+@functools.cache
+def lesson_cells(module: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Text and tags of the lesson's code cells."""
+    notebook = jupytext.read(lesson_file(module))
+    return tuple(
+        (cell.source, tuple(cell.metadata.get("tags", ())))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    )
+
+
+def cells_tagged(module: str, tag: str) -> list[str]:
+    return [source for source, tags in lesson_cells(module) if tag in tags]
+
+
+def defines(source: str, name: str) -> bool:
+    return any(getattr(node, "name", None) == name for node in ast.parse(source).body)
+
+
+@functools.cache
+def surroundings(module: str) -> dict:
+    """What a lesson's exercises find around them: its imports, functions, classes and constants.
+
+    Nothing else of the lesson runs, so no data is made and nothing is trained.
+    """
+    namespace: dict = {"__name__": "lesson"}
+    for source, _ in lesson_cells(module):
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Import | ast.ImportFrom) or is_constant(node):
+                execute(ast.unparse(node), namespace)
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                with contextlib.suppress(NameError):  # a default may be something computed
+                    execute(ast.unparse(node), namespace)
+    return namespace
+
+
+def is_constant(node: ast.stmt) -> bool:
+    """Whether a statement gives a name a value that is written out."""
+    if not (isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets)):
+        return False
+    try:
+        ast.literal_eval(node.value)
+    except ValueError:
+        return False
+    return True
+
+
+def execute(source: str, namespace: dict) -> None:
+    """Run a cell as IPython does: its lines are at hand when an error is told."""
+    filename = f"<cell {hash(source):x}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(source, filename, "exec"), namespace)
+
+
+def attempt_from_lesson(name: str, solved: bool):
+    """The function of the exercise's cell, as authored or with the stub in place of its body."""
+    module = exercises.declared()[name]
+    cells = [source for source in cells_tagged(module, "exercise") if defines(source, name)]
+    assert len(cells) == 1, f"{name} needs one cell tagged exercise; there are {len(cells)}"
+    source = cells[0]
+    assert _SOLUTION.search(source), f"{name} has no ### BEGIN SOLUTION ... ### END SOLUTION"
+    if not solved:
+        source = _SOLUTION.sub(r"\1raise NotImplementedError", source)
+    namespace = dict(surroundings(module))
+    execute(source, namespace)
+    return namespace[name]
+
+
+def kinds_and_sentences(name: str, attempt, seeds=SEEDS) -> set[tuple[str, str]]:
+    """The different verdicts over the seeds; the details, which differ by seed, left out."""
+    verdicts = (judge(exercises.find(name), attempt, seed) for seed in seeds)
+    return {(verdict.kind, verdict.sentence) for verdict in verdicts}
+
+
+# --- what every exercise promises ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_stub_is_not_attempted(name):
+    verdicts = kinds_and_sentences(name, attempt_from_lesson(name, solved=False))
+    assert {kind for kind, _ in verdicts} == {NOT_ATTEMPTED}
+
+
+@pytest.mark.parametrize("name", BY_REFERENCE)
+def test_the_lessons_solution_is_right(name):
+    verdicts = kinds_and_sentences(name, attempt_from_lesson(name, solved=True))
+    assert {kind for kind, _ in verdicts} == {RIGHT}, verdicts
+
+
+@pytest.mark.parametrize("name", BY_REFERENCE)
+def test_every_other_right_way_is_right(name):
+    for number, attempt in enumerate(exercises.find(name).also_right):
+        verdicts = kinds_and_sentences(name, attempt)
+        assert {kind for kind, _ in verdicts} == {RIGHT}, (number, verdicts)
+
+
+@pytest.mark.parametrize("name", BY_REFERENCE)
+def test_every_declared_mistake_is_wrong_with_its_own_message(name):
+    for mistake in exercises.find(name).mistakes:
+        assert kinds_and_sentences(name, mistake.fn) == {(WRONG, mistake.message)}
+
+
+@pytest.mark.parametrize("name", BY_REFERENCE)
+def test_no_two_mistakes_give_the_same_answers(name):
+    exercise = exercises.find(name)
+    messages = [mistake.message for mistake in exercise.mistakes]
+    assert len(set(messages)) == len(messages)
+    for seed in SEEDS:
+        with random_state_kept():
+            cases = exercise.draw(seed)
+            outcomes = [exercise.run(mistake.fn, cases, seed) for mistake in exercise.mistakes]
+        for (one, some), (two, others) in itertools.combinations(enumerate(outcomes), 2):
+            assert not same_outcomes(exercise, some, others), (messages[one], messages[two])
+
+
+@pytest.mark.parametrize("name", BY_DIALS)
+def test_the_right_dials_break_the_claim_and_the_lessons_too(name):
+    exercise = exercises.find(name)
+    for attempt in (lambda: dict(exercise.right_dials), attempt_from_lesson(name, solved=True)):
+        verdicts = kinds_and_sentences(name, attempt, DIAL_SEEDS)
+        assert {kind for kind, _ in verdicts} == {RIGHT}, verdicts
+
+
+@pytest.mark.parametrize("name", BY_DIALS)
+def test_the_wrong_dials_do_not_break_the_claim(name):
+    for dials in exercises.find(name).wrong_dials:
+        verdicts = kinds_and_sentences(name, functools.partial(dict, dials), DIAL_SEEDS)
+        assert {kind for kind, _ in verdicts} == {WRONG}, (dials, verdicts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_there_are_two_hints_and_three_mistakes_at_least(name):
+    exercise = exercises.find(name)
+    assert len(exercise.hints) >= 2
+    assert len(exercise.wrong_dials if exercise.verify else exercise.mistakes) >= 3
+    texts = [*exercise.hints, *(mistake.message for mistake in exercise.mistakes)]
+    assert all(text.strip().endswith((".", "?", "`")) for text in texts), texts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_solution_can_be_shown(name):
+    text = exercises.solution_text(name)
+    assert re.match(rf"(@.*\n)*(def|class) {name}\b", text)
+    assert "SOLUTION" not in text
+
+
+# --- what every lesson promises --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", LESSONS)
+def test_a_lessons_check_cells_and_its_declared_exercises_are_the_same(module):
+    checked = [
+        match[1]
+        for source in cells_tagged(module, "check")
+        if (match := re.fullmatch(r"(\w+) = check\(\1\)", source.strip()))
+    ]
+    assert len(checked) == len(cells_tagged(module, "check")), "a check cell: name = check(name)"
+    declared = [name for name, lesson in exercises.declared().items() if lesson == module]
+    assert sorted(checked) == sorted(declared)
+
+
+@pytest.mark.parametrize("module", LESSONS)
+def test_the_declarations_found_in_the_text_are_those_in_the_module(module):
+    lesson = importlib.import_module(f"course_utils.exercises.{module}")
+    held = {name for name, value in vars(lesson).items() if isinstance(value, Exercise)}
+    assert held == {name for name, home in exercises.declared().items() if home == module}
+
+
+def test_a_lesson_with_an_exercise_cell_has_a_module_that_declares_it():
+    for path in (course_root() / "solutions").glob("[0-9][0-9]_*.py"):
+        module = f"lesson{path.name[:2]}"
+        assert module in LESSONS or not cells_tagged(module, "exercise"), path.name
+
+
+def test_the_stub_keeps_the_indentation_of_the_body():
+    source = "def f(x):\n    ### BEGIN SOLUTION\n    y = x\n    return y\n    ### END SOLUTION"
+    stub = textwrap.dedent(_SOLUTION.sub(r"\1raise NotImplementedError", source))
+    assert stub == "def f(x):\n    raise NotImplementedError"
