@@ -1,0 +1,604 @@
+"""Any folder of pictures with a CSV table, in the layouts that people have.
+
+``read_folder`` takes columns by name and gives the rows that generated cards have too, so that
+the course's own sample, a public data set and a learner's own folder go the same way from here.
+``read_news_cards``, ``read_emoji`` and ``read_kaggle`` are its presets.
+
+What cannot be used ends in one sentence with the file and the line, as a ``BadData`` error or,
+with ``on_bad="skip"``, in ``rows.skipped``. Python's csv module reads the table and not pandas,
+because pandas hides the line on which a row stands, and joins rows across a broken quote.
+"""
+
+import codecs
+import contextlib
+import csv
+import hashlib
+import io
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from course_utils.environment import course_root
+
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+SPLIT_CALLED = {alias: name for name, aliases in SPLITS.items() for alias in aliases}
+OWN_COLUMNS = ("image", "file", "split", "label")  # what the rows call their own
+LEAVE_OUT = 'or leave such rows out with on_bad="skip"'
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class BadData(ValueError):
+    """Data that cannot be used, in one sentence: what is wrong, where, and what to do.
+
+    ``reason`` names the kind of fault in two or three words, ``line`` is the line of the table
+    (1 is the header; 0 where no line is to blame), ``file`` the picture as the table names it.
+    """
+
+    def __init__(self, sentence: str, reason: str = "", line: int = 0, file: str = ""):
+        super().__init__(sentence)
+        self.reason, self.line, self.file = reason, line, file
+
+
+class SkippedRow(NamedTuple):
+    """A row that was left out: its line, its picture, the kind of fault, and the sentence."""
+
+    line: int
+    file: str
+    reason: str
+    sentence: str
+
+
+class SkippedRows(list[SkippedRow]):
+    """The rows that were left out. ``str`` of it is a summary, ``counts`` the reasons' counts."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many rows were left out for each reason."""
+        return Counter(row.reason for row in self)
+
+    def __str__(self) -> str:
+        if not self:
+            return "no row was left out"
+        lines = defaultdict(list)
+        for row in self:
+            lines[row.reason].append(row.line)
+        parts = [f"{len(lines[reason])} {reason} ({_lines(lines[reason])})"
+                 for reason, _ in self.counts.most_common()]  # fmt: skip
+        return f"left out {len(self)} row{'s' * (len(self) > 1)}: {', '.join(parts)}"
+
+
+class Rows(dict[str, Any]):
+    """Columns by name, each with one entry a row; ``classes`` and ``skipped`` stand beside them.
+
+    classes: the names of the labels; label k is ``classes[k]``.
+    skipped: the rows that were left out, and why; ``print(rows.skipped)`` sums them up.
+    """
+
+    def __init__(self, columns: dict[str, Any], classes: tuple[str, ...], skipped: SkippedRows):
+        super().__init__(columns)
+        self.classes, self.skipped = classes, skipped
+
+
+# --- the presets ------------------------------------------------------------------------------
+
+
+def read_news_cards(folder: str | Path | None = None, **options: Any) -> Rows:
+    """The sample of news cards that comes with the course; options as in ``read_folder``.
+
+    Its columns are those of ``news_cards.make``: ``image``, ``headline``, ``section``, ``match``,
+    ``split``; the classes stand in the order of ``news_cards.SECTIONS``.
+    """
+    from course_utils.data.news_cards import SECTIONS
+
+    folder = course_root() / "data" / "news_cards" if folder is None else folder
+    return read_folder(folder, **{"classes": SECTIONS, **options})
+
+
+def read_emoji(folder: str | Path, text: str = "name", **options: Any) -> Rows:
+    """The emoji set: picture, ``name`` or ``keywords``, and ``group``; see ``real.describe``.
+
+    The group Flags is dropped: with eight pictures it is too small to learn or to test.
+    """
+    if text not in ("name", "keywords"):
+        raise ValueError(f'the text of an emoji is its "name" or its "keywords", not {text!r}')
+    layout = {"image_column": "image", "text_column": text, "label_column": "group",
+              "drop_labels": ("Flags",)}  # fmt: skip
+    return read_folder(folder, "metadata.csv", **{**layout, **options})
+
+
+def read_kaggle(
+    folder: str | Path,
+    *,
+    text_column: str = "productDisplayName",
+    label_column: str = "masterCategory",
+    **options: Any,
+) -> Rows:
+    """``images/<id>.jpg`` beside ``styles.csv``, as in Kaggle's Fashion Product Images.
+
+    The published table holds a few rows with an unquoted comma in the name and a few without a
+    picture, so ``on_bad`` is "skip" here unless you say otherwise; it has no splits, so the rows
+    are divided as ``read_folder`` says.
+    """
+    layout = {"image_column": "id", "image_pattern": "images/{id}.jpg", "split_column": None,
+              "on_bad": "skip"}  # fmt: skip
+    columns = {"text_column": text_column, "label_column": label_column}
+    return read_folder(folder, **{"table": "styles.csv", **layout, **columns, **options})
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What ``read_folder`` was asked for, checked."""
+
+    folder: Path
+    table: str
+    image_column: str
+    text_column: str
+    label_column: str
+    split_column: str | None
+    image_pattern: str | None
+    encoding: str
+    delimiter: str
+    classes: tuple[str, ...] | None
+    drop_labels: tuple[str, ...]
+    size: tuple[int, int]
+    on_bad: str
+
+    def __post_init__(self) -> None:
+        if self.on_bad not in ("error", "skip"):
+            raise ValueError(f'on_bad is "error" or "skip", not {self.on_bad!r}')
+        if self.image_pattern is not None and "{id}" not in self.image_pattern:
+            raise ValueError('image_pattern needs {id} where the id goes, as in "images/{id}.jpg"; '
+                             f"it is {self.image_pattern!r}")  # fmt: skip
+        for name in (self.text_column, self.label_column):
+            if (name in OWN_COLUMNS and name != "label") or name == self.text_column == "label":
+                raise ValueError(f"no text or label column can be called {name!r}: the rows keep "
+                                 "this name for something else; rename the column")  # fmt: skip
+        if self.text_column == self.label_column:
+            raise ValueError(f"{self.text_column!r} cannot be both the text and the label")
+        if not isinstance(self.size, tuple | list) or len(self.size) != 2 or min(self.size) < 1:
+            raise ValueError(f"size is (height, width) in pixels, not {self.size}")
+
+    def bad(self, reason: str, what: str, line: int = 0, file: str = "") -> BadData:
+        """The error for a fault in the table, or in one line of it."""
+        where = (
+            f"{self.table}{f', line {line}' if line else ''}{f' ({_shown(file)})' if file else ''}"
+        )
+        return BadData(f"{where}: {what}", reason, line, file)
+
+
+@dataclass
+class _Row:
+    line: int
+    file: str
+    text: str
+    label: str
+    split: str
+    cells: dict[str, str] = field(repr=False)
+    path: Path = Path()
+
+    def bad(self, layout: _Layout, reason: str, what: str) -> BadData:
+        return layout.bad(reason, what, self.line, self.file)
+
+
+class _Sieve:
+    """Lets good rows through; a bad one stops the reading or is counted, as ``on_bad`` says."""
+
+    def __init__(self, on_bad: str):
+        self.on_bad, self.skipped = on_bad, SkippedRows()
+
+    def __call__(
+        self, judge: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result]]:
+        for item in items:
+            try:
+                result = judge(item)
+            except BadData as fault:
+                if self.on_bad == "error":
+                    raise
+                self.skipped.append(SkippedRow(fault.line, fault.file, fault.reason, str(fault)))
+            else:
+                yield item, result
+
+
+def read_folder(
+    folder: str | Path,
+    table: str = "headlines.csv",
+    *,
+    image_column: str = "file",
+    text_column: str = "headline",
+    label_column: str = "section",
+    split_column: str | None = "split",
+    image_pattern: str | None = None,
+    size: tuple[int, int] = (48, 48),
+    encoding: str = "utf-8",
+    delimiter: str = ",",
+    classes: tuple[str, ...] | None = None,
+    drop_labels: tuple[str, ...] = (),
+    on_bad: str = "error",
+) -> Rows:
+    """Read a folder of pictures and the CSV table that describes them.
+
+    folder, table: the folder, and the table's name in it.
+    image_column: the picture's path inside the folder or, with ``image_pattern``
+        ("images/{id}.jpg"), its id. Each picture may stand in one row.
+    text_column, label_column: the text, and the class by name.
+    split_column: train, validation (or val) and test. With None each class is divided, 7 of 10
+        rows to train, 1 to validation, 2 to test, by a hash of the file name: the same rows
+        are divided alike each time, whatever their order.
+    size: height and width in pixels. Proportions are kept; what is left over is white, as is
+        whatever was transparent. Pictures turned by a camera's mark are turned upright.
+    encoding: of the table; "utf-8" is read with or without a byte order mark.
+    classes: the labels in the order that you want; sorted by name if None.
+    drop_labels: classes to leave out on purpose, uncounted.
+    on_bad: "error" stops at the first bad row; "skip" leaves bad rows out and counts them in
+        ``rows.skipped``. A fault of the whole table is an error in both.
+
+    Returns columns of n rows: ``image`` (n, H, W, 3) uint8; the text, a list under its column's
+    name; ``label`` (n,) int64, again under its column's name; ``split`` (n,) strings; ``file``,
+    a list of paths inside the folder; every further column of the table under its own name (with
+    "_" behind it where that is taken), int64 where all cells are whole numbers, else a list.
+
+    Raises BadData, one sentence with file and line, for bad data; ValueError for bad arguments.
+    """
+    layout = _Layout(
+        Path(folder).expanduser(), table, image_column, text_column, label_column, split_column,
+        image_pattern, encoding, delimiter, classes, drop_labels, size, on_bad,
+    )  # fmt: skip
+    sieve = _Sieve(on_bad)
+    rows = _read_table(layout, sieve)
+    if split_column is None:
+        _divide(rows)
+    rows = _learnable(rows, layout, sieve)
+    rows, images = _read_images(rows, layout, sieve)
+    if sieve.skipped:  # the last training row of a class may have lost its picture
+        positions = {id(row): k for k, row in enumerate(rows)}
+        rows = _learnable(rows, layout, sieve)
+        images = images[[positions[id(row)] for row in rows]]
+        sieve.skipped.sort()
+        print(f"{table}: {sieve.skipped}")
+    if not rows:
+        raise layout.bad("no rows", f"no row is left to use; {sieve.skipped}")
+    return _assemble(rows, images, layout, sieve.skipped)
+
+
+def _read_table(layout: _Layout, sieve: _Sieve) -> list[_Row]:
+    """The rows whose cells are in order and whose picture exists."""
+    records = _records(_read_text(layout), layout.delimiter)
+    line, header = next(records, (1, []))
+    header = _check_header(layout, line, header)
+    parsed = sieve(lambda record: _parse(layout, header, *record), records)
+    kept = [row for _, row in parsed if row.label not in layout.drop_labels]
+    located = [row for row, _ in sieve(lambda row: _locate(layout, row), kept)]
+    seen: dict[Path, int] = {}
+    rows = [row for row, _ in sieve(lambda row: _once(layout, seen, row), located)]
+    if not rows and not sieve.skipped:
+        raise layout.bad("no rows", "the table has a header and no rows; add one row a picture")
+    return rows
+
+
+def _read_text(layout: _Layout) -> str:
+    """The table as text, or the sentence that says why not."""
+    folder, path = layout.folder, layout.folder / layout.table
+    if not folder.is_dir():
+        raise BadData(f"there is no folder {folder}; give the folder that holds {layout.table}")
+    if not path.is_file():
+        others = sorted(found.name for found in folder.glob("*.csv"))
+        found = f"it has {', '.join(others)}" if others else "it has no CSV file"
+        empty = "" if any(folder.iterdir()) else " is empty and"
+        raise BadData(f'the folder {folder}{empty} has no table {layout.table} ({found}); put it '
+                      'there, or give its name with table="..."', "no table")  # fmt: skip
+    return _decode(layout, path.read_bytes())
+
+
+def _decode(layout: _Layout, raw: bytes) -> str:
+    try:
+        is_utf8 = codecs.lookup(layout.encoding).name == "utf-8"
+        return raw.decode("utf-8-sig" if is_utf8 else layout.encoding)
+    except UnicodeError as error:
+        line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
+        marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        other = "utf-16" if raw.startswith(marks) else "latin-1"
+        advice = "save it as UTF-8" if layout.encoding == other else f'try encoding="{other}"'
+        raise layout.bad("wrong encoding", f"the text is not {layout.encoding}; {advice}",
+                         line) from None  # fmt: skip
+    except LookupError:
+        raise ValueError(f"there is no text encoding {layout.encoding!r}; tables are mostly "
+                         '"utf-8" or "latin-1"') from None  # fmt: skip
+
+
+def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
+    """Each record with the line on which it begins; None for one whose quotes are broken.
+
+    A broken quote swallows the lines after it, so reading starts anew on the next line.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    start = 0
+    while start < len(lines):
+        tail = (lines[k] for k in range(start, len(lines)))
+        reader = csv.reader(tail, delimiter=delimiter, strict=True)
+        begin = start
+        try:
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    yield begin + 1, cells
+                begin = start + reader.line_num
+            return
+        except csv.Error:
+            yield begin + 1, None
+            start = begin + 1
+
+
+def _check_header(layout: _Layout, line: int, header: list[str] | None) -> list[str]:
+    """The column names, without blanks around them."""
+    if header is None:
+        raise layout.bad("broken quote", "a quote in the header never closes; repair it", line)
+    if not header:
+        raise layout.bad("no rows", "the table is empty; it needs a header and one row a picture")
+    names = [name.strip() for name in header]
+    wanted = [layout.image_column, layout.text_column, layout.label_column]
+    wanted += [layout.split_column] if layout.split_column else []
+    for name in wanted:
+        if names.count(name) > 1:
+            raise layout.bad("column twice", f"two columns are called {name!r}; rename one", line)
+        if name not in names:
+            raise _missing_column(layout, name, names, line)
+    return names
+
+
+def _missing_column(layout: _Layout, name: str, names: list[str], line: int) -> BadData:
+    advice = "name the right one"
+    if len(names) == 1:
+        other = next((mark for mark in ";\t|" if mark in names[0]), None)
+        advice = f"its cells seem to be parted by another mark: try delimiter={other!r}" \
+            if other else advice  # fmt: skip
+    elif name == layout.split_column:
+        advice += ", or pass split_column=None to have the rows divided"
+    return layout.bad("missing column", f"there is no column {name!r} "
+                      f"(it has {', '.join(map(_shown, names[:20]))}); {advice}", line)  # fmt: skip
+
+
+def _parse(layout: _Layout, header: list[str], line: int, cells: list[str] | None) -> _Row:
+    """One record as a row, or BadData."""
+    if cells is None:
+        raise layout.bad("broken quote", "a quote opens and does not close at the end of its cell; "
+                         f'write "" for a quote inside one, {LEAVE_OUT}', line)  # fmt: skip
+    if len(cells) != len(header):
+        raise layout.bad("wrong number of cells", f"the row has {len(cells)} cells and the header "
+                         f"{len(header)}; put a text with a comma in quotes, {LEAVE_OUT}",
+                         line)  # fmt: skip
+    values = dict(zip(header, cells, strict=True))
+    file = values[layout.image_column].strip()
+    if not file:
+        raise layout.bad("no image name", f"the cell {layout.image_column!r} is empty; fill it in, "
+                         f"{LEAVE_OUT}", line)  # fmt: skip
+    if layout.image_pattern:
+        file = layout.image_pattern.replace("{id}", file)
+    label = values[layout.label_column].strip()
+    row = _Row(line, file, values[layout.text_column], label, "", values)
+    _check_cells(layout, row)
+    return row
+
+
+def _check_cells(layout: _Layout, row: _Row) -> None:
+    """Text, label and split; the split is translated on the way."""
+    for what, value in (("text", row.text), ("label", row.label)):
+        if not value.strip():
+            column = layout.text_column if what == "text" else layout.label_column
+            raise row.bad(layout, f"empty {what}", f"the cell {column!r} is empty; fill it in, "
+                          f"{LEAVE_OUT}")  # fmt: skip
+    if layout.classes and row.label not in (*layout.classes, *layout.drop_labels):
+        raise row.bad(layout, "unknown label", f"the label {row.label!r} is none of "
+                      f"{', '.join(layout.classes)}; correct it, {LEAVE_OUT}")  # fmt: skip
+    if layout.split_column:
+        split = row.cells[layout.split_column].strip()
+        row.split = SPLIT_CALLED.get(split.lower(), "")
+        if not row.split:
+            raise row.bad(layout, "unknown split", f"the split {split!r} is none of "
+                          f"{', '.join(SPLITS)}; correct it, {LEAVE_OUT}")  # fmt: skip
+
+
+def _locate(layout: _Layout, row: _Row) -> None:
+    """Find the row's picture, inside the folder and nowhere else."""
+    folder = layout.folder.resolve()
+    missing = row.bad(layout, "missing image", "the image file is not there; put it there, "
+                      f"{LEAVE_OUT}")  # fmt: skip
+    try:
+        path = (folder / row.file).resolve()
+        if not path.exists():  # a table written on Windows
+            path = (folder / row.file.replace("\\", "/")).resolve()
+        rooted = row.file.startswith(("/", "\\")) or PureWindowsPath(row.file).is_absolute()
+        if rooted or not path.is_relative_to(folder):
+            raise row.bad(layout, "outside the folder", "the path leads out of the folder and is "
+                          "not opened; give a path inside it, " + LEAVE_OUT)  # fmt: skip
+        if not path.is_file():
+            raise missing
+    except BadData:
+        raise
+    except (OSError, ValueError, RuntimeError):  # too long, a zero byte, a link to itself
+        raise missing from None
+    row.path = path
+
+
+def _once(layout: _Layout, seen: dict[Path, int], row: _Row) -> None:
+    """Refuse a picture that an earlier row has."""
+    first = seen.setdefault(row.path, row.line)
+    if first != row.line:
+        raise row.bad(layout, "duplicate id", f"line {first} has this image already; keep one of "
+                      f"the two, {LEAVE_OUT}")  # fmt: skip
+
+
+def _learnable(rows: list[_Row], layout: _Layout, sieve: _Sieve) -> list[_Row]:
+    """The rows whose label occurs in a training row: no model can learn the others."""
+    trained = {row.label for row in rows if row.split == "train"}
+
+    def judge(row: _Row) -> None:
+        if row.label not in trained:
+            raise row.bad(layout, "label not in training", f"no training row has the label "
+                          f"{row.label!r} of this {row.split} row; move one of its rows to "
+                          f"train, {LEAVE_OUT}")  # fmt: skip
+
+    return [row for row, _ in sieve(judge, rows)]
+
+
+def _divide(rows: list[_Row]) -> None:
+    """Give every row a split: of each class a fifth to test and a tenth to validation."""
+    by_label = defaultdict(list)
+    for row in rows:
+        by_label[row.label].append(row)
+    for members in by_label.values():
+        members.sort(key=lambda row: hashlib.sha256(row.file.encode()).digest())
+        test, validation = round(0.2 * len(members)), round(0.1 * len(members))
+        for place, row in enumerate(members):
+            held_out = "test" if place < test else "validation"
+            row.split = held_out if place < test + validation else "train"
+
+
+def _read_images(rows: list[_Row], layout: _Layout, sieve: _Sieve) -> tuple[list[_Row], np.ndarray]:
+    """The rows whose picture can be read, and the pictures, (rows, H, W, 3) uint8."""
+    from tqdm.auto import tqdm
+
+    def judge(row: _Row) -> np.ndarray:
+        try:
+            return read_image(row.path, layout.size)
+        except BadData as fault:
+            what = f"the image {fault.reason}; replace it, {LEAVE_OUT}"
+            raise row.bad(layout, "broken image", what) from None
+
+    images = np.empty((len(rows), *layout.size, 3), dtype=np.uint8)
+    kept: list[_Row] = []
+    with tqdm(rows, desc="images", unit=" images", leave=False, delay=2) as bar:
+        for row, image in sieve(judge, bar):
+            images[len(kept)] = image
+            kept.append(row)
+    return kept, images[: len(kept)]
+
+
+def _assemble(rows: list[_Row], images: np.ndarray, layout: _Layout, skipped: SkippedRows) -> Rows:
+    """The rows as columns."""
+    classes = tuple(layout.classes or sorted({row.label for row in rows}))
+    number = {name: k for k, name in enumerate(classes)}
+    label = np.array([number[row.label] for row in rows], dtype=np.int64)
+    columns = {
+        "image": images,
+        layout.text_column: [row.text for row in rows],
+        layout.label_column: label,
+        "label": label,
+        "split": np.array([row.split for row in rows]),
+        "file": [row.file for row in rows],
+    }
+    used = {layout.image_column, layout.text_column, layout.label_column, layout.split_column, ""}
+    for name in rows[0].cells:
+        if name not in used:
+            free = name + "_" if name in columns else name
+            columns[free] = _typed([row.cells[name] for row in rows])
+    return Rows(columns, classes, skipped)
+
+
+def _typed(cells: list[str]) -> np.ndarray | list[str]:
+    """Whole numbers as int64; everything else ("007", "1.50", "") as it stands."""
+    try:
+        numbers = np.array([int(cell) for cell in cells], dtype=np.int64)
+    except (ValueError, OverflowError):
+        return cells
+    return numbers if [str(number) for number in numbers] == cells else cells
+
+
+def _shown(name: str) -> str:
+    """A name from the table for a sentence: on one line, and not too long."""
+    name = name if name.isprintable() else ascii(name)
+    return name if len(name) <= 100 else f"{name[:60]}...{name[-30:]}"
+
+
+def _lines(lines: list[int]) -> str:
+    few = ", ".join(str(line) for line in lines[:3]) + (", ..." if len(lines) > 3 else "")
+    return f"line{'s' * (len(lines) > 1)} {few}"
+
+
+# --- pictures ---------------------------------------------------------------------------------
+
+
+def read_image(path: str | Path, size: tuple[int, int] = (48, 48)) -> np.ndarray:
+    """One picture of any mode and size as (H, W, 3) uint8, for ``size`` = (H, W) in pixels.
+
+    Proportions are kept; what is left over and what is transparent is white.
+
+    Raises BadData where there is no whole picture, or one larger than Pillow's limit (about 90
+    million pixels; such a file is an accident or an attack).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd files that it can read
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.draft(None, (2 * max(size),) * 2)  # a large JPEG need not be decoded whole
+                image.load()
+                return np.asarray(_fit(to_rgb(_upright(image)), size))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        reason = f"has more pixels than the {Image.MAX_IMAGE_PIXELS:,} that are safe to open"
+    except UnidentifiedImageError:
+        reason = "is no picture, or of a kind that Pillow does not know"
+    except FileNotFoundError:
+        reason = "is not there"
+    except Exception as error:  # of a broken file Pillow raises nearly anything
+        said = " ".join(str(error).split()) or type(error).__name__
+        reason = f"is broken or cut off ({said})"
+    raise BadData(f"the picture {path} {reason}; replace it", reason)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The picture in mode RGB, whatever its mode; transparent parts show white."""
+    if image.mode.startswith(("I", "F")):
+        image = _to_eight_bits(image)
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    if image.mode == "La":  # Pillow has no direct way from here
+        image = image.convert("LA")
+    if "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "RGBa"):
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return image.convert("RGB")
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Grey values of 16 bits, of 32, or fractions, brought to 0 .. 255."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    # Such files do not say what white is. Take the smallest usual range that holds the values.
+    ranges = {"F": (1, 255, 65535), "I": (255, 65535)}.get(image.mode, (65535,))
+    top = next((top for top in ranges if values.max() <= top), values.max())
+    return Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as the camera says; a damaged mark leaves the picture as it is."""
+    with contextlib.suppress(Exception):
+        return ImageOps.exif_transpose(image)
+    return image
+
+
+def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The picture in full on a white ground of this height and width."""
+    height, width = size
+    if image.size == (width, height):
+        return image
+    scale = min(width / image.width, height / image.height)
+    small = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    ground = Image.new("RGB", (width, height), "white")
+    corner = (width - small[0]) // 2, (height - small[1]) // 2
+    ground.paste(image.resize(small, Image.Resampling.LANCZOS, reducing_gap=3.0), corner)
+    return ground

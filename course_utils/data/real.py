@@ -1,0 +1,428 @@
+"""Public data sets: where they come from, what they may be used for, and how they get here.
+
+No lesson needs them. ``fetch`` looks in the folder that ``COURSE_DATA_DIR`` names, then in the
+course's cache, and only then at the pinned address; without a network it prints one line and
+gives None. Every file is checked against a hash that was computed before. What is complete is
+kept, so that an interrupted download goes on where it stopped; the data set appears under its own
+name only when all of it is there.
+
+``COURSE_OFFLINE=1`` keeps the course from trying the network at all.
+"""
+
+import csv
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from course_utils.data.folder import Rows, read_emoji
+from course_utils.environment import course_root
+
+RAW = "https://raw.githubusercontent.com"
+TIMEOUT = (6, 30)  # seconds to connect, and without a single byte
+RETRY_WAIT = 1.0  # seconds; doubled at each of three attempts when a server is busy
+CONNECTIONS = 8
+
+
+class NotFetched(RuntimeError):
+    """Why a data set is not here, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a data set.
+
+    url: pinned to a commit, so that it always names the same bytes.
+    file: where it goes in the data set's folder.
+    sha256: hash of its bytes or, with ``covers``, of what ``covers(path)`` reads from it.
+    unpack_to: for a tar archive, the folder that it becomes.
+    """
+
+    url: str
+    file: str
+    sha256: str
+    covers: Callable[[Path], bytes] | None = None
+    unpack_to: str | None = None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A public data set.
+
+    table: the file that tells a complete folder, and that ``finish`` may have to write.
+    size: of the download, in bytes, for the progress bar.
+    sources: lists the files. finish: what is left to do in the folder when all of them are there.
+    """
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    table: str
+    size: int
+    sources: Callable[[], list[Source]]
+    finish: Callable[[Path], None] = lambda folder: None
+
+
+# --- the emoji set ----------------------------------------------------------------------------
+
+NOTO = "googlefonts/noto-emoji/b3e3051a088047d19fd4d49b1c3ac42fb8c3aaf8/png/72"
+NAMES = "muan/unicode-emoji-json/250dc80aee0eeb2b591905a6df5fde3e063e5b12/data-by-emoji.json"
+KEYWORDS = "muan/emojilib/4e1c15de584dd07af4a7f580c8c57d1da616c89e/dist/emoji-en-US.json"
+EMOJI_CYCLE = ("train",) * 7 + ("validation",) + ("test",) * 2  # row k is in split k % 10
+
+
+def emoji_sources() -> list[Source]:
+    """The two tables, then 1,644 pictures of 72×72 pixels.
+
+    The tables hold more than the course uses. Their hashes cover the names and groups, and the
+    keywords' words, of the pictures in the registry, and nothing else.
+    """
+    tables = [
+        Source(f"{RAW}/{NAMES}", "names.json",
+               "7c204a010ddeae72327b11bef39e3bd80b23fd854822864b28ef767f4afe62ae", _emoji_names),
+        Source(f"{RAW}/{KEYWORDS}", "keywords.json",
+               "e21ebc107d151a1faa91e0cf478eafbd5f1b7dc85d50ee3297e6e8564c5ef15d", _emoji_words),
+    ]  # fmt: skip
+    pictures = [
+        Source(f"{RAW}/{NOTO}/emoji_u{row['file']}", f"images/{row['file']}", row["sha256"])
+        for row in _emoji_registry()
+    ]
+    return tables + pictures
+
+
+def _emoji_registry() -> list[dict[str, str]]:
+    """``file`` (code points, as 1f600.png), ``bytes`` and ``sha256`` of each picture, in order."""
+    path = course_root() / "data" / "emoji.registry.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _by_picture(path: Path) -> list[tuple[str, str, Any]]:
+    """(stem, emoji, entry) of each picture in the registry, from a table with emoji for keys."""
+    entries = {}
+    for emoji, entry in json.loads(path.read_text(encoding="utf-8")).items():
+        # The picture files leave out the mark that asks for a coloured emoji.
+        stem = "_".join(f"{ord(letter):04x}" for letter in emoji if letter != "\ufe0f")
+        entries[stem] = emoji, entry
+    stems = [row["file"].removesuffix(".png") for row in _emoji_registry()]
+    return [(stem, *entries[stem]) for stem in stems]
+
+
+def _emoji_names(path: Path) -> bytes:
+    lines = [(stem, entry["name"], entry["group"]) for stem, _, entry in _by_picture(path)]
+    return "\n".join("\t".join(line) for line in lines).encode()
+
+
+def _emoji_words(path: Path) -> bytes:
+    lines = [(stem, *sorted(set(_phrase(entry).split()))) for stem, _, entry in _by_picture(path)]
+    return "\n".join("\t".join(line) for line in lines).encode()
+
+
+def _phrase(keywords: list[str]) -> str:
+    return " ".join(keywords).replace("_", " ")
+
+
+def finish_emoji(folder: Path) -> None:
+    """Write metadata.csv (image, emoji, name, keywords, group, split) from the two tables."""
+    names = _by_picture(folder / "names.json")
+    words = _by_picture(folder / "keywords.json")
+    unfinished = folder / "metadata.csv.part"
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("image", "emoji", "name", "keywords", "group", "split"))
+        for k, ((stem, emoji, entry), (_, _, keywords)) in enumerate(
+            zip(names, words, strict=True)
+        ):
+            split = EMOJI_CYCLE[k % len(EMOJI_CYCLE)]
+            texts = entry["name"], _phrase(keywords), entry["group"]
+            table.writerow((f"images/{stem}.png", emoji, *texts, split))
+    os.replace(unfinished, folder / "metadata.csv")
+
+
+REGISTRY = {
+    "emoji": DataSet(
+        name="emoji",
+        title="Noto Emoji, 1,644 pictures of 72×72 pixels with name, keywords and group",
+        licence="pictures: SIL Open Font License 1.1; names, groups and keywords: MIT",
+        citation=(
+            "Google, Noto Emoji, github.com/googlefonts/noto-emoji; M.-A. Chiou, "
+            "unicode-emoji-json and emojilib, github.com/muan; names from Unicode CLDR"
+        ),
+        table="metadata.csv",
+        size=5_200_000,
+        sources=emoji_sources,
+        finish=finish_emoji,
+    )
+}
+
+
+# --- what lessons call ------------------------------------------------------------------------
+
+
+def describe(name: str) -> str:
+    """Title, licence, citation and pinned addresses of a data set, to print."""
+    data_set = _look_up(name)
+    addresses = sorted({source.url.rsplit("/", 1)[0] for source in data_set.sources()})
+    return "\n".join((
+        data_set.title,
+        f"licence: {data_set.licence}",
+        f"cite: {data_set.citation}",
+        f"download, {data_set.size / 1e6:.0f} MB, from: {', '.join(addresses)}",
+    ))  # fmt: skip
+
+
+def find(name: str) -> Path | None:
+    """The data set's folder on this machine, or None; never uses the network."""
+    data_set = _look_up(name)
+    own = os.environ.get("COURSE_DATA_DIR")
+    if own and (Path(own).expanduser() / name / data_set.table).is_file():
+        return Path(own).expanduser() / name
+    cached = cache_folder() / name
+    return cached if _is_complete(data_set, cached) else None
+
+
+def fetch(name: str, download: bool = True) -> Path | None:
+    """The data set's folder, downloaded if need be; None, and one line, where that is not possible.
+
+    Raises ValueError for a name that is not in the registry.
+    """
+    data_set = _look_up(name)
+    folder = find(name)
+    if folder is None:
+        try:
+            if not download or os.environ.get("COURSE_OFFLINE") == "1":
+                raise NotFetched(
+                    f"The {name} set is not on this machine, and it was not to be downloaded: "
+                    "what needs it is left out."
+                )
+            folder = download_set(data_set, cache_folder())
+        except NotFetched as reason:
+            print(reason)
+    return folder
+
+
+def emoji(text: str = "name", download: bool = True, **options: Any) -> Rows | None:
+    """The emoji set as rows (see ``folder.read_emoji``), or None where it cannot be had."""
+    folder = fetch("emoji", download)
+    return None if folder is None else read_emoji(folder, text, **options)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept, in the system's usual place."""
+    import pooch
+
+    return Path(pooch.os_cache("multimodal-course"))
+
+
+def _look_up(name: str) -> DataSet:
+    if name not in REGISTRY:
+        raise ValueError(f"there is no data set {name!r}; there is {', '.join(REGISTRY)}")
+    return REGISTRY[name]
+
+
+# --- downloading ------------------------------------------------------------------------------
+
+
+def download_set(data_set: DataSet, home: Path) -> Path:
+    """Download what is missing into ``home/NAME.part``, then rename it to ``home/NAME``.
+
+    Raises NotFetched, one sentence; what is complete stays in the .part folder for the next time.
+    """
+    final, part = home / data_set.name, home / f"{data_set.name}.part"
+    sources = data_set.sources()
+    try:
+        if final.is_dir() and not part.exists():
+            final.rename(part)  # damaged: mend it
+        for folder in {part, *((part / source.file).parent for source in sources)}:
+            folder.mkdir(parents=True, exist_ok=True)
+        _obtain_all(data_set, sources, part)
+        for leftover in part.rglob("tmp*"):  # of a run that was killed in the middle of a file
+            leftover.unlink()
+        data_set.finish(part)
+        if not _is_complete(data_set, final):  # unless another notebook was faster
+            shutil.rmtree(final, ignore_errors=True)
+            part.rename(final)
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors
+        if _is_complete(data_set, final):
+            return final
+        kept = sum(_have(source, part) for source in sources)
+        raise NotFetched(
+            f"The {data_set.name} set is not here: {_reason(error, home)}. What needs it is left "
+            f"out; run this again to go on ({kept:,} of {len(sources):,} files are here)."
+        ) from error
+    return final
+
+
+def _obtain_all(data_set: DataSet, sources: list[Source], part: Path) -> None:
+    """Get every source, several at once, and stop at the first that fails."""
+    from tqdm.auto import tqdm
+
+    with (
+        _quiet_pooch(),
+        _session() as session,
+        tqdm(
+            total=data_set.size,
+            desc=data_set.name,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            delay=0.3,
+        ) as bar,
+        ThreadPoolExecutor(CONNECTIONS) as pool,
+    ):
+        lock = threading.Lock()
+
+        def advance(count: int) -> None:
+            with lock:
+                bar.update(count)
+
+        jobs = [pool.submit(_obtain, source, part, session, advance) for source in sources]
+        try:
+            for job in as_completed(jobs):
+                job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _obtain(source: Source, part: Path, session: Any, advance: Callable[[int], None]) -> None:
+    """Get one file, unless it is here and whole, and unpack it if it is an archive."""
+    import pooch
+
+    target = part / source.file
+    if _have(source, part):
+        advance(target.stat().st_size if target.is_file() else 0)
+        return
+    if not _fits(source, target):
+        target.unlink(missing_ok=True)
+        try:
+            pooch.retrieve(  # to a temporary name beside the target, renamed if the hash is right
+                source.url,
+                known_hash=None if source.covers else f"sha256:{source.sha256}",
+                fname=target.name,
+                path=target.parent,
+                downloader=_downloader(source, session, advance),
+            )
+        except ValueError as error:
+            raise ValueError(f"{source.url} holds other contents than it did") from error
+    if source.unpack_to:
+        unpack(target, part / source.unpack_to)
+        target.unlink()
+
+
+def _downloader(source: Source, session: Any, advance: Callable[[int], None]) -> Callable:
+    """What pooch calls to bring a file; one session, so that a connection serves many files."""
+
+    def download(url: str, output_file: str, _: Any) -> None:
+        with session.get(url, stream=True, timeout=TIMEOUT) as answer:
+            answer.raise_for_status()
+            with open(output_file, "wb") as file:
+                for chunk in answer.iter_content(1 << 16):
+                    file.write(chunk)
+                    advance(len(chunk))
+        if source.covers and not _fits(source, Path(output_file)):
+            raise ValueError("other contents")
+
+    return download
+
+
+def _session() -> Any:
+    """A web session that asks a busy server again, and a missing one only once more."""
+    import requests
+    from urllib3.util import Retry
+
+    busy = Retry(total=3, connect=0, read=1, backoff_factor=RETRY_WAIT, raise_on_status=False,
+                 status_forcelist=(429, 500, 502, 503, 504),
+                 respect_retry_after_header=False)  # a server may ask for an hour  # fmt: skip
+    adapter = requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=busy)
+    session = requests.Session()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+@contextmanager
+def _quiet_pooch() -> Iterator[None]:
+    """Without pooch's two log lines a file: the bar says enough."""
+    import pooch
+
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _fits(source: Source, path: Path) -> bool:
+    """Whether the file is there and has its hash."""
+    try:
+        held = source.covers(path) if source.covers else path.read_bytes()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no file, or other contents
+        return False
+    return hashlib.sha256(held).hexdigest() == source.sha256
+
+
+def _have(source: Source, folder: Path) -> bool:
+    if source.unpack_to:
+        return (folder / source.unpack_to).is_dir()
+    return _fits(source, folder / source.file)
+
+
+def _is_complete(data_set: DataSet, folder: Path) -> bool:
+    if not (folder / data_set.table).is_file():
+        return False
+    return all(_have(source, folder) for source in data_set.sources())
+
+
+def _reason(error: Exception, home: Path) -> str:
+    """What went wrong, as a clause of a sentence."""
+    from requests import exceptions
+
+    asked = getattr(getattr(error, "request", None), "url", None) or ""
+    host = urlsplit(asked).hostname or "the server"
+    if isinstance(error, exceptions.HTTPError):
+        return f"{error.response.url} was answered with error {error.response.status_code}"
+    if isinstance(error, exceptions.Timeout) or "timed out" in str(error):
+        return f"{host} did not answer in time"
+    if isinstance(error, exceptions.ConnectionError):
+        return f"there is no connection to {host}"
+    if isinstance(error, exceptions.RequestException):
+        return f"the connection to {host} broke off"
+    if isinstance(error, OSError):
+        return f"it could not be written under {home} ({error.strerror or error})"
+    return str(error)
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack a tar archive into a new folder, which appears only when it is complete.
+
+    Python's data filter refuses members that lead out of the folder, links that do, and devices.
+
+    Raises ValueError, one sentence, for an archive that is broken or not safe, and where Python is
+    too old to have the filter.
+    """
+    if not hasattr(tarfile, "data_filter"):
+        raise ValueError("this Python cannot unpack archives safely: update it to 3.11.4 or later")
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(part, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise ValueError(f"{archive.name} cannot be unpacked: {error}") from error
+    part.rename(folder)
+    return folder
