@@ -1,0 +1,540 @@
+"""The training loop: ``fit`` trains a model on batches, ``predict`` asks it for its answers.
+
+A model here is any module with ``model(batch) -> logits (B, C)``, a batch is a dict of tensors
+with ``label (B,)``, and a source of batches is anything with a length that can be iterated over
+again and again: ``Batches``, a ``DataLoader``, a list. No line below knows what a picture is.
+
+Read ``fit`` first, then ``_Run.train_epoch``: the loop of every PyTorch tutorial, in eight lines.
+What stands around it is bookkeeping, so that a run can be watched, stopped and taken up again.
+"""
+
+import contextlib
+import copy
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from course_utils.display import PALETTE, in_notebook
+from course_utils.environment import best_device, is_smoke
+
+Batch = Mapping[str, Tensor]
+SMOKE_BATCHES = 4  # batches of an epoch under COURSE_SMOKE=1
+LOOK_SECONDS = 0.5  # reading a loss makes the processor wait for the GPU: rarely, then
+
+
+class TrainingStopped(ValueError):
+    """The loss, or a weight, is no longer a finite number; the message says where it happened."""
+
+
+def fit(
+    model: nn.Module,
+    train: Iterable[Batch],
+    validation: Iterable[Batch] | None = None,
+    *,
+    epochs: int = 8,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.0,
+    optimizer: torch.optim.Optimizer | None = None,
+    loss: Callable[[Tensor, Batch], Tensor] | None = None,
+    device: str | torch.device | None = None,
+    patience: int | None = None,
+    checkpoint: str | Path | None = None,
+    log_dir: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> "History":
+    """Train ``model`` in place and return the history of its losses and accuracies.
+
+    With ``validation``, the model ends as it was after the epoch of highest validation accuracy,
+    the earlier one of equals. Accuracy, not loss, because it is what the course compares, and
+    because the loss also grows when a model becomes too sure of decisions that still improve.
+    A score by which an epoch was chosen flatters: report accuracy on other rows. Without
+    ``validation`` the model ends as it was after the last epoch.
+
+    train, validation: batches with a length; their ``label`` (B,) holds class numbers (long).
+    optimizer: built on this model's parameters, in place of AdamW with ``learning_rate`` and
+        ``weight_decay``.
+    loss: ``loss(logits, batch)``, a mean over the batch, in place of cross-entropy.
+    device: where to train, by default the fastest device; the model then returns to its own.
+    patience: stop after so many epochs without a better validation accuracy.
+    checkpoint: a file written after each epoch. If it exists, the run goes on from there, up to
+        ``epochs`` in all, to the same weights as one uninterrupted run (bit for bit on one
+        machine, as far as a GPU's own operations repeat themselves).
+    log_dir: a folder for TensorBoard.
+    progress: show a bar; by default in notebooks and terminals, for runs over two seconds.
+    seed: of torch's random numbers in this run (dropout, a DataLoader's order); those outside
+        go on as if nothing had happened. ``Batches`` have a seed of their own.
+
+    The model ends in evaluation mode. Ctrl-C or the stop button ends the run at its best complete
+    epoch, with ``history.interrupted`` set. ``COURSE_SMOKE=1``: one epoch of four batches.
+
+    Raises ValueError for unfit arguments, batches, logits and checkpoints, and TrainingStopped
+    when the loss is not finite; the model is then as after an interruption.
+    """
+    _check_arguments(model, train, validation, epochs, patience, optimizer)
+    device = torch.device(device or best_device())
+    epochs = 1 if is_smoke() else epochs
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_on_device(model, device))
+        stack.enter_context(_own_random_numbers(seed, device))
+        if optimizer is None:
+            trainable = [p for p in model.parameters() if p.requires_grad]
+            optimizer = torch.optim.AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
+        run = _Run(model, train, validation, optimizer, loss or _cross_entropy, device, seed)
+        if checkpoint is not None and Path(checkpoint).exists():
+            _resume(run, Path(checkpoint))
+        bar = stack.enter_context(_bar(progress, epochs, run))
+        writer = stack.enter_context(_tensorboard(log_dir, run.history))
+        try:
+            while not run.history.is_over(epochs, patience):
+                run.one_epoch(bar)
+                run.history.log(writer)
+                if checkpoint is not None:
+                    _save(run, Path(checkpoint))
+        except KeyboardInterrupt:
+            run.history.interrupted = True
+            bar.write(f"Training interrupted: {run.kept_when()}.")
+        except TrainingStopped as stopped:
+            raise TrainingStopped(f"{stopped}; {run.kept_when()}") from None
+        finally:
+            model.load_state_dict(run.kept)
+            model.eval()
+            bar.total = bar.n  # a run that stopped early is no failure, and does not end in red
+    return run.history
+
+
+def predict(
+    model: nn.Module, batches: Iterable[Batch], device: str | torch.device | None = None
+) -> Tensor:
+    """Logits (n, C) for all rows, on the CPU, in the order in which the batches come.
+
+    The model works in evaluation mode without gradients, on ``device`` (by default the fastest),
+    and is then as it was before. Use batches that do not shuffle, or the rows lose their names.
+
+    Raises ValueError when there is no batch.
+    """
+    device = torch.device(device or best_device())
+    was_training = model.training
+    model.eval()
+    try:
+        with _on_device(model, device), torch.no_grad():
+            logits = [model(_to_device(batch, device, "a batch")) for batch in batches]
+    finally:
+        model.train(was_training)
+    if not logits:
+        raise ValueError("predict got no batch; are there rows in this part of the data?")
+    return torch.cat(logits).cpu()
+
+
+@dataclass(repr=False)
+class History:
+    """One number per epoch for each measure; epochs count from 1.
+
+    ``train_loss`` and ``train_accuracy`` are means over an epoch, while the model changes and
+    dropout is on: they may well be worse than the validation numbers, taken at its end.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are complete."""
+        return len(self.train_loss)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The first epoch with the highest validation accuracy; None without validation."""
+        scores = self.validation_accuracy
+        return scores.index(max(scores)) + 1 if scores else None
+
+    def is_over(self, epochs: int, patience: int | None = None) -> bool:
+        """Whether all epochs are done, or ``patience`` of them went by without a better one."""
+        waited = self.epochs - (self.best_epoch or self.epochs)
+        return self.epochs >= epochs or (patience is not None and waited >= patience)
+
+    def table(self) -> Any:
+        """A pandas table: one row for each epoch, one column for each measure."""
+        import pandas as pd
+
+        index = pd.RangeIndex(1, self.epochs + 1, name="epoch")
+        return pd.DataFrame(self._measures(), index=index)
+
+    def plot(self) -> Figure:
+        """Loss and accuracy by epoch, the best epoch marked; for ``show(figure, alt=...)``."""
+        figure = Figure(figsize=(8, 3), layout="constrained")
+        styles = {"train": (PALETTE["quiet"], "o-"), "validation": (PALETTE["highlight"], "s-")}
+        left, right = figure.subplots(1, 2)
+        axes = {"loss": left, "accuracy": right}
+        left.set(xlabel="epoch", ylabel="loss (mean over rows)")
+        right.set(xlabel="epoch", ylabel="accuracy (share of rows)")
+        for name, values in self._measures().items():
+            part, measure = name.split("_")
+            colour, style = styles[part]
+            axes[measure].plot(range(1, self.epochs + 1), values, style, color=colour, label=part)
+        for ax in axes.values():
+            if self.best_epoch is not None:
+                ax.axvline(self.best_epoch, color="black", linestyle=":", label="best epoch")
+            ax.xaxis.get_major_locator().set_params(integer=True)
+        if self.epochs:
+            left.legend()
+        return figure
+
+    def log(self, writer: Any) -> None:
+        """Hand the newest epoch to a TensorBoard writer as loss/train, accuracy/train, ..."""
+        for name, values in self._measures().items() if writer else ():
+            part, measure = name.split("_")
+            writer.add_scalar(f"{measure}/{part}", values[-1], self.epochs)
+
+    def _measures(self) -> dict[str, list[float]]:
+        return {
+            name: value for name, value in vars(self).items() if isinstance(value, list) and value
+        }
+
+    def __repr__(self) -> str:
+        parts = ["1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"]
+        if self.best_epoch is not None:
+            best = f"best {self.best_epoch}, validation accuracy"
+            parts.append(f"{best} {max(self.validation_accuracy):.2f}")
+        return f"History({', '.join(parts + ['interrupted'] * self.interrupted)})"
+
+
+# ---- the loop ------------------------------------------------------------------------------
+
+
+class _Run:
+    """What one call of ``fit`` holds together: the model, its batches, the state worth keeping."""
+
+    def __init__(self, model, train, validation, optimizer, loss, device, seed):
+        self.model, self.train, self.validation = model, train, validation
+        self.optimizer, self.loss, self.device, self.seed = optimizer, loss, device, seed
+        self.limit = SMOKE_BATCHES if is_smoke() else None
+        self.history = History()
+        self.kept = copy.deepcopy(model.state_dict())
+        self.checked = False  # batches are looked at closely in the first epoch alone
+
+    def one_epoch(self, bar: Any) -> None:
+        """Train, measure, and keep the weights if no epoch was better."""
+        history = self.history
+        scores = [f"validation accuracy {score:.2f}" for score in history.validation_accuracy[-1:]]
+        bar.set_description_str(", ".join([f"epoch {history.epochs + 1}", *scores]), refresh=False)
+        train = self.train_epoch(bar)
+        validation = None if self.validation is None else self.evaluate()
+        _check_weights(self.model, history.epochs + 1)
+        self.checked = True
+        history.train_loss.append(train[0])
+        history.train_accuracy.append(train[1])
+        if validation is not None:
+            history.validation_loss.append(validation[0])
+            history.validation_accuracy.append(validation[1])
+        if history.best_epoch in (None, history.epochs):
+            self.kept = copy.deepcopy(self.model.state_dict())
+
+    def train_epoch(self, bar: Any) -> tuple[float, float]:
+        """One pass over the training batches -> mean loss, accuracy."""
+        self.model.train()
+        tally = _Tally("train", self.history.epochs + 1)
+        for batch in self.batches(self.train, tally):
+            logits = self.logits(batch, tally)
+            loss = self.loss(logits, batch)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            tally.add(loss, logits, batch["label"])
+            if tally.is_due():
+                bar.set_postfix_str(f"loss {tally.look():.3f}", refresh=False)
+            bar.update()
+        return tally.means()
+
+    @torch.no_grad()
+    def evaluate(self) -> tuple[float, float]:
+        """One pass over the validation batches, with nothing learned -> mean loss, accuracy."""
+        self.model.eval()
+        tally = _Tally("validation", self.history.epochs + 1)
+        for batch in self.batches(self.validation, tally):
+            logits = self.logits(batch, tally)
+            tally.add(self.loss(logits, batch), logits, batch["label"])
+        return tally.means()
+
+    def batches(self, source: Iterable[Batch], tally: "_Tally") -> Iterator[Batch]:
+        for batch in islice(source, self.limit):
+            batch = _to_device(batch, self.device, tally.place)
+            if not self.checked:
+                _check_label(batch, tally.place)
+            yield batch
+
+    def logits(self, batch: Batch, tally: "_Tally") -> Tensor:
+        logits = self.model(batch)
+        if not self.checked:
+            _check_logits(logits, batch["label"], tally.place)
+        return logits
+
+    def kept_when(self) -> str:
+        epoch = self.history.best_epoch or self.history.epochs
+        return f"the model is as it was {f'after epoch {epoch}' if epoch else 'before training'}"
+
+
+class _Tally:
+    """Losses and right answers of one pass, left on the device until somebody must know them."""
+
+    def __init__(self, part: str, epoch: int):
+        self.part, self.epoch, self.looked = part, epoch, time.monotonic()
+        self.losses, self.right, self.rows, self.read = [], [], [], []
+
+    @property
+    def place(self) -> str:
+        return f"batch {len(self.losses) + 1} of {self.part}"
+
+    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
+        self.losses.append(loss.detach())
+        self.right.append((logits.detach().argmax(dim=1) == label).sum())
+        self.rows.append(len(label))
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self.looked > LOOK_SECONDS
+
+    def look(self) -> float:
+        """Read the losses that came since the last look, and return the newest one."""
+        for value in torch.stack(self.losses[len(self.read) :]).tolist():
+            self.read.append(value)
+            if not math.isfinite(value):
+                raise TrainingStopped(
+                    f"the loss is {value} in epoch {self.epoch}, batch {len(self.read)} of "
+                    f"{self.part}; try a smaller learning_rate, or look for inf and nan there"
+                )
+        self.looked = time.monotonic()
+        return self.read[-1]
+
+    def means(self) -> tuple[float, float]:
+        """Mean loss and accuracy over the rows of this pass."""
+        if not self.losses:
+            raise ValueError(f"{self.part} gave no batch in epoch {self.epoch}; give {_SOURCES}")
+        if len(self.read) < len(self.losses):
+            self.look()
+        total = sum(loss * rows for loss, rows in zip(self.read, self.rows, strict=True))
+        return total / sum(self.rows), torch.stack(self.right).sum().item() / sum(self.rows)
+
+
+def _cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
+    return F.cross_entropy(logits, batch["label"])
+
+
+# ---- checks: one sentence instead of a traceback from deep inside --------------------------
+
+_SOURCES = "Batches, a DataLoader or a list, which can be run through once for each epoch"
+
+
+def _check_arguments(model, train, validation, epochs, patience, optimizer) -> None:
+    _check_source("train", train)
+    if validation is not None:
+        _check_source("validation", validation)
+    if epochs < 1:
+        raise ValueError(f"fit needs at least one epoch, not epochs={epochs}")
+    if patience is not None and (validation is None or patience < 1):
+        raise ValueError(f"patience={patience} needs validation batches, and is 1 or more")
+    trainable = {id(p) for p in model.parameters() if p.requires_grad}
+    if not trainable:
+        raise ValueError("the model has no parameter with requires_grad=True: nothing to train")
+    if optimizer is None:
+        return
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise ValueError("optimizer takes a built one, such as SGD(model.parameters(), lr=0.1)")
+    if trainable.isdisjoint(id(p) for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError("the optimizer holds another model's parameters; build it on this model")
+
+
+def _check_source(name: str, source: Any) -> None:
+    try:
+        batches = len(source)
+    except TypeError:
+        raise ValueError(f"{name} has no length (a generator?); give {_SOURCES}") from None
+    if batches == 0:
+        raise ValueError(f"{name} is empty; are there rows in this part of the data?")
+
+
+def _to_device(batch: Any, device: torch.device, place: str) -> Batch:
+    if not isinstance(batch, Mapping):
+        raise ValueError(f"{place} is a {type(batch).__name__}; a batch is a dict of tensors")
+    return {
+        name: value.to(device) if isinstance(value, Tensor) else value
+        for name, value in batch.items()
+    }
+
+
+def _check_label(batch: Batch, place: str) -> None:
+    if "label" not in batch:
+        raise ValueError(f"{place} has no 'label'; it has {', '.join(map(repr, batch))}")
+    label = batch["label"]
+    if not isinstance(label, Tensor) or label.dtype != torch.long or label.ndim != 1:
+        found = f"a {type(label).__name__}"
+        if isinstance(label, Tensor):
+            found = f"{label.dtype} {tuple(label.shape)}"
+        raise ValueError(f"label in {place} is {found}; it must be torch.int64 (B,), class numbers")
+
+
+def _check_logits(logits: Any, label: Tensor, place: str) -> None:
+    if not isinstance(logits, Tensor):
+        raise ValueError(f"the model gave a {type(logits).__name__} for {place}, not logits (B, C)")
+    shape, rows = tuple(logits.shape), len(label)
+    if len(shape) != 2 or shape[0] != rows or shape[1] < 2:
+        wanted = f"({rows}, C), a column for each of C >= 2 classes"
+        raise ValueError(f"the model gave logits {shape} for {place}; they must be {wanted}")
+    wrong = label[(label < 0) | (label >= shape[1])]
+    if len(wrong):
+        classes = f"{shape[1]} classes, 0 to {shape[1] - 1}"
+        raise ValueError(f"{place} has label {wrong[0].item()}, but the model knows {classes}")
+
+
+def _check_weights(model: nn.Module, epoch: int) -> None:
+    # The last step of an epoch can break the weights after its loss was still a number.
+    for name, weight in model.named_parameters():
+        if not weight.isfinite().all():
+            where = f"{name} is not finite after the last batch of epoch {epoch}"
+            raise TrainingStopped(f"{where}; try a smaller learning_rate")
+
+
+# ---- device and random numbers, borrowed and given back ------------------------------------
+
+
+@contextlib.contextmanager
+def _on_device(model: nn.Module, device: torch.device) -> Iterator[None]:
+    # A lesson that calls model(batch) after fit must work with a GPU as it does without one.
+    home = next((p.device for p in model.parameters()), torch.device("cpu"))
+    model.to(device)
+    try:
+        with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
+            yield
+    finally:
+        model.to(home)
+
+
+@contextlib.contextmanager
+def _own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
+    before = _random_state(device)
+    # torch.manual_seed would also reseed the devices that this run does not use.
+    torch.default_generator.manual_seed(seed)
+    for source in _random_sources(device)[1:]:
+        source.manual_seed(seed)
+    try:
+        yield
+    finally:
+        _set_random_state(before, device)
+
+
+def _random_sources(device: torch.device) -> list[Any]:
+    return [torch.random] + ([] if device.type == "cpu" else [getattr(torch, device.type)])
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    return [source.get_rng_state() for source in _random_sources(device)]
+
+
+def _set_random_state(state: list[Tensor], device: torch.device) -> None:
+    for source, value in zip(_random_sources(device), state, strict=True):
+        source.set_rng_state(value)
+
+
+# ---- checkpoint: stop here, go on there ----------------------------------------------------
+
+
+def _save(run: _Run, path: Path) -> None:
+    """Write all that the next epoch depends on, under another name first: never half a file."""
+    state = {
+        "settings": _settings(run),
+        "model": run.model.state_dict(),
+        "kept": run.kept,
+        "optimizer": run.optimizer.state_dict(),
+        "history": asdict(run.history),
+        "orders": [_order(source)[0]() for source in (run.train, run.validation)],
+        "random": _random_state(run.device),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        torch.save(state, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _resume(run: _Run, path: Path) -> None:
+    way_out = "give another checkpoint path, or delete the file to start anew"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, mine = state["settings"], _settings(run)
+    except Exception as problem:  # torch.load raises whatever its parts raise
+        kind = type(problem).__name__
+        raise ValueError(f"{path} is not a checkpoint of fit ({kind}); {way_out}") from None
+    for name in [*mine, *theirs]:
+        there, here = theirs.get(name, "missing"), mine.get(name, "missing")
+        if there != here:
+            what = f"{name}, {there} there and {here} here"
+            raise ValueError(f"{path} is of another run or model ({what}); {way_out}")
+    run.model.load_state_dict(state["model"])
+    run.kept = state["kept"]
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.history = History(**state["history"])
+    for source, order in zip((run.train, run.validation), state["orders"], strict=True):
+        _order(source)[1](order)
+    _set_random_state(state["random"], run.device)
+
+
+def _settings(run: _Run) -> dict[str, Any]:
+    """What must not change between two halves of a run."""
+    shapes = {name: tuple(value.shape) for name, value in run.model.state_dict().items()}
+    return shapes | {
+        "optimizer": type(run.optimizer).__name__,
+        "learning_rate": run.optimizer.defaults.get("lr"),
+        "weight_decay": run.optimizer.defaults.get("weight_decay"),
+        "seed": run.seed,
+        "device": run.device.type,
+        "batches in an epoch": min(len(run.train), run.limit or len(run.train)),
+        "validation batches": 0 if run.validation is None else len(run.validation),
+        "kind of batches": type(run.train).__name__,
+    }
+
+
+def _order(source: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    """How to read and to write what decides in which order the rows come next."""
+    if hasattr(source, "load_state_dict"):
+        return source.state_dict, source.load_state_dict
+    if getattr(source, "generator", None) is not None:  # a DataLoader may have one
+        return source.generator.get_state, source.generator.set_state
+    return (lambda: None), (lambda order: None)
+
+
+# ---- watching a run ------------------------------------------------------------------------
+
+
+def _bar(progress: bool | None, epochs: int, run: _Run) -> Any:
+    """One bar for the whole run, which appears after two seconds and vanishes at the end."""
+    from tqdm.auto import tqdm
+
+    if progress is None:
+        silent = os.environ.get("COURSE_BUILD") == "1" or is_smoke()
+        progress = not silent and (in_notebook() or sys.stderr.isatty())
+    each = min(len(run.train), run.limit or len(run.train))
+    total, done = epochs * each, run.history.epochs * each
+    return tqdm(total=total, initial=done, disable=not progress, delay=2, leave=False, unit="batch")
+
+
+def _tensorboard(log_dir: str | Path | None, history: History) -> Any:
+    if log_dir is None:
+        return contextlib.nullcontext()
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(log_dir), purge_step=history.epochs + 1)
