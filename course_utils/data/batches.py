@@ -73,12 +73,10 @@ class Batches:
         return -(-self.rows // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        if not self.shuffle:
-            for start in range(0, self.rows, self.batch_size):
-                yield self.pick(slice(start, start + self.batch_size))
-            return
-        for index in torch.randperm(self.rows, generator=self.generator).split(self.batch_size):
-            yield self.pick(index)
+        order = torch.randperm(self.rows, generator=self.generator) if self.shuffle else None
+        for start in range(0, self.rows, self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield self.pick(rows if order is None else order[rows])
 
     def pick(self, index: Tensor | slice) -> Batch:
         """The rows at these positions, as a batch."""

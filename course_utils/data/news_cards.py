@@ -12,6 +12,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -66,20 +67,24 @@ class Dials:
     def __post_init__(self) -> None:
         for name in ("text_noise", "without_motif", "without_word", "typos", "mismatch",
                      "label_noise", "mark"):  # fmt: skip
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a share: give a number from 0 to 1, "
-                                 f"not {getattr(self, name)}")  # fmt: skip
-        if self.image_noise < 0:
-            raise ValueError(f"image_noise cannot be negative; it is {self.image_noise}")
-        if self.clutter not in range(8):
-            raise ValueError(f"clutter is a whole number from 0 to 7, not {self.clutter}")
-        if self.words_per_headline not in range(1, MOST_SECTION_WORDS + 1):
-            raise ValueError(f"words_per_headline is 1 to {MOST_SECTION_WORDS}, "
-                             f"not {self.words_per_headline}")  # fmt: skip
-        balance = np.asarray(self.class_balance, dtype=float)
-        if balance.shape != (len(SECTIONS),) or (balance < 0).any() or balance.sum() <= 0:
+            share = getattr(self, name)
+            if not isinstance(share, Real) or not 0 <= share <= 1:
+                raise ValueError(f"{name} is a share: give a number from 0 to 1, not {share!r}")
+        noise = self.image_noise
+        if not isinstance(noise, Real) or not 0 <= noise < float("inf"):
+            raise ValueError(f"image_noise is a number from 0 up, not {noise!r}")
+        for name, low, high in (("clutter", 0, 7), ("words_per_headline", 1, MOST_SECTION_WORDS)):
+            count = getattr(self, name)
+            if not isinstance(count, Integral) or not low <= count <= high:
+                raise ValueError(f"{name} is a whole number from {low} to {high}, not {count!r}")
+        try:
+            balance = np.asarray(self.class_balance, dtype=float)
+        except (TypeError, ValueError):
+            balance = np.empty(0)
+        good = balance.shape == (len(SECTIONS),) and np.isfinite(balance).all()
+        if not good or (balance < 0).any() or balance.sum() <= 0:
             raise ValueError(f"class_balance needs {len(SECTIONS)} numbers, none negative and "
-                             f"not all zero; it is {self.class_balance}")  # fmt: skip
+                             f"not all zero; it is {self.class_balance!r}")  # fmt: skip
 
     @property
     def priors(self) -> np.ndarray:
@@ -205,11 +210,15 @@ def choose_section_words(dice: Iterator[float], section: int, count: int) -> lis
 
 
 def choose_distractors(dice: Iterator[float], section: int, chance: float) -> list[tuple[int, str]]:
-    """Up to two (section, word) of other sections."""
-    chosen = []
+    """Up to two different (section, word) of other sections.
+
+    Were a word to stand twice, it would give itself away as a distractor, and a reader of words
+    could pass the ceiling, which is that of a reader of counts.
+    """
+    chosen: list[tuple[int, str]] = []
     for _ in range(MOST_DISTRACTORS):
         thrown, other = next(dice), (section + 1 + int(4 * next(dice))) % 5
-        word = pick(SECTION_WORDS[other], dice)
+        word = pick([w for w in SECTION_WORDS[other] if (other, w) not in chosen], dice)
         if thrown < chance:
             chosen.append((other, word))
     return chosen

@@ -49,7 +49,11 @@ class Vocabulary:
 
         L is the length of the longest text. A text without any word counts as one unknown word,
         so that every length is at least 1.
+
+        Raises TypeError for one string in place of a list of them.
         """
+        if isinstance(texts, str):
+            raise TypeError(f"encode takes a list of texts, not one: encode([{texts[:20]!r}])")
         rows = [[self.ids.get(word, 1) for word in tokenize(text)] or [1] for text in texts]
         lengths = torch.tensor([len(row) for row in rows], dtype=torch.long)
         ids = torch.zeros(len(rows), int(lengths.max()) if rows else 0, dtype=torch.long)
