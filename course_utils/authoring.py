@@ -1,0 +1,593 @@
+"""The build: one authored lesson becomes a solution notebook and a notebook for learners.
+
+    python -m course_utils.authoring build [--all] [LESSON ...]   what `make notebooks` runs
+    python -m course_utils.authoring publish OWNER/NAME           what `make publish` runs
+    python -m course_utils.authoring grade FOLDER                 nbgrader's source form
+    python -m course_utils.authoring slides FOLDER                slides with speaker notes
+
+``solutions/NN_slug.py`` (jupytext's percent format) is the only lesson text that people edit.
+jupytext reads it, nbgrader clears the solutions, nbconvert runs the notebook. What is added here
+is the cell below the title, the bootstrap cell, stable cell ids, and the removal of whatever
+would differ from machine to machine.
+"""
+
+import argparse
+import base64
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import jupytext
+import nbformat
+from nbconvert.exporters import SlidesExporter
+from nbconvert.preprocessors import CellExecutionError, ExecutePreprocessor
+from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
+from nbformat import NotebookNode
+from nbgrader.preprocessors import ClearSolutions
+from traitlets.config import Config
+
+from course_utils.environment import PACKAGES, course_root
+
+TITLES = (
+    "Start here",
+    "Convolution",
+    "Words to vectors",
+    "Attention",
+    "Weighted fusion",
+    "Interactions",
+    "Training",
+    "Debug the article",
+    "The image and text classifier",
+    "Is it really multimodal?",
+    "Gates, FiLM and attention between modalities",
+    "Missing modalities",
+    "Imbalance",
+    "Explain it",
+    "Image and audio",
+    "Image and video",
+    "Pretrained transformers",
+    "A shared space",
+    "Choose",
+    "Scale and ship",
+)
+CLEARING = Config(
+    ClearSolutions={"code_stub": {"python": "# Your code here.\nraise NotImplementedError"}}
+)
+REGION = ("<!-- lessons:begin -->", "<!-- lessons:end -->")
+DATA_URI = re.compile(r"(?<=;base64,)[A-Za-z0-9+/]+=*")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# What a built notebook must not hold, because it differs from machine to machine or day to day.
+MACHINE = {
+    "an address in memory": r"\bat 0x[0-9a-f]{6,}",
+    "a path": r"site-packages|(?<![\w.])/(?:home|root|Users|tmp|usr|opt|var)/\w|[A-Z]:\\+Users",
+    "a date with a time": r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d",
+    "a running time": r"\d ?(?:s/it|it/s|[mµn]?s ±)|per loop|[Ww]all time|[Ee]lapsed",
+}
+# No progress bars and one order of hashing, so that two builds of a lesson are the same.
+QUIET = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "COURSE_SMOKE": "0", "COURSE_BUILD": "1"}
+# Edits to these cannot change what a lesson's cells put out.
+BUILDERS = ("authoring.py", "bootstrap.py", "commands.py")
+TEXT = (".py", ".csv", ".md", ".json", ".txt")
+
+
+class BuildError(Exception):
+    """A lesson that cannot be built, in a sentence that says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """An authored lesson: where it stands, what its header says, and its cells."""
+
+    path: Path
+    title: str
+    minutes: dict[str, int]
+    needs: list[str]
+    teaches: list[str]
+    cells: list[NotebookNode]
+
+    @property
+    def stem(self) -> str:
+        """``NN_slug``."""
+        return self.path.stem
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course's folder, its public repository (``owner/name`` or empty), and its lessons."""
+
+    root: Path
+    repository: str
+    lessons: list[Lesson]
+
+
+# ------------------------------------------------------------------------ reading the lessons
+
+
+def read_course(root: Path) -> Course:
+    """Read every ``solutions/NN_slug.py`` and the address in ``pyproject.toml``."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    repository = project.get("tool", {}).get("course", {}).get("repository", "")
+    paths = sorted((root / "solutions").glob("[0-9][0-9]_*.py"))
+    return Course(root, repository, [read_lesson(path) for path in paths])
+
+
+def read_lesson(path: Path) -> Lesson:
+    """Read one authored lesson. Raises BuildError if its header or its first cell is not right."""
+    notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    header = notebook.metadata.get("lesson", {})
+    minutes = header.get("minutes")
+    if not header.get("title") or not isinstance(minutes, dict) or "read" not in minutes:
+        raise BuildError(
+            f"{path.name}: the header needs `lesson:` with `title` and "
+            "`minutes: {read: .., exercises: ..}`, under `jupyter:`"
+        )
+    if not (notebook.cells and re.match(r"# \S", notebook.cells[0].source)):
+        raise BuildError(f"{path.name}: the first cell must be markdown with the title (`# ...`)")
+    return Lesson(
+        path=path,
+        title=str(header["title"]),
+        minutes={"read": minutes["read"], "exercises": minutes.get("exercises", 0)},
+        needs=[str(need) for need in header.get("needs") or []],
+        teaches=[str(term) for term in header.get("teaches") or []],
+        cells=_with_stable_ids(notebook.cells),
+    )
+
+
+def _with_stable_ids(cells: list[NotebookNode]) -> list[NotebookNode]:
+    # jupytext makes new ids at each read; these follow the text and its occurrence.
+    seen: Counter[str] = Counter()
+    for cell in cells:
+        kept = {k: v for k, v in cell.metadata.items() if k in ("tags", "slideshow", "jupyter")}
+        cell.metadata = nbformat.from_dict(kept)
+        text = f"{cell.cell_type}\n{cell.source}"
+        seen[text] += 1
+        cell.id = _digest(text.encode(), str(seen[text]).encode())
+    return cells
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+
+
+def _content(path: Path) -> bytes:
+    data = path.read_bytes()
+    # A checkout on Windows may have other line ends; the lesson is the same one.
+    return data.replace(b"\r\n", b"\n") if path.suffix in TEXT else data
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """The tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+# ----------------------------------------------------------------------- the notebook's forms
+
+
+def solution_form(course: Course, lesson: Lesson) -> NotebookNode:
+    """The lesson with its solutions and speaker notes, not run."""
+    return _assemble(course, lesson, "solutions", deepcopy(lesson.cells))
+
+
+def learner_form(course: Course, lesson: Lesson) -> NotebookNode:
+    """The lesson as learners get it: exercises to fill in, no notes, no outputs."""
+    notebook = _assemble(course, lesson, "notebooks", _without_notes(lesson))
+    for cell in notebook.cells:
+        if "nbval-check-output" in tags(cell):  # there is no output to compare with
+            cell.metadata.tags.remove("nbval-check-output")
+    return ClearSolutions(config=CLEARING).preprocess(notebook, {})[0]
+
+
+def grading_form(course: Course, lesson: Lesson) -> NotebookNode:
+    """nbgrader's source form: solutions inside, and checks that raise on a wrong answer."""
+    notebook = _assemble(course, lesson, "notebooks", _without_notes(lesson))
+    for cell in notebook.cells:
+        if "check" in tags(cell):
+            cell.source = re.sub(r"check\((\w+)", r"check(\1, grade=True", cell.source, count=1)
+    return notebook
+
+
+def _without_notes(lesson: Lesson) -> list[NotebookNode]:
+    cells = deepcopy(lesson.cells)
+    return [c for c in cells if c.metadata.get("slideshow", {}).get("slide_type") != "notes"]
+
+
+def _assemble(
+    course: Course, lesson: Lesson, folder: str, cells: list[NotebookNode]
+) -> NotebookNode:
+    """A notebook of these cells, marked for nbgrader, with the build's own two cells put in."""
+    _mark_exercises(lesson, cells)
+    first = next((i for i, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
+    cells.insert(first, _bootstrap_cell(course))
+    cells.insert(1, _navigation_cell(course, lesson, folder))
+    # No jupytext key: with it, and jupytext installed, JupyterLab refuses to open the file.
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "lesson": {
+            "title": lesson.title,
+            "minutes": lesson.minutes,
+            "needs": lesson.needs,
+            "teaches": lesson.teaches,
+            "edition": _digest(_content(lesson.path)),  # tells a learner's copy that it is older
+        },
+    }
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(metadata))
+    notebook.nbformat_minor = 5
+    return notebook
+
+
+def _mark_exercises(lesson: Lesson, cells: Sequence[NotebookNode]) -> None:
+    """Give nbgrader's metadata to each pair of an exercise cell and its check cell."""
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    for cell, following in zip(code, [*code[1:], None], strict=True):
+        has_solution = "### BEGIN SOLUTION" in cell.source
+        if has_solution != ("exercise" in tags(cell)):
+            raise BuildError(
+                f"{lesson.path.name}: the cell that begins {cell.source[:40]!r} must have both "
+                'the tag "exercise" and ### BEGIN SOLUTION, or neither'
+            )
+        if not has_solution:
+            continue
+        check = re.match(r"(\w+) = check\(\1[,)]", following.source if following else "")
+        if check is None or "check" not in tags(following):
+            raise BuildError(
+                f"{lesson.path.name}: after the exercise that begins {cell.source[:40]!r} must "
+                'come a cell `name = check(name)` with tags=["check"]'
+            )
+        cell.metadata.nbgrader = _nbgrader(check[1], grade=False)
+        following.metadata.nbgrader = _nbgrader(f"check-{check[1]}", grade=True)
+
+
+def _nbgrader(grade_id: str, grade: bool) -> NotebookNode:
+    # "locked" tells the autograder to put the cell back; in JupyterLab it stays editable.
+    kind = {"grade": grade, "locked": grade, "solution": not grade, "task": False}
+    points = {"points": 1} if grade else {}
+    return nbformat.from_dict({"schema_version": 3, "grade_id": grade_id, **kind, **points})
+
+
+def _bootstrap_cell(course: Course) -> NotebookNode:
+    text = Path(__file__).with_name("bootstrap.py").read_text(encoding="utf-8")
+    body = re.search(r"# -+ the cell begins here\n(.*?)\n+# -+ the cell ends here", text, re.S)[1]
+    address = f"https://github.com/{course.repository}" if course.repository else ""
+    body = body.replace('COURSE_ADDRESS = ""', f'COURSE_ADDRESS = "{address}"')
+    title = "# @title Run this cell first. It does nothing where the course is installed.\n"
+    cell = nbformat.v4.new_code_cell(f"{title}{body}\n\n\nget_course_ready(COURSE_ADDRESS)")
+    cell.id = "course-bootstrap"
+    cell.metadata = nbformat.from_dict(
+        {"tags": ["bootstrap"], "cellView": "form", "jupyter": {"source_hidden": True}}
+    )
+    return cell
+
+
+def _navigation_cell(course: Course, lesson: Lesson, folder: str) -> NotebookNode:
+    """Minutes, badge, the neighbours that exist, and what the lesson builds on."""
+    place = course.lessons.index(lesson)
+    parts = [f"**{lesson.minutes['read']} min** to read"]
+    if lesson.minutes["exercises"]:
+        parts[0] += f", **{lesson.minutes['exercises']} min** of exercises"
+    if course.repository:
+        parts.append(_badge(course, f"{folder}/{lesson.stem}.ipynb"))
+    for before in course.lessons[max(place - 1, 0) : place]:
+        parts.append(f"[← {before.title}]({before.stem}.ipynb)")
+    for after in course.lessons[place + 1 : place + 2]:
+        parts.append(f"[{after.title} →]({after.stem}.ipynb)")
+    text = " · ".join(parts)
+    if lesson.needs:
+        text += f"\n\n*Builds on:* {', '.join(lesson.needs)}."
+    cell = nbformat.v4.new_markdown_cell(text, id="course-navigation")
+    cell.metadata = nbformat.from_dict({"tags": ["navigation"]})
+    return cell
+
+
+def _badge(course: Course, notebook: str) -> str:
+    picture = "https://colab.research.google.com/assets/colab-badge.svg"
+    target = f"https://colab.research.google.com/github/{course.repository}/blob/main/{notebook}"
+    return f"[![Open in Colab]({picture})]({target})"
+
+
+# ------------------------------------------------------------------------ running and writing
+
+
+def build(root: Path, only: Sequence[str] = (), everything: bool = False) -> None:
+    """Write both notebooks of each lesson, and the lesson table of the README.
+
+    A lesson is run again when its text, the package or the data changed since it was last run;
+    otherwise the outputs that are there are kept. only: beginnings of lesson names (``"04"``).
+
+    Raises BuildError if a cell fails, writes to stderr, or shows something of this machine.
+    """
+    course = read_course(root)
+    for lesson in course.lessons:
+        if only and not lesson.stem.startswith(tuple(only)):
+            continue
+        path = root / "solutions" / f"{lesson.stem}.ipynb"
+        solution, learner = solution_form(course, lesson), learner_form(course, lesson)
+        if everything or is_stale(root, lesson):
+            print(f"running {path.name} ...", flush=True)
+            execute(solution, path)
+        else:
+            _keep_outputs(solution, nbformat.read(path, as_version=4))
+        solution.metadata.lesson.built_from = built_from(root, lesson)
+        _write(path, solution)
+        _write(root / "notebooks" / path.name, learner)
+    update_readme(course)
+
+
+def built_from(root: Path, lesson: Lesson) -> str:
+    """A hash of all that a lesson's outputs rest on: its text, the package and the data."""
+    number = lesson.stem[:2]
+    package = sorted((root / "course_utils").rglob("*.py"))
+    others = [p for p in package if re.match(r"lesson\d\d", p.stem) and number not in p.stem]
+    data = sorted(p for p in (root / "data").rglob("[!.]*") if p.is_file())
+    used = [p for p in package if p.name not in BUILDERS and p not in others]
+    parts = [(p.relative_to(root).as_posix().encode(), _content(p)) for p in [*used, *data]]
+    return _digest(_content(lesson.path), *(part for pair in parts for part in pair))
+
+
+def is_stale(root: Path, lesson: Lesson) -> bool:
+    """Whether the stored outputs are missing, or older than the text, the package or the data."""
+    path = root / "solutions" / f"{lesson.stem}.ipynb"
+    if not path.is_file():
+        return True
+    stored = nbformat.read(path, as_version=4).metadata.get("lesson", {})
+    return stored.get("built_from") != built_from(root, lesson)
+
+
+def execute(notebook: NotebookNode, path: Path) -> None:
+    """Run a notebook in place, as if it stood at ``path``, and tidy its outputs.
+
+    Raises BuildError as ``build`` says.
+    """
+    runner = ExecutePreprocessor(
+        timeout=900, kernel_name="python3", record_timing=False, store_widget_state=False
+    )
+    frame = deepcopy(notebook.metadata)
+    try:
+        with mock.patch.dict(os.environ, QUIET):
+            runner.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
+    except CellExecutionError as error:
+        raise BuildError(f"{path.name}: a cell fails.\n{error}") from None
+    notebook.metadata = frame  # running adds versions
+    CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            _tidy(cell, path)
+    if found := machine_traces(notebook):
+        raise BuildError(f"{path.name}: {found[0]}; leave it out or tag the cell `volatile`")
+
+
+def _tidy(cell: NotebookNode, path: Path) -> None:
+    for output in cell.outputs:
+        if output.get("name") == "stderr":
+            raise BuildError(
+                f"{path.name}: the cell that begins {cell.source[:40]!r} writes to stderr: "
+                f"{output.text.strip()[:200]}"
+            )
+    if "volatile" in tags(cell):
+        cell.outputs = []
+    # A widget without its state shows nothing; the still figure above it does.
+    cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+
+
+def machine_traces(notebook: NotebookNode) -> list[str]:
+    """Where outputs or metadata name a version, a path, a time or a host, in sentences."""
+    found = []
+    places = [("the metadata", str(notebook.metadata))]
+    for cell in notebook.cells:
+        place = f"the cell that begins {cell.source[:40]!r}"
+        places += [(place, str(cell.metadata)), *((place, text) for text in _output_texts(cell))]
+    for place, text in places:
+        for what, pattern in _traces().items():
+            if match := re.search(pattern, text):
+                found.append(f"{place} holds {what} ({match[0]!r})")
+    return found
+
+
+def _traces() -> dict[str, str]:
+    exact = [platform.python_version()]
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            exact.append(importlib.metadata.version(name))
+    # torchtext's version is pinned: a lesson may well print it.
+    exact = [re.escape(version) for version in exact if version != "0.6.0"]
+    version = rf"(?<![\d.])(?:{'|'.join(exact)})(?![\d.])|Matplotlib version"
+    host = socket.gethostname()
+    # A host that is called like a word would be found where only the word stands.
+    hosts = {} if host.isalpha() else {"a host name": rf"\b{re.escape(host)}\b"}
+    return MACHINE | {"a version": version} | hosts
+
+
+def _output_texts(cell: NotebookNode) -> Iterator[str]:
+    for output in cell.get("outputs", []):
+        yield str(output.get("text", "")) + "\n".join(output.get("traceback", []))
+        for kind, value in output.get("data", {}).items():
+            text = str(value).replace("\n", "") if kind == "image/png" else str(value)
+            pictures = [text] if kind == "image/png" else DATA_URI.findall(text)
+            # The text chunks of a PNG stand near its beginning.
+            yield from (base64.b64decode(code[:1200]).decode("latin-1") for code in pictures)
+            yield "" if kind == "image/png" else DATA_URI.sub("", text)
+
+
+def _keep_outputs(fresh: NotebookNode, old: NotebookNode) -> None:
+    stored = {cell.id: cell for cell in old.cells if cell.cell_type == "code"}
+    for cell in fresh.cells:
+        if cell.cell_type == "code" and cell.id in stored:
+            cell.outputs = stored[cell.id].outputs
+            cell.execution_count = stored[cell.id].execution_count
+
+
+def _write(path: Path, notebook: NotebookNode) -> None:
+    nbformat.validate(notebook)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+    part.replace(path)
+
+
+# ------------------------------------------------------------- drift, the README, publishing
+
+
+def drift(root: Path) -> list[str]:
+    """What no longer follows the authored files, in sentences; outputs are not looked at."""
+    course = read_course(root)
+    wanted = {
+        f"{folder}/{lesson.stem}.ipynb": form(course, lesson)
+        for lesson in course.lessons
+        for folder, form in (("solutions", solution_form), ("notebooks", learner_form))
+    }
+    there = {
+        path.relative_to(root).as_posix(): path
+        for folder in ("solutions", "notebooks")
+        for path in (root / folder).glob("*.ipynb")
+    }
+    found = [f"{name} is missing" for name in wanted.keys() - there.keys()]
+    found += [f"{name} has no authored lesson" for name in there.keys() - wanted.keys()]
+    for name in wanted.keys() & there.keys():
+        if _authored(nbformat.read(there[name], as_version=4)) != _authored(wanted[name]):
+            found.append(f"{name} does not follow its authored lesson")
+    if readme_with_table(course) != (root / "README.md").read_text(encoding="utf-8"):
+        found.append("the lesson table in README.md does not follow the lessons")
+    return [f"{sentence}; run make notebooks" for sentence in sorted(found)]
+
+
+def _authored(notebook: NotebookNode) -> NotebookNode:
+    bare = deepcopy(notebook)
+    bare.metadata.get("lesson", {}).pop("built_from", None)
+    for cell in bare.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return bare
+
+
+def readme_with_table(course: Course) -> str:
+    """The README's text with the table of all lessons between its two marks brought up to date.
+
+    Raises BuildError if the marks are not there.
+    """
+    text = (course.root / "README.md").read_text(encoding="utf-8")
+    if not all(text.count(mark) == 1 for mark in REGION):
+        raise BuildError(f"README.md needs the lines {REGION[0]} and {REGION[1]}, once each")
+    before, rest = text.split(REGION[0])
+    after = rest.split(REGION[1])[1]
+    return "\n".join([f"{before}{REGION[0]}", *_table(course), f"{REGION[1]}{after}"])
+
+
+def _table(course: Course) -> Iterator[str]:
+    written = {int(lesson.stem[:2]): lesson for lesson in course.lessons}
+    yield from ("| | lesson | to read | exercises | open |", "| --- | --- | --- | --- | --- |")
+    for number, title in enumerate(TITLES):
+        lesson = written.get(number)
+        if lesson is None:
+            yield f"| {number:02} | {title} | | | *not written yet* |"
+            continue
+        notebook = f"notebooks/{lesson.stem}.ipynb"
+        link = _badge(course, notebook) if course.repository else f"[notebook]({notebook})"
+        solved = f"[solution](solutions/{lesson.stem}.ipynb)"
+        minutes = " | ".join(f"{lesson.minutes[kind]} min" for kind in ("read", "exercises"))
+        yield f"| {number:02} | **[{lesson.title}]({notebook})** | {minutes} | {link} · {solved} |"
+
+
+def update_readme(course: Course) -> None:
+    """Write the lesson table into the README."""
+    text = readme_with_table(course)
+    (course.root / "README.md").write_text(text, encoding="utf-8", newline="\n")
+
+
+def publish(root: Path, repository: str) -> None:
+    """Set the course's public address once, and bring badges, bootstrap cells and README after it.
+
+    repository: ``owner/name`` on GitHub. Raises BuildError if it is not of that form.
+    """
+    if not re.fullmatch(r"[\w-]+/[\w.-]+", repository, re.ASCII):
+        raise BuildError(f"make publish needs REPO=owner/name, and got REPO={repository!r}")
+    path = root / "pyproject.toml"
+    text, count = re.subn(
+        r'^(\[tool\.course\]$[^\[]*?^repository = )"[^"]*"',
+        rf'\1"{repository}"',
+        path.read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
+    if count != 1:
+        raise BuildError('pyproject.toml needs a table [tool.course] with repository = ""')
+    path.write_text(text, encoding="utf-8", newline="\n")
+    build(root)
+
+
+# --------------------------------------------------------- other forms, and the command line
+
+
+def draft(root: Path, folder: Path) -> None:
+    """Write both forms, not run, of the lessons that changed since they were built or committed."""
+    course = read_course(root)
+    git = ["git", "status", "--porcelain", "--untracked-files=all", "solutions", "notebooks"]
+    with_git = shutil.which("git")
+    status = (
+        subprocess.run(git, cwd=root, capture_output=True, text=True).stdout if with_git else ""
+    )
+    for lesson in course.lessons:
+        if is_stale(root, lesson) or lesson.stem in status:
+            for name, form in (("solutions", solution_form), ("notebooks", learner_form)):
+                _write(folder / name / f"{lesson.stem}.ipynb", form(course, lesson))
+
+
+def grade(root: Path, folder: Path) -> None:
+    """Write nbgrader's source form of each lesson: ``folder/source/NN_slug/NN_slug.ipynb``."""
+    course = read_course(root)
+    for lesson in course.lessons:
+        path = folder / "source" / lesson.stem / f"{lesson.stem}.ipynb"
+        _write(path, grading_form(course, lesson))
+
+
+def slides(root: Path, folder: Path) -> None:
+    """Write reveal.js slides of each built solution; a heading begins a slide."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted((root / "solutions").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            kind = "slide" if re.match("##? ", cell.source) else "-"
+            kind = "skip" if {"bootstrap", "navigation"} & set(tags(cell)) else kind
+            cell.metadata.setdefault("slideshow", nbformat.from_dict({"slide_type": kind}))
+        body, _ = SlidesExporter().from_notebook_node(notebook)
+        (folder / f"{path.stem}.slides.html").write_text(body, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; a lesson that cannot be built ends in its sentence."""
+    parser = argparse.ArgumentParser(prog="python -m course_utils.authoring")
+    commands = parser.add_subparsers(dest="command", required=True)
+    building = commands.add_parser("build")
+    building.add_argument("lessons", nargs="*")
+    building.add_argument("--all", action="store_true")
+    commands.add_parser("publish").add_argument("repository", nargs="?", default="")
+    writers = {"draft": draft, "grade": grade, "slides": slides}
+    for name in writers:
+        commands.add_parser(name).add_argument("folder", type=Path)
+    chosen = parser.parse_args(arguments)
+    root = course_root()
+    try:
+        if chosen.command == "build":
+            build(root, chosen.lessons, chosen.all)
+        elif chosen.command == "publish":
+            publish(root, chosen.repository)
+        else:
+            writers[chosen.command](root, chosen.folder)
+    except BuildError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""The commands behind ``make``: the environment, JupyterLab, the tests.
+
+Only the standard library is used: this file runs before anything is installed. It is run as
+``python -m course_utils.commands NAME`` from the course's folder, on Linux, macOS and Windows.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from pathlib import Path
+
+LEARNER = ("requirements.txt",)
+DEVELOPER = ("requirements.txt", "requirements-dev.txt")
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
+AUTHORING = ("-m", "course_utils.authoring")
+NBVAL = (*PYTEST, "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300")
+
+# In Jupyter's settings for this environment alone: slider callbacks stay on the main thread
+# (matplotlib's state is not safe off it), and nobody is asked about news or updates.
+LAB_SETTINGS = {
+    "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"},
+    "@jupyterlab/apputils-extension:notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+    },
+}
+# What is tested must need no network: an unused port stands in for every way out.
+OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+OFFLINE |= {"no_proxy": "localhost,127.0.0.1,::1", "PIP_NO_INDEX": "1"}
+
+
+def environment_python(root: Path) -> Path:
+    """Where the Python of the course's own environment is, or will be."""
+    windows = root / ".venv" / "Scripts" / "python.exe"
+    return windows if os.name == "nt" else root / ".venv" / "bin" / "python"
+
+
+def ensure_environment(root: Path, files: Sequence[str] = LEARNER) -> Path:
+    """Make ``.venv`` and install requirement files into it, unless that has been done.
+
+    A stamp in ``.venv`` holds the hashes of what was installed; while they agree, nothing is
+    installed and no network is needed. Returns the environment's Python.
+
+    Raises SystemExit with a sentence where environments cannot be made or pip fails.
+    """
+    python, stamp = environment_python(root), root / ".venv" / "course-installed.json"
+    if not _runs(python):
+        _make_environment(root / ".venv")
+    done = json.loads(stamp.read_text(encoding="utf-8")) if stamp.is_file() else {}
+    wanted = _fingerprints(root, files)
+    if not wanted.items() <= done.items():
+        print("Installing the course's packages into .venv (some minutes, once) ...", flush=True)
+        pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+        if subprocess.call([*pip, *(part for f in files for part in ("-r", f))], cwd=root):
+            raise SystemExit(
+                "The packages could not be installed; pip's message above says why. Mend that "
+                "(often: the network) and run the same command again."
+            )
+        stamp.write_text(json.dumps(done | wanted, indent=1), encoding="utf-8")
+    return python
+
+
+def _runs(python: Path) -> bool:
+    if not python.is_file():
+        return False
+    return subprocess.run([str(python), "-c", "import pip"], capture_output=True).returncode == 0
+
+
+def _make_environment(folder: Path) -> None:
+    if not all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        raise SystemExit(
+            f"This Python {version} cannot make environments; install its venv package (Debian "
+            f"and Ubuntu: sudo apt install python{version}-venv) and run the same command again."
+        )
+    print("Making an environment in .venv ...", flush=True)
+    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(folder)]):
+        raise SystemExit(f"The environment {folder} could not be made; see the message above.")
+
+
+def _fingerprints(root: Path, files: Sequence[str]) -> dict[str, str]:
+    """Hashes of the requirement files and of the project's own metadata.
+
+    Of ``pyproject.toml`` only what pip reads counts: the linter's settings install nothing.
+    """
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    read_by_pip = {key: project.get(key) for key in ("project", "build-system")}
+    texts = {name: (root / name).read_text(encoding="utf-8") for name in files}
+    texts["pyproject.toml"] = json.dumps(read_by_pip, sort_keys=True)
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+
+
+def copy_to_work(root: Path) -> list[str]:
+    """Copy each notebook into ``work/`` once; say which copies are older than their lesson.
+
+    A copy is never overwritten: it holds a learner's answers. Returns what was said.
+    """
+    work, said = root / "work", []
+    work.mkdir(exist_ok=True)
+    for lesson in sorted((root / "notebooks").glob("*.ipynb")):
+        copy = work / lesson.name
+        if not copy.exists():
+            part = copy.with_suffix(".part")
+            shutil.copyfile(lesson, part)
+            part.rename(copy)
+        elif _edition(copy) != _edition(lesson):
+            said.append(
+                f"work/{copy.name} is from an older version of the lesson; to get the new one, "
+                "rename your copy and run make lab again."
+            )
+    return said
+
+
+def _edition(notebook: Path) -> str | None:
+    try:
+        metadata = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
+        return metadata["lesson"]["edition"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def lab_command(root: Path, python: Path, extra: Sequence[str] = ()) -> list[str]:
+    """The command that opens JupyterLab on the first lesson, with the whole course in sight."""
+    first = next((root / "work").glob("00_*.ipynb"), None)
+    command = [
+        str(python),
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={root}",  # else Jupyter shows the notebook's folder alone
+        "--LabApp.news_url=None",
+        f"--LabApp.default_url=/lab{f'/tree/work/{first.name}' if first else ''}",
+    ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return [*command, *extra]
+
+
+def lab(root: Path, extra: Sequence[str] = ()) -> int:
+    """``make lab``: environment, copies of the notebooks, JupyterLab on lesson 00."""
+    python = ensure_environment(root)
+    for sentence in copy_to_work(root):
+        print(sentence)
+    settings = root / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(LAB_SETTINGS, indent=1), encoding="utf-8")
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    with subprocess.Popen(lab_command(root, python, extra), cwd=root, env=environment) as server:
+        while True:
+            try:
+                return server.wait()
+            except KeyboardInterrupt:
+                continue  # Jupyter got the same Ctrl-C and asks its own question
+
+
+def test(root: Path) -> int:
+    """``make test``: format, lint, unit tests, then every notebook in both forms.
+
+    All parts run even when one fails; the last line counts what passed, failed and was skipped.
+    """
+    parts = {
+        "format": ("-m", "ruff", "format", "--check", "."),
+        "lint": ("-m", "ruff", "check", "."),
+        "tests": (*PYTEST, "tests"),
+        "solutions": (*NBVAL, "solutions"),
+        "notebooks": (*NBVAL, "notebooks"),
+    }
+    return _run_parts(root, parts, smoke=("notebooks",))
+
+
+def quick(root: Path) -> int:
+    """``make quick``: format, lint, the quick unit tests, and the lessons that changed."""
+    draft = root / "build" / "quick"
+    shutil.rmtree(draft, ignore_errors=True)
+    python = ensure_environment(root, DEVELOPER)
+    if status := subprocess.call([str(python), *AUTHORING, "draft", str(draft)], cwd=root):
+        return status
+    parts = {
+        "format": ("-m", "ruff", "format", "--check", "."),
+        "lint": ("-m", "ruff", "check", "."),
+        "tests": (*PYTEST, "-m", "not slow", "tests"),
+    }
+    if any(draft.rglob("*.ipynb")):
+        parts["lessons"] = (*NBVAL, str(draft))
+    return _run_parts(root, parts, smoke=("lessons",))
+
+
+def _run_parts(root: Path, parts: dict[str, Sequence[str]], smoke: Sequence[str]) -> int:
+    python = ensure_environment(root, DEVELOPER)
+    total = dict.fromkeys(("passed", "failed", "skipped"), 0)
+    for name, arguments in parts.items():
+        print(f"== {name}", flush=True)
+        report = root / "build" / f"{name}.xml"
+        report.unlink(missing_ok=True)
+        # Two workers with one thread each: more threads than cores are many times slower.
+        environment = os.environ | OFFLINE | {"OMP_NUM_THREADS": "1", "COURSE_SMOKE": "0"}
+        if name in smoke:
+            environment["COURSE_SMOKE"] = "1"
+        command = [str(python), *arguments]
+        if "pytest" in arguments:
+            command.append(f"--junitxml={report}")
+        status = subprocess.call(command, cwd=root, env=environment)
+        for outcome, count in _count(report, status).items():
+            total[outcome] += count
+    print(", ".join(f"{count} {outcome}" for outcome, count in total.items()))
+    return int(total["failed"] > 0)
+
+
+def _count(report: Path, status: int) -> dict[str, int]:
+    """How many tests of one part passed, failed and were skipped; a part without a report is one.
+
+    A part that ends badly although no test failed (nothing collected, a crash) is a failure too.
+    """
+    if not report.is_file():
+        return {"passed": int(status == 0), "failed": int(status != 0)}
+    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    counts = [
+        {k: int(s.get(k, 0)) for k in ("tests", "failures", "errors", "skipped")} for s in suites
+    ]
+    ran, failures, errors, skipped = (
+        sum(c[key] for c in counts) for key in ("tests", "failures", "errors", "skipped")
+    )
+    failed = failures + errors
+    return {
+        "passed": ran - failed - skipped,
+        "failed": max(failed, int(status != 0)),
+        "skipped": skipped,
+    }
+
+
+def author(root: Path, arguments: Sequence[str]) -> int:
+    """Run the build (``course_utils.authoring``) in the developers' environment."""
+    python = ensure_environment(root, DEVELOPER)
+    return subprocess.call([str(python), *AUTHORING, *arguments], cwd=root)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit status."""
+    root = Path(__file__).resolve().parent.parent
+    name, rest = arguments[0], arguments[1:]
+    if name == "lab":
+        return lab(root, rest)
+    if name in ("test", "quick"):
+        return {"test": test, "quick": quick}[name](root)
+    return author(root, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

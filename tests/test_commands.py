@@ -1,0 +1,303 @@
+"""What make promises: it finds a Python, installs once, never overwrites a learner's work."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course_utils import commands
+
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A folder with requirement files and two notebooks."""
+    for name, text in {
+        "requirements.txt": "torch>=2\n",
+        "requirements-dev.txt": "ruff\n",
+        "pyproject.toml": '[project]\nname = "toy"\n[tool.course]\nrepository = ""\n',
+        "notebooks/00_start.ipynb": notebook("one"),
+        "notebooks/01_next.ipynb": notebook("one"),
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def notebook(edition, answer=""):
+    cells = [{"cell_type": "code", "source": answer}]
+    return json.dumps({"metadata": {"lesson": {"edition": edition}}, "cells": cells})
+
+
+# finding a Python
+
+
+def fake_python(folder, name, body):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
+def make_says(root, folder, fakes):
+    """What ``make -n lab`` prints and its status, with only these programs on the path."""
+    shutil.copy(root / "Makefile", folder)
+    (folder / "bin").mkdir()
+    for name, body in fakes.items():
+        fake_python(folder / "bin", name, body)
+    run = subprocess.run(
+        [shutil.which("make"), "-n", "lab"],
+        cwd=folder,
+        env={"PATH": str(folder / "bin")},
+        capture_output=True,
+        text=True,
+    )
+    return run.stdout, run.stderr.strip(), run.returncode
+
+
+works = f'exec "{sys.executable}" "$@"'
+
+
+@needs_posix
+def test_make_takes_the_first_python_that_runs(root, tmp_path):
+    fails = "echo 'pyenv: python3.13: command not found' >&2; exit 127"
+    fakes = {"python3.13": fails, "python3.12": works, "python3.11": works}
+    out, err, status = make_says(root, tmp_path, fakes)
+    assert out.startswith("python3.12 -m course_utils.commands lab")
+    assert (err, status) == ("", 0)
+
+
+@needs_posix
+def test_make_without_a_python_says_so_in_one_sentence(root, tmp_path):
+    too_old = "echo ''"  # what the probe prints where the version does not fit
+    _, err, status = make_says(root, tmp_path, {"python3": too_old})
+    assert "No Python 3.11, 3.12 or 3.13 was found: install one" in err
+    assert len(err.splitlines()) == 1
+    assert status == 2
+
+
+@needs_posix
+def test_make_goes_back_to_the_environment_that_is_there(root, tmp_path):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    fake_python(tmp_path / ".venv" / "bin", "python", works)
+    out, _, _ = make_says(root, tmp_path, {"python3.12": works})
+    assert out.startswith(".venv/bin/python -m course_utils.commands lab")
+
+
+@needs_posix
+def test_make_goes_round_an_environment_that_is_broken(root, tmp_path):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    fake_python(tmp_path / ".venv" / "bin", "python", "exit 127")
+    out, _, _ = make_says(root, tmp_path, {"python3.12": works})
+    assert out.startswith("python3.12 -m course_utils.commands lab")
+
+
+def test_the_commands_need_nothing_but_the_standard_library(root):
+    code = "import sys, course_utils.commands; print(*{n.split('.')[0] for n in sys.modules})"
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert set(run.stdout.split()) - {"course_utils", "__main__"} <= set(sys.stdlib_module_names)
+
+
+# the environment
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The commands that would have been run; ``calls.status`` is what they return."""
+
+    class Calls(list):
+        status = 0
+
+    made = Calls()
+
+    def call(command, **_):
+        made.append([str(part) for part in command])
+        if "venv" in command:
+            folder = Path(command[-1])
+            commands.environment_python(folder.parent).parent.mkdir(parents=True)
+            commands.environment_python(folder.parent).touch()
+        return made.status
+
+    monkeypatch.setattr(commands.subprocess, "call", call)
+    monkeypatch.setattr(commands, "_runs", lambda python: python.is_file())
+    return made
+
+
+def test_the_first_run_makes_the_environment_and_installs(course, calls):
+    python = commands.ensure_environment(course)
+    assert calls[0] == [sys.executable, "-m", "venv", "--clear", str(course / ".venv")]
+    assert calls[1][:4] == [str(python), "-m", "pip", "install"]
+    assert calls[1][-2:] == ["-r", "requirements.txt"]
+
+
+def test_a_second_run_installs_nothing(course, calls):
+    commands.ensure_environment(course)
+    calls.clear()
+    commands.ensure_environment(course)
+    assert calls == []
+
+
+def test_developers_packages_are_added_once(course, calls):
+    commands.ensure_environment(course)
+    calls.clear()
+    for files in (commands.DEVELOPER, commands.LEARNER, commands.DEVELOPER):
+        commands.ensure_environment(course, files)
+    assert [call[-4:] for call in calls] == [
+        ["-r", "requirements.txt", "-r", "requirements-dev.txt"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "installs"),
+    [
+        ("requirements.txt", "torch>=2", "torch>=3", 1),
+        ("pyproject.toml", 'name = "toy"', 'name = "toy2"', 1),
+        ("pyproject.toml", 'repository = ""', 'repository = "ada/course"', 0),
+    ],
+)
+def test_a_changed_requirement_is_installed(course, calls, file, old, new, installs):
+    commands.ensure_environment(course)
+    calls.clear()
+    text = (course / file).read_text(encoding="utf-8")
+    (course / file).write_text(text.replace(old, new), encoding="utf-8")
+    commands.ensure_environment(course)
+    assert len(calls) == installs
+
+
+def test_an_installation_that_fails_is_tried_again_next_time(course, calls):
+    calls.status = 0
+    commands._make_environment(course / ".venv")
+    calls.status = 1
+    with pytest.raises(SystemExit, match=r"could not be installed.*again"):
+        commands.ensure_environment(course)
+    calls.clear()
+    calls.status = 0
+    commands.ensure_environment(course)
+    assert len(calls) == 1
+
+
+def test_a_python_without_ensurepip_says_what_to_install(course, calls, monkeypatch):
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "ensurepip" else object()
+    )
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+    with pytest.raises(SystemExit, match=rf"apt install {version}\)"):
+        commands.ensure_environment(course)
+    assert calls == []
+
+
+# the learner's copies
+
+
+def test_notebooks_are_copied_once_and_never_overwritten(course):
+    assert commands.copy_to_work(course) == []
+    mine = notebook("one", "my answer")
+    (course / "work/00_start.ipynb").write_text(mine, encoding="utf-8")
+    assert commands.copy_to_work(course) == []
+    assert (course / "work/00_start.ipynb").read_text(encoding="utf-8") == mine
+    assert sorted(path.name for path in (course / "work").iterdir()) == [
+        "00_start.ipynb",
+        "01_next.ipynb",
+    ]
+
+
+def test_a_newer_lesson_is_told_and_the_copy_left_alone(course):
+    commands.copy_to_work(course)
+    (course / "notebooks/01_next.ipynb").write_text(notebook("two"), encoding="utf-8")
+    (said,) = commands.copy_to_work(course)
+    assert said.startswith("work/01_next.ipynb is from an older version")
+    assert "one" in (course / "work/01_next.ipynb").read_text(encoding="utf-8")
+
+
+def test_a_copy_that_is_no_notebook_any_more_stops_nothing(course):
+    commands.copy_to_work(course)
+    (course / "work/00_start.ipynb").write_text("{", encoding="utf-8")
+    assert len(commands.copy_to_work(course)) == 1
+
+
+# JupyterLab and the run of the tests
+
+
+def test_lab_opens_lesson_00_and_shows_the_whole_course(course):
+    commands.copy_to_work(course)
+    line = commands.lab_command(course, Path("python"), ["--no-browser"])
+    assert f"--ServerApp.root_dir={course}" in line
+    assert "--LabApp.default_url=/lab/tree/work/00_start.ipynb" in line
+    assert "--LabApp.news_url=None" in line
+    assert line[-1] == "--no-browser"
+
+
+@needs_posix
+@pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
+def test_only_root_is_allowed_as_root(course, monkeypatch, user, allowed):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert ("--allow-root" in commands.lab_command(course, Path("python"))) == allowed
+
+
+def test_lab_writes_the_settings_and_keeps_threads_from_spinning(course, monkeypatch):
+    seen = {}
+
+    class Server:
+        def __init__(self, command, cwd, env):
+            seen.update(env)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(commands, "ensure_environment", lambda root: Path("python"))
+    monkeypatch.setattr(commands.subprocess, "Popen", Server)
+    assert commands.lab(course) == 0
+    assert seen["OMP_WAIT_POLICY"] == "PASSIVE"
+    settings = course / ".venv/share/jupyter/lab/settings/overrides.json"
+    kernels = json.loads(settings.read_text())["@jupyterlab/apputils-extension:kernels-settings"]
+    assert kernels == {"commsOverSubshells": "disabled"}
+
+
+REPORT = '<testsuites><testsuite tests="5" failures="{}" errors="0" skipped="1"/></testsuites>'
+
+
+def test_all_parts_run_and_the_last_line_counts_them(course, monkeypatch, capsys):
+    seen = []
+
+    def call(command, cwd, env):
+        seen.append((command[2], env["COURSE_SMOKE"], env["OMP_NUM_THREADS"], env["PIP_NO_INDEX"]))
+        for part in command:
+            if part.startswith("--junitxml="):
+                report = Path(part.removeprefix("--junitxml="))
+                report.parent.mkdir(exist_ok=True)
+                report.write_text(REPORT.format(int("solutions" in command)))
+        return int("solutions" in command)
+
+    monkeypatch.setattr(commands, "ensure_environment", lambda *_: Path("python"))
+    monkeypatch.setattr(commands.subprocess, "call", call)
+    assert commands.test(course) == 1
+    assert [name for name, *_ in seen] == ["ruff", "ruff", "pytest", "pytest", "pytest"]
+    assert [smoke for _, smoke, *_ in seen] == ["0", "0", "0", "0", "1"]
+    assert {rest for *_, rest in seen} == {"1"}
+    assert capsys.readouterr().out.splitlines()[-1] == "13 passed, 1 failed, 3 skipped"
+
+
+def test_a_part_that_collects_nothing_is_a_failure(tmp_path):
+    empty = tmp_path / "empty.xml"
+    empty.write_text('<testsuites><testsuite tests="0" failures="0" errors="0" skipped="0"/>')
+    empty.write_text(empty.read_text() + "</testsuites>")
+    assert commands._count(empty, 5) == {"passed": 0, "failed": 1, "skipped": 0}
+    assert commands._count(tmp_path / "none.xml", 2) == {"passed": 0, "failed": 1}
+
+
+def test_the_continuous_run_is_make_test(root):
+    assert "exec make test" in (root / ".ci" / "run").read_text(encoding="utf-8")
+    assert ".ci/run" in (root / ".github/workflows/tests.yml").read_text(encoding="utf-8")
