@@ -1,0 +1,371 @@
+"""The exercises of lesson 01, Convolution."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from course_utils.exercises.core import Exercise, Mistake
+
+# --- cross_correlate2d -----------------------------------------------------------------------
+
+
+def window_sums(image, kernel, height, width, rows=0, columns=0):
+    """One window sum for each place of a (height, width) output, windows offset by (rows, columns).
+
+    Negative places count from the far edge, as Python's do.
+    """
+    kernel_height, kernel_width = kernel.shape
+    output = image.new_zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            for u in range(kernel_height):
+                for v in range(kernel_width):
+                    output[i, j] += kernel[u, v] * image[i + u + rows, j + v + columns]
+    return output
+
+
+def valid_size(image, kernel):
+    """Places where the whole kernel lies on the image: (height, width)."""
+    return image.shape[0] - kernel.shape[0] + 1, image.shape[1] - kernel.shape[1] + 1
+
+
+def cross_correlate(image, kernel):
+    return window_sums(image, kernel, *valid_size(image, kernel))
+
+
+def cross_correlate_fast(image, kernel):
+    return F.conv2d(image[None, None], kernel[None, None])[0, 0]
+
+
+def cross_correlate_by_windows(image, kernel):
+    windows = image.unfold(0, kernel.shape[0], 1).unfold(1, kernel.shape[1], 1)
+    return (windows * kernel).sum(dim=(2, 3))
+
+
+def cross_correlate_by_shifts(image, kernel):
+    """Adds whole shifted images, one for each entry of the kernel."""
+    height, width = valid_size(image, kernel)
+    output = image.new_zeros(height, width)
+    for u in range(kernel.shape[0]):
+        for v in range(kernel.shape[1]):
+            output = output + kernel[u, v] * image[u : u + height, v : v + width]
+    return output
+
+
+def padded_to_same_size(image, kernel):
+    """Zeros around the image, so that the output is as large as the input."""
+    rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
+    before, above = columns // 2, rows // 2
+    padded = F.pad(image, (before, columns - before, above, rows - above))
+    return cross_correlate_fast(padded, kernel)
+
+
+def last_place_left_out(image, kernel):
+    height, width = valid_size(image, kernel)
+    return cross_correlate_fast(image, kernel)[: height - 1, : width - 1]
+
+
+def article_offset(image, kernel):
+    """The window starts at i - k, as the article's formula has it."""
+    rows, columns = kernel.shape
+    return window_sums(image, kernel, *valid_size(image, kernel), -rows, -columns)
+
+
+def article_offset_everywhere(image, kernel):
+    rows, columns = kernel.shape
+    return window_sums(image, kernel, *image.shape, -rows, -columns)
+
+
+def image_cases(rng):
+    """Images that are not square under kernels that are not symmetric."""
+    for image, kernel in [((5, 7), (2, 3)), ((6, 5), (3, 3)), ((4, 4), (4, 1)), ((8, 6), (3, 2))]:
+        yield torch.randn(image, generator=rng), torch.randn(kernel, generator=rng)
+
+
+cross_correlate2d = Exercise(
+    reference=cross_correlate,
+    cases=image_cases,
+    also_right=(
+        cross_correlate_fast,
+        cross_correlate_by_windows,
+        cross_correlate_by_shifts,
+    ),
+    hints=(
+        "How often does a kernel of height 3 fit on an image of height 5? At rows 0, 1 and 2.",
+        "The window of output (i, j) is `image[i : i + kernel_height, j : j + kernel_width]`.",
+        "Make `output = image.new_zeros(height, width)`, loop over its places, and put the sum of "
+        "`window * kernel` in each.",
+    ),
+    mistakes=(
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, kernel.flip(0, 1)),
+            "You flipped the kernel. That is the convolution of mathematics; this exercise "
+            "multiplies the window by the kernel as it stands.",
+        ),
+        Mistake(
+            padded_to_same_size,
+            "Your output is as large as the image: you let the kernel reach over the edge, on "
+            "zeros. Keep to the places where the whole kernel lies on the image.",
+        ),
+        Mistake(
+            last_place_left_out,
+            "Your output is too small by one row and one column: a kernel of height k fits "
+            "n - k + 1 times on n rows, not n - k times.",
+        ),
+        Mistake(
+            article_offset,
+            "Your window starts at i - k and ends at i - 1, as in the article's formula. The first "
+            "indices are then negative, and Python reads them from the far edge.",
+        ),
+        Mistake(
+            article_offset_everywhere,
+            "Your window starts at i - k, as in the article's formula, and the output is as large "
+            "as the image. Negative indices read from the far edge; start at i and stop in time.",
+        ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, kernel) / kernel.numel(),
+            "You took the mean of the products; the formula adds them up.",
+        ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, torch.ones_like(kernel)),
+            "You added up the window without multiplying it by the kernel.",
+        ),
+    ),
+)
+
+
+# --- convolve2d ------------------------------------------------------------------------------
+
+
+def convolve(image, kernel):
+    return cross_correlate_fast(image, kernel.flip(0, 1))
+
+
+def convolve_by_index(image, kernel):
+    """Counts backwards through the kernel in place of flipping it."""
+    height, width = valid_size(image, kernel)
+    last_row, last_column = kernel.shape[0] - 1, kernel.shape[1] - 1
+    output = image.new_zeros(height, width)
+    for u in range(kernel.shape[0]):
+        for v in range(kernel.shape[1]):
+            moved = image[last_row - u :, last_column - v :][:height, :width]
+            output = output + kernel[u, v] * moved
+    return output
+
+
+convolve2d = Exercise(
+    reference=convolve,
+    cases=image_cases,
+    also_right=(
+        convolve_by_index,
+        lambda image, kernel: cross_correlate_fast(image, torch.rot90(kernel, 2)),
+        lambda image, kernel: cross_correlate_fast(image.flip(0, 1), kernel).flip(0, 1),
+    ),
+    hints=(
+        "In the formula the kernel's index runs against the image's. What happens to the kernel "
+        "if you rename u to k - 1 - u?",
+        "Flip the kernel along both axes with `kernel.flip(0, 1)`, then cross-correlate.",
+    ),
+    mistakes=(
+        Mistake(
+            cross_correlate_fast,
+            "This is the cross-correlation: the kernel is not flipped yet.",
+        ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, kernel.flip(0)),
+            "You flipped the kernel's rows only; convolution flips both axes.",
+        ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, kernel.flip(1)),
+            "You flipped the kernel's columns only; convolution flips both axes.",
+        ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, kernel.T),
+            "You transposed the kernel. Flipping turns it by 180 degrees; transposing mirrors it "
+            "along its diagonal.",
+        ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image.flip(0, 1), kernel),
+            "You flipped the image instead of the kernel, so the output comes out turned by 180 "
+            "degrees.",
+        ),
+    ),
+)
+
+
+# --- conv_output_size ------------------------------------------------------------------------
+
+
+def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
+    return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
+
+
+def output_size_by_counting(size, kernel_size, stride=1, padding=0, dilation=1):
+    reach = dilation * (kernel_size - 1)
+    starts = range(-padding, size + padding - reach, stride)
+    return len(starts)
+
+
+def size_cases(rng):
+    """Settings that leave a remainder and settings that do not, and a few at random."""
+    yield from [(8, 3), (48, 3, 1, 1), (8, 3, 2, 0), (7, 3, 2, 0), (48, 3, 2, 1), (15, 3, 1, 2, 2)]
+    for _ in range(6):
+        stride, padding, dilation, kernel = torch.randint(1, 5, (4,), generator=rng).tolist()
+        size = torch.randint(20, 60, (), generator=rng).item()
+        yield size, kernel, stride, padding, dilation
+
+
+conv_output_size = Exercise(
+    reference=output_size,
+    cases=size_cases,
+    also_right=(
+        output_size_by_counting,
+        lambda size, kernel_size, stride=1, padding=0, dilation=1: math.floor(
+            (size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1
+        ),
+    ),
+    hints=(
+        "With stride 1 and no padding, a dilated kernel spans d(k - 1) + 1 cells of the input.",
+        "`//` divides and rounds down, which is what the brackets in the formula mean.",
+    ),
+    mistakes=(
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                math.ceil((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1
+            ),
+            "You rounded up. Where the last step does not fit, the kernel does not take it: "
+            "round down.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride
+            ),
+            "The + 1 at the end is missing: before its first step the kernel already stands "
+            "somewhere.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + 2 * padding - kernel_size) // stride + 1
+            ),
+            "You left the dilation out: a dilated kernel spans d(k - 1) + 1 cells, not k.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + 2 * padding - dilation * kernel_size) // stride + 1
+            ),
+            "You took d * k for the kernel's span. Only the k - 1 gaps are stretched, so it is "
+            "d(k - 1) + 1.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + padding - dilation * (kernel_size - 1) - 1) // stride + 1
+            ),
+            "You counted the padding once; it is added on both sides.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1
+            ),
+            "You divided with `/`, which gives a number with a fraction; a size is a whole number, "
+            "rounded down (`//`).",
+        ),
+    ),
+)
+
+
+# --- receptive_field -------------------------------------------------------------------------
+
+
+def field(layers):
+    size, jump = 1, 1
+    for kernel_size, stride in layers:
+        size += (kernel_size - 1) * jump
+        jump *= stride
+    return size
+
+
+def field_backwards(layers):
+    """From the output back to the input: r becomes s(r - 1) + k."""
+    size = 1
+    for kernel_size, stride in reversed(layers):
+        size = stride * (size - 1) + kernel_size
+    return size
+
+
+def field_with_early_jump(layers):
+    size, jump = 1, 1
+    for kernel_size, stride in layers:
+        jump *= stride
+        size += (kernel_size - 1) * jump
+    return size
+
+
+def field_without_last_row(layers):
+    size, jump = 1, 1
+    for kernel_size, stride in layers:
+        size += kernel_size * jump
+        jump *= stride
+    return size
+
+
+def field_with_last_stride(layers):
+    """The jump is the previous layer's stride alone, not the product of all before."""
+    size, jump = 1, 1
+    for kernel_size, stride in layers:
+        size += (kernel_size - 1) * jump
+        jump = stride
+    return size
+
+
+def layer_cases(rng):
+    """Stacks of (kernel size, stride), deep enough that strides multiply."""
+    yield ([(3, 1)],)
+    yield ([(3, 1), (3, 1)],)
+    yield ([(3, 1), (2, 2), (3, 1), (2, 2), (3, 1)],)
+    yield ([(7, 2), (3, 2), (3, 1), (3, 3)],)
+    for depth in (3, 4, 5):
+        kernels = torch.randint(2, 6, (depth,), generator=rng).tolist()
+        strides = torch.randint(1, 4, (depth,), generator=rng).tolist()
+        yield (list(zip(kernels, strides, strict=True)),)
+
+
+receptive_field = Exercise(
+    reference=field,
+    cases=layer_cases,
+    also_right=(field_backwards,),
+    hints=(
+        "Start with a size of 1 pixel and a jump of 1 pixel, and go through the layers in order.",
+        "A layer adds k - 1 steps to the size. Each of these steps is `jump` input pixels long; "
+        "afterwards the jump grows by the factor `stride`.",
+    ),
+    mistakes=(
+        Mistake(
+            lambda layers: 1 + sum(kernel_size - 1 for kernel_size, _ in layers),
+            "You left the strides out. After a stride of 2, one step is two input pixels long.",
+        ),
+        Mistake(
+            field_with_early_jump,
+            "You multiplied by a layer's own stride before adding its kernel. The stride moves "
+            "the windows apart; it stretches the layers after it.",
+        ),
+        Mistake(
+            field_without_last_row,
+            "You added k where the formula adds k - 1: windows that overlap share pixels.",
+        ),
+        Mistake(
+            field_with_last_stride,
+            "You stretched each kernel by the stride of the layer before it alone; the strides "
+            "of all layers before it multiply.",
+        ),
+        Mistake(
+            lambda layers: math.prod(kernel_size for kernel_size, _ in layers),
+            "You multiplied the kernel sizes. Two 3 x 3 layers see 5 x 5 pixels, not 9 x 9.",
+        ),
+        Mistake(
+            lambda layers: field(layers[::-1]),
+            "You went through the layers from the last to the first with the rule for the other "
+            "direction.",
+        ),
+    ),
+)
