@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.environment import is_smoke
@@ -148,4 +149,24 @@ def card_wall(
             axis.text(0.5, -0.32 - 0.11 * line, f"{model}: {mark}", transform=axis.transAxes,
                       ha="center", va="top", fontsize=8, color=colour, weight="bold")  # fmt: skip
     figure.subplots_adjust(wspace=0.25, hspace=0.6 + 0.14 * len(right or ()))
+    return figure
+
+
+def confusion_figure(label: Any, predicted: Any, names: Sequence[str]) -> Figure:
+    """Counts of true class (down) against predicted class (across), written into coloured squares.
+
+    label, predicted: (n,) class numbers; names: one for each class.
+    """
+    counts = np.zeros((len(names), len(names)), dtype=int)
+    np.add.at(counts, (np.asarray(label), np.asarray(predicted)), 1)
+    figure = Figure(figsize=(4.2, 3.6))
+    axes = figure.subplots()
+    axes.imshow(counts, cmap="cividis")
+    for (row, column), count in np.ndenumerate(counts):
+        colour = "black" if count > counts.max() / 2 else "white"
+        axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    places = range(len(names))
+    axes.set(xticks=places, yticks=places, xlabel="predicted class", ylabel="true class")
+    axes.set_xticklabels(names, rotation=30)
+    axes.set_yticklabels(names)
     return figure

@@ -5,6 +5,7 @@ the length of its vectors.
 """
 
 import itertools
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,8 @@ class CNNEncoder(nn.Module):
 
     Each block convolves with 3 × 3 kernels, normalises over the batch, rectifies, and halves
     height and width by taking the largest of each 2 × 2 patch. The last block is pooled to one
-    number for each channel, the largest in the whole map, so any image size will do.
+    number for each channel, the largest in the whole map, so any image size will do (from 8 × 8
+    pixels with three blocks).
     """
 
     reads = ("image",)
@@ -53,6 +55,31 @@ def word_vectors(words: int, dim: int) -> nn.Embedding:
     with torch.no_grad():
         table.weight[0] = 0
     return table
+
+
+class ResNetEncoder(nn.Module):
+    """torchvision's ResNet-18 with a linear map in place of its last layer: image -> (B, dim).
+
+    weights: a file with torchvision's state_dict of pretrained weights; None starts untrained.
+    Nothing is downloaded. He, Zhang, Ren and Sun, Deep Residual Learning for Image Recognition,
+    CVPR 2016.
+    """
+
+    reads = ("image",)
+
+    def __init__(self, dim: int = 64, weights: str | Path | None = None):
+        super().__init__()
+        from torchvision.models import resnet18
+
+        self.net = resnet18(weights=None)
+        if weights is not None:
+            self.net.load_state_dict(torch.load(weights, weights_only=True))
+        self.net.fc = nn.Linear(self.net.fc.in_features, dim)
+        self.dim = dim
+
+    def forward(self, image: Tensor) -> Tensor:
+        """image (B, 3, H, W) float -> (B, dim)"""
+        return self.net(image)
 
 
 class BagEncoder(nn.Module):

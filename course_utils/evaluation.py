@@ -4,17 +4,19 @@ An accuracy says little alone. The fair table puts it between what needs no mode
 class), each modality alone, and the best that any model could reach.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from course_utils.classifier import MultimodalClassifier
-from course_utils.data.batches import Batches
+from course_utils.data.batches import Batches, to_tensors
 from course_utils.encoders import CachedEncoder, encode_all
-from course_utils.environment import seeds
+from course_utils.environment import course_root, is_smoke, seeds
 from course_utils.fusion import ConcatFusion
 from course_utils.training import fit, predict
 
@@ -46,7 +48,14 @@ def macro_f1(label: Tensor, predicted: Tensor, classes: int) -> float:
     label, predicted (n,) long. F1 = 2 TP / (2 TP + FP + FN); a class that occurs in neither
     counts as 0, as in scikit-learn's ``f1_score(average="macro", zero_division=0)`` when its
     ``labels`` name all classes.
+
+    Raises ValueError for other shapes.
     """
+    if label.ndim != 1 or predicted.shape != label.shape:
+        raise ValueError(
+            f"macro_f1 needs label (n,) and predicted (n,), class numbers both; "
+            f"it got {tuple(label.shape)} and {tuple(predicted.shape)}"
+        )
     scores = []
     for number in range(classes):
         hits = ((label == number) & (predicted == number)).sum()
@@ -114,12 +123,21 @@ def linear_baselines(
 # --- training what a table compares -------------------------------------------------------------
 
 
-def only(tensors: dict[str, Tensor], name: str, column: int) -> dict[str, Tensor]:
-    """The parts of one modality, its presence (one column) and the label."""
-    parts = {part: tensors[part] for part in (*PARTS.get(name, (name,)), "label")}
+def only(tensors: dict[str, Tensor], kept: Sequence[str], order: Sequence[str]) -> dict:
+    """The parts that some modalities need, their columns of ``present``, and the label.
+
+    order: all modalities, in the order of the columns.
+    """
+    names = (part for name in (*kept, "label") for part in PARTS.get(name, (name,)))
+    parts = {name: tensors[name] for name in names if name in tensors}
     if "present" in tensors:
-        parts["present"] = tensors["present"][:, [column]]
+        parts["present"] = tensors["present"][:, [order.index(name) for name in kept]]
     return parts
+
+
+def only_of(splits: Splits, kept: Sequence[str], order: Sequence[str]) -> dict:
+    """``only`` for every split."""
+    return {split: only(tensors, kept, order) for split, tensors in splits.items()}
 
 
 def fit_and_score(
@@ -137,20 +155,47 @@ def fit_and_score(
     return predict(model, batches["test"])
 
 
+class Trained(NamedTuple):
+    """A trained classifier and its logits of the test rows, (n, C)."""
+
+    model: MultimodalClassifier
+    logits: Tensor
+
+
+def models_alone(
+    encoders: dict[str, nn.Module], splits: Splits, classes: int, seed: int = 0, **options
+) -> dict[str, Trained]:
+    """Train each encoder with a linear head of its own; the encoders are changed in place.
+
+    The columns of ``present`` stand in the order of the encoders. Returns {name: the classifier
+    of that modality alone, with its logits}.
+    """
+    models = {}
+    for name, encoder in encoders.items():
+        torch.manual_seed(seed)
+        model = MultimodalClassifier({name: encoder}, ConcatFusion({name: encoder.dim}), classes)
+        parts = only_of(splits, [name], [*encoders])
+        models[name] = Trained(model, fit_and_score(model, parts, seed, **options))
+    return models
+
+
 def train_alone(
     encoders: dict[str, nn.Module], splits: Splits, classes: int, seed: int = 0, **options
 ) -> dict[str, Tensor]:
-    """Train each encoder with a linear head of its own; the encoders are changed in place.
+    """As ``models_alone``, but returns {name: logits of the test rows (n, C)}."""
+    models = models_alone(encoders, splits, classes, seed, **options)
+    return {name: trained.logits for name, trained in models.items()}
 
-    Returns {name: logits of the test rows (n, C)}.
+
+def answers(
+    model: MultimodalClassifier, rows: Mapping, vocabulary, label: str = "section"
+) -> Tensor:
+    """The classes that a model names for rows of cards, (n,) long.
+
+    rows: as ``to_tensors`` takes them; only the modalities that the model reads are handed on.
     """
-    logits = {}
-    for column, (name, encoder) in enumerate(encoders.items()):
-        torch.manual_seed(seed)
-        model = MultimodalClassifier({name: encoder}, ConcatFusion({name: encoder.dim}), classes)
-        parts = {split: only(tensors, name, column) for split, tensors in splits.items()}
-        logits[name] = fit_and_score(model, parts, seed, **options)
-    return logits
+    tensors = to_tensors(rows, vocabulary, label=label, modalities=model.fusion.names)
+    return predict(model, Batches(tensors, 256)).argmax(dim=1)
 
 
 def cache_features(encoders: dict[str, nn.Module], splits: Splits) -> dict[str, dict[str, Tensor]]:
@@ -172,6 +217,56 @@ def on_cached_features(
 # --- the fair table -------------------------------------------------------------------------------
 
 
+@dataclass(repr=False)
+class Comparison:
+    """What ``compare`` found: one entry a seed in every list.
+
+    models: {row name: classifiers}; logits: {row name: logits of the test rows (n, C)}.
+    label (n,): the test rows' labels. encoders: the trained encoders, {name: encoder}.
+    ``table`` is the fair table as a DataFrame; a notebook shows it for the whole object.
+    """
+
+    label: Tensor
+    majority: float
+    ceiling: Mapping[str, float] | None
+    models: dict[str, list[MultimodalClassifier]] = field(default_factory=dict)
+    logits: dict[str, list[Tensor]] = field(default_factory=dict)
+    encoders: list[dict[str, nn.Module]] = field(default_factory=list)
+
+    def add(self, trained: Mapping[str, Trained]) -> None:
+        """Take in one seed's models and answers, by row name."""
+        for name, (model, logits) in trained.items():
+            self.models.setdefault(name, []).append(model)
+            self.logits.setdefault(name, []).append(logits)
+
+    @property
+    def accuracies(self) -> dict[str, list[float]]:
+        """{row name: accuracy on the test rows, one for each seed}."""
+        return {
+            name: [accuracy(logits, self.label) for logits in each]
+            for name, each in self.logits.items()
+        }
+
+    @property
+    def table(self):
+        """Majority, every row's mean and spread, the ceiling: a DataFrame."""
+        return fair_table({"majority": [self.majority], **self.accuracies}, self.ceiling)
+
+    def mean(self, name: str) -> float:
+        """The mean accuracy of one row over the seeds."""
+        return float(np.mean(self.accuracies[name]))
+
+    def right(self, name: str, seed: int = 0) -> Tensor:
+        """Which test rows a model got right, (n,) bool."""
+        return self.logits[name][seed].argmax(dim=1) == self.label
+
+    def __repr__(self) -> str:
+        return self.table.round(3).to_string(na_rep="")
+
+    def _repr_html_(self) -> str:
+        return self.table.round(3).to_html(na_rep="")
+
+
 def compare(
     splits: Splits,
     make_encoders: Callable[[], dict[str, nn.Module]],
@@ -180,38 +275,79 @@ def compare(
     *,
     seed_count: int = 3,
     ceiling: Mapping[str, float] | None = None,
-    fusion_splits: Splits | None = None,
     options: Mapping | None = None,
     fusion_options: Mapping | None = None,
-):
-    """The fair table: majority, each modality alone, each fusion, and the ceiling, as a DataFrame.
+) -> Comparison:
+    """The fair table: majority, each modality alone, each fusion, the ceiling, over several seeds.
 
     For each seed the encoders are made and trained once, each alone; the fusions are then trained
     on the features that these encoders give, so that they differ in the fusion and nothing else.
 
     make_encoders: gives fresh {name: encoder}; fusions: {row name: function of {name: dim}}.
     ceiling: what ``news_cards.ceiling`` gives, for a generated world.
-    fusion_splits: rows for the fusions where their task is another one than the encoders'.
     options, fusion_options: go to ``fit``.
-    Rows: accuracy on the test rows, ``mean`` and ``spread`` (standard deviation) over seeds, and
-    each seed's own.
     """
-    target = fusion_splits or splits
-    classes_out = int(target["train"]["label"].max()) + 1 if fusion_splits else classes
-    scores: dict[str, list[float]] = {}
+    found = _start(splits, ceiling)
     for seed in seeds(seed_count):
         torch.manual_seed(seed)
         encoders = make_encoders()
-        for name, logits in train_alone(encoders, splits, classes, seed, **(options or {})).items():
-            if fusion_splits is None:
-                scores.setdefault(f"{name} alone", []).append(
-                    accuracy(logits, splits["test"]["label"])
-                )
-        cached = cache_features(encoders, target)
-        for name, logits in fuse(cached, fusions, classes_out, seed, fusion_options).items():
-            scores.setdefault(name, []).append(accuracy(logits, target["test"]["label"]))
-    majority = majority_baseline(target["train"]["label"], target["test"]["label"])
-    return fair_table({"majority": [majority], **scores}, ceiling)
+        alone = models_alone(encoders, splits, classes, seed, **(options or {}))
+        found.add({f"{name} alone": trained for name, trained in alone.items()})
+        cached = cache_features(encoders, splits)
+        found.add(models_fused(encoders, cached, fusions, classes, seed, fusion_options))
+        found.encoders.append(encoders)
+    return found
+
+
+def compare_frozen(
+    encoders: Sequence[dict[str, nn.Module]],
+    splits: Splits,
+    fusions: Mapping[str, Callable[[dict[str, int]], nn.Module]],
+    classes: int,
+    *,
+    ceiling: Mapping[str, float] | None = None,
+    options: Mapping | None = None,
+) -> Comparison:
+    """The fair table of fusions on encoders that were trained for another task, one set a seed.
+
+    The encoders stay as they are; only fusions and heads are trained. options go to ``fit``.
+    """
+    found = _start(splits, ceiling)
+    for seed, trained in enumerate(encoders):
+        cached = cache_features(trained, splits)
+        found.add(models_fused(trained, cached, fusions, classes, seed, options))
+    found.encoders = list(encoders)
+    return found
+
+
+def _start(splits: Splits, ceiling: Mapping[str, float] | None) -> Comparison:
+    train, test = splits["train"]["label"], splits["test"]["label"]
+    return Comparison(test, majority_baseline(train, test), ceiling)
+
+
+def models_fused(
+    encoders: dict[str, nn.Module],
+    cached: Mapping[str, dict[str, Tensor]],
+    fusions: Mapping[str, Callable[[dict[str, int]], nn.Module]],
+    classes: int,
+    seed: int = 0,
+    options: Mapping | None = None,
+) -> dict[str, Trained]:
+    """Train each fusion and its head on cached features, then put the encoders in front.
+
+    Returns {row name: the classifier, which reads batches of cards, with its logits}; the
+    encoders are shared.
+    """
+    dims = {name: cached["train"][name].shape[1] for name in encoders}
+    models = {}
+    for name, make_fusion in fusions.items():
+        torch.manual_seed(seed)
+        model = on_cached_features(make_fusion(dims), cached, classes)
+        parts = only_of(cached, model.fusion.names, [*encoders])
+        logits = fit_and_score(model, parts, seed, **(options or {}))
+        model.encoders = nn.ModuleDict({part: encoders[part] for part in model.fusion.names})
+        models[name] = Trained(model.eval(), logits)
+    return models
 
 
 def fuse(
@@ -223,13 +359,9 @@ def fuse(
 ) -> dict[str, Tensor]:
     """Train each fusion and its head on cached features: {row name: test logits (n, C)}."""
     names = [name for name in cached["train"] if name not in ("label", "present")]
-    dims = {name: cached["train"][name].shape[1] for name in names}
-    logits = {}
-    for name, make_fusion in fusions.items():
-        torch.manual_seed(seed)
-        model = on_cached_features(make_fusion(dims), cached, classes)
-        logits[name] = fit_and_score(model, cached, seed, **(options or {}))
-    return logits
+    readers = {name: CachedEncoder(name, cached["train"][name].shape[1]) for name in names}
+    models = models_fused(readers, cached, fusions, classes, seed, options)
+    return {name: trained.logits for name, trained in models.items()}
 
 
 def fair_table(scores: Mapping[str, Sequence[float]], ceiling: Mapping[str, float] | None = None):
@@ -250,9 +382,30 @@ def fair_table(scores: Mapping[str, Sequence[float]], ceiling: Mapping[str, floa
     return pd.DataFrame(rows).T
 
 
-def frozen_copy(encoders: dict[str, nn.Module]) -> dict[str, nn.Module]:
-    """Copies of the encoders that no optimiser will change."""
-    copies = deepcopy(encoders)
-    for encoder in copies.values():
-        encoder.requires_grad_(False)
-    return copies
+def grow_table(lesson: str, accuracies: Mapping[str, Sequence[float]]):
+    """The table that grows through Part I: earlier lessons' rows, then this lesson's, a DataFrame.
+
+    lesson: two digits; accuracies: {model: accuracies on the section task, one for each seed}.
+    Earlier rows are those of ``solutions/growing_table.csv``, as measured when each lesson was last
+    built; the build (``COURSE_BUILD=1``) writes this lesson's rows there.
+    """
+    import pandas as pd
+
+    path = course_root() / "solutions" / "growing_table.csv"
+    known = pd.read_csv(path, dtype={"lesson": str}) if path.exists() else pd.DataFrame()
+    own = pd.DataFrame(
+        {
+            "lesson": lesson,
+            "model": name,
+            "mean": round(float(np.mean(values)), 3),
+            "spread": round(float(np.std(values, ddof=1)), 3) if len(values) > 1 else 0.0,
+            "seeds": len(values),
+        }
+        for name, values in accuracies.items()
+    )
+    others = known[known.lesson != lesson] if len(known) else known
+    if os.environ.get("COURSE_BUILD") == "1" and not is_smoke():
+        table = pd.concat([others, own]).sort_values("lesson", kind="stable")
+        table.to_csv(path, index=False, lineterminator="\n")
+    earlier = others[others.lesson < lesson] if len(others) else others
+    return pd.concat([earlier, own]).set_index(["lesson", "model"])

@@ -36,6 +36,18 @@ def average_probabilities(logits: list[Tensor]) -> Tensor:
     return torch.stack(logits).softmax(dim=-1).mean(dim=0)
 
 
+def add_log_posteriors(logits: list[Tensor], prior: Tensor) -> Tensor:
+    """Late fusion by Bayes' rule: sum_i log p(y | x_i) - (M - 1) log p(y), normalised.
+
+    logits: of M calibrated classifiers, (B, C) each; prior: (C,) share of each class, sum 1.
+    Returns log posteriors (B, C). Exact where the modalities are independent given the label; it
+    is the product rule of Kittler et al., On combining classifiers, 1998.
+    """
+    posteriors = torch.stack(logits).log_softmax(dim=-1)
+    added = posteriors.sum(dim=0) - (len(logits) - 1) * prior.log()
+    return added.log_softmax(dim=-1)
+
+
 def presence(present: Tensor | None, shape: tuple[int, int], device: torch.device) -> Tensor:
     """The mask (B, M) bool; all true where none was given.
 

@@ -42,6 +42,7 @@ class Dials:
     image_noise: standard deviation of the pixels' noise, as a share of white.
     clutter: number of meaningless shapes in a picture, 0 to 7.
     text_noise: chance of each of two distractors, words of a section other than the headline's.
+        They can inform, too: a distractor names a section that the headline is not about.
     without_motif: share of pictures that do not show their section's motif.
     without_word: share of headlines without a word of their section.
     words_per_headline: section words in the headlines that have any, 1 to 3.

@@ -4,11 +4,13 @@ They are drawn from the generator's parts. The files in ``data/trick_cards`` are
 read; ``draw`` makes them again.
 """
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from course_utils.data.news_cards import SECTIONS, add_noise
 from course_utils.data.news_pictures import Box, add_mark, draw_picture
@@ -51,8 +53,8 @@ TRICKS = (
     Trick("no clue at all", "business", "quiet teacher follows song over garden", None),
     Trick("headline of another section", "sport", "flood changes city after early forecast",
           "sport", match=0),
-    Trick("no motif, headline of another section", "travel", "investor surprises small market",
-          None, match=0),
+    Trick("no motif, headline of another section", "travel",
+          "young investor surprises small market", None, match=0),
 )  # fmt: skip
 
 
@@ -79,3 +81,17 @@ def draw() -> Rows:
 def folder() -> Path:
     """Where the twelve cards lie as files."""
     return course_root() / "data" / "trick_cards"
+
+
+def read() -> Rows:
+    """The twelve cards from their files: rows as ``draw`` gives them."""
+    with (folder() / "headlines.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    return {
+        "image": np.stack([np.asarray(Image.open(folder() / row["file"])) for row in table]),
+        "headline": [row["headline"] for row in table],
+        "section": np.array([SECTIONS.index(row["section"]) for row in table]),
+        "match": np.array([int(row["match"]) for row in table]),
+        "split": np.array([row["split"] for row in table]),
+        "trick": [row["trick"] for row in table],
+    }

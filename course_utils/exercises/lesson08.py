@@ -1,0 +1,336 @@
+"""The exercises of lesson 08, The image and text classifier."""
+
+import torch
+from torch import nn
+
+from course_utils import classifier, evaluation
+from course_utils.data import news_cards
+from course_utils.encoders import encode
+from course_utils.exercises.core import Exercise, Mistake
+from course_utils.fusion import ConcatFusion, WeightedFusion
+
+# --- MultimodalClassifier ----------------------------------------------------------------------
+
+
+class Shrink(nn.Module):
+    """An encoder small enough for a check: one linear map of one part of the batch."""
+
+    def __init__(self, reads: str, size: int, dim: int):
+        super().__init__()
+        self.reads, self.dim = (reads,), dim
+        self.map = nn.Linear(size, dim)
+
+    def forward(self, part):
+        return self.map(part)
+
+
+class Classifier(nn.Module):
+    """What the mistakes share: the constructor, as the lesson gives it."""
+
+    def __init__(self, encoders, fusion, classes):
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+        self.fusion = fusion
+        self.head = nn.Linear(fusion.dim_out, classes)
+
+    def read(self, batch):
+        return {name: encode(encoder, batch) for name, encoder in self.encoders.items()}
+
+
+class ForgetsPresent(Classifier):
+    def forward(self, batch):
+        return self.head(self.fusion(self.read(batch)))
+
+
+class ForgetsHead(Classifier):
+    def forward(self, batch):
+        return self.fusion(self.read(batch), batch["present"])
+
+
+class EndsInSoftmax(Classifier):
+    def forward(self, batch):
+        return self.head(self.fusion(self.read(batch), batch["present"])).softmax(dim=1)
+
+
+class ReadsOneModality(Classifier):
+    def forward(self, batch):
+        name, encoder = next(iter(self.encoders.items()))
+        features = {other: torch.zeros_like(value) for other, value in self.read(batch).items()}
+        features[name] = encode(encoder, batch)
+        return self.head(self.fusion(features, batch["present"]))
+
+
+class ByHand(Classifier):
+    def forward(self, batch):
+        features = {}
+        for name in self.encoders:
+            encoder = self.encoders[name]
+            features[name] = encoder(*[batch[part] for part in encoder.reads])
+        fused = self.fusion(features, present=batch.get("present"))
+        return self.head(fused)
+
+
+def classifier_cases(rng):
+    """Two fusions, rows that lack a modality, fewer classes than fused features and as many."""
+    for fusion_class, classes in ((WeightedFusion, 3), (ConcatFusion, 5)):
+        encoders = {"image": Shrink("image", 6, 4), "text": Shrink("text", 3, 2)}
+        dims = {"image": 4, "text": 2}
+        fusion = fusion_class(dims, 5) if fusion_class is WeightedFusion else fusion_class(dims)
+        batch = {
+            "image": torch.randn(4, 6, generator=rng),
+            "text": torch.randn(4, 3, generator=rng),
+            "present": torch.tensor([[True, True], [True, False], [False, True], [True, True]]),
+            "label": torch.zeros(4, dtype=torch.long),
+        }
+        yield (encoders, fusion, classes), (batch,)
+
+
+MultimodalClassifier = Exercise(
+    reference=classifier.MultimodalClassifier,
+    cases=classifier_cases,
+    module=True,
+    also_right=(ByHand,),
+    hints=(
+        "Three steps: each encoder makes a vector of its part of the batch, the fusion joins the "
+        "vectors, the head scores the classes. `encode(encoder, batch)` does the first for one.",
+        "The fusion takes a dict with the encoders' names, and `batch.get('present')`.",
+    ),
+    mistakes=(
+        Mistake(
+            ForgetsPresent,
+            "The fusion never hears which modalities are there: hand it batch.get('present') too, "
+            "or a row without a picture is fused with what an encoder made of nothing.",
+        ),
+        Mistake(
+            ForgetsHead,
+            "This is the fused vector, not one score for each class: pass it through self.head.",
+        ),
+        Mistake(
+            EndsInSoftmax,
+            "These are probabilities. The loss takes logits, the head's raw output, and applies "
+            "softmax itself; doing it twice flattens the gradients.",
+        ),
+        Mistake(
+            ReadsOneModality,
+            "Only the first encoder's features reach the fusion; go through all of "
+            "self.encoders.items().",
+        ),
+    ),
+)
+
+# --- macro_f1 ----------------------------------------------------------------------------------
+
+
+def counts(label, predicted, classes):
+    """Hits, claims and true rows of each class, (classes,) each."""
+    hits = label[label == predicted].bincount(minlength=classes).double()
+    claims = predicted.bincount(minlength=classes).double()
+    return hits, claims, label.bincount(minlength=classes).double()
+
+
+def f1_of_each(label, predicted, classes):
+    hits, claims, truths = counts(label, predicted, classes)
+    return 2 * hits / (claims + truths).clamp(min=1)
+
+
+def macro_f1_by_counts(label, predicted, classes):
+    return f1_of_each(label, predicted, classes).mean().item()
+
+
+def micro_f1(label, predicted, classes):
+    return (label == predicted).double().mean().item()
+
+
+def weighted_f1(label, predicted, classes):
+    share = counts(label, predicted, classes)[2] / len(label)
+    return (share * f1_of_each(label, predicted, classes)).sum().item()
+
+
+def mean_recall(label, predicted, classes):
+    hits, _, truths = counts(label, predicted, classes)
+    return (hits / truths.clamp(min=1)).mean().item()
+
+
+def mean_precision(label, predicted, classes):
+    hits, claims, _ = counts(label, predicted, classes)
+    return (hits / claims.clamp(min=1)).mean().item()
+
+
+def without_empty_classes(label, predicted, classes):
+    _, claims, truths = counts(label, predicted, classes)
+    return f1_of_each(label, predicted, classes)[claims + truths > 0].mean().item()
+
+
+def f1_cases(rng):
+    """Unbalanced classes; one that is never predicted; one that occurs in neither."""
+    chances = torch.tensor([0.6, 0.25, 0.1, 0.05])
+    for n in (60, 45):
+        label = torch.multinomial(chances, n, replacement=True, generator=rng)
+        predicted = label.clone()
+        wrong = torch.rand(n, generator=rng) < 0.4
+        predicted[wrong] = torch.randint(0, 3, (int(wrong.sum()),), generator=rng)
+        predicted[:3], label[:3] = 0, torch.tensor([3, 1, 3])
+        yield label, predicted, 5
+
+
+macro_f1 = Exercise(
+    reference=evaluation.macro_f1,
+    cases=f1_cases,
+    also_right=(macro_f1_by_counts,),
+    rtol=1e-6,
+    atol=1e-8,
+    hints=(
+        "Go through the classes 0 to classes - 1 and collect one F1 score for each; the answer is "
+        "their plain mean, as a Python float.",
+        "For class k: hits = rows where label and predicted are both k. "
+        "F1 = 2 · hits / (rows with label k + rows predicted as k), and 0 where that divides by 0.",
+    ),
+    mistakes=(
+        Mistake(
+            micro_f1,
+            "This is the accuracy (micro F1): every row counts alike. Macro means that every "
+            "class counts alike.",
+        ),
+        Mistake(
+            weighted_f1,
+            "You weighted the classes by how often they occur; the macro mean gives each class "
+            "the same weight.",
+        ),
+        Mistake(
+            mean_recall,
+            "This is the mean recall: it divides by the rows that truly are of the class and "
+            "never punishes false alarms.",
+        ),
+        Mistake(
+            mean_precision,
+            "This is the mean precision: it divides by the rows predicted as the class and never "
+            "punishes misses.",
+        ),
+        Mistake(
+            without_empty_classes,
+            "You left out a class that occurs neither in label nor in predicted; here it counts "
+            "with an F1 of 0, so divide by the number of classes.",
+        ),
+    ),
+)
+
+# --- paired_gain -------------------------------------------------------------------------------
+
+
+def interval(gain, error, factor=1.96):
+    return gain, gain - factor * error, gain + factor * error
+
+
+def paired_gain_by_counts(right_a, right_b):
+    n = len(right_a)
+    only_a, only_b = (right_a & ~right_b).sum().item(), (right_b & ~right_a).sum().item()
+    gain = (only_a - only_b) / n
+    variance = ((only_a + only_b) / n - gain**2) * n / (n - 1)
+    return interval(gain, (variance / n) ** 0.5)
+
+
+def unpaired_gain(right_a, right_b):
+    a, b = right_a.double(), right_b.double()
+    error = ((a.var() + b.var()) / len(a)).sqrt().item()
+    return interval((a.mean() - b.mean()).item(), error)
+
+
+def gain_without_root(right_a, right_b):
+    difference = right_a.double() - right_b.double()
+    return interval(difference.mean().item(), difference.std().item())
+
+
+def gain_of_one_error(right_a, right_b):
+    difference = right_a.double() - right_b.double()
+    return interval(difference.mean().item(), difference.std().item() / len(difference) ** 0.5, 1)
+
+
+def reversed_gain(right_a, right_b):
+    return evaluation.paired_gain(right_b, right_a)
+
+
+def gain_cases(rng):
+    for n in (40, 90):
+        right_b = torch.rand(n, generator=rng) < 0.6
+        right_a = right_b | (torch.rand(n, generator=rng) < 0.5)
+        right_a &= torch.rand(n, generator=rng) < 0.95
+        right_a[:3], right_b[:3] = True, torch.tensor([False, True, False])
+        yield right_a, right_b
+
+
+paired_gain = Exercise(
+    reference=evaluation.paired_gain,
+    cases=gain_cases,
+    also_right=(paired_gain_by_counts,),
+    hints=(
+        "Subtract row by row: +1 where only a is right, -1 where only b is, 0 elsewhere "
+        "(bool tensors want .double() first).",
+        "The gain is the mean of the differences. Its standard error is their standard deviation "
+        "divided by the root of the number of rows; the interval reaches 1.96 of them each way.",
+    ),
+    mistakes=(
+        Mistake(
+            unpaired_gain,
+            "You added the variances of two separate accuracies, as if the models had seen "
+            "different rows. Take the standard deviation of the row-by-row differences.",
+        ),
+        Mistake(
+            gain_without_root,
+            "This interval uses the spread of single rows; the mean of n rows is more certain: "
+            "divide by the root of n.",
+        ),
+        Mistake(
+            gain_of_one_error,
+            "The interval reaches one standard error each way, which covers about 68 %; for 95 % "
+            "it is 1.96 of them.",
+        ),
+        Mistake(reversed_gain, "The sign is turned round: it is a minus b."),
+    ),
+)
+
+# --- break this claim --------------------------------------------------------------------------
+
+MARGIN = 0.05
+
+
+def verify_no_gain(dials, seed):
+    """Whether the best reader of both gains less than MARGIN over the best reader of one.
+
+    Counted on 3,000 fresh cards. Each sense has to be worth having, or the question is empty.
+    """
+    try:
+        cards = news_cards.rows_for(news_cards.make(3000, seed, **dials), "section")
+    except (TypeError, ValueError) as error:
+        return f"These dials cannot be made: {error}"
+    if not len(cards["section"]):
+        return "With these dials no headline fits its picture, so the section task has no rows."
+    answers = news_cards.oracle(cards, "section", **dials)
+    right = {name: float((answer == cards["section"]).mean()) for name, answer in answers.items()}
+    chance = float(torch.as_tensor(cards["section"]).bincount().max()) / len(cards["section"])
+    weaker = min(("image", "text"), key=right.get)
+    if right[weaker] < chance + 0.1:
+        return (f"Here the {weaker} is hardly better than naming the commonest section "
+                f"({right[weaker]:.2f} against {chance:.2f}). Keep both useful.")  # fmt: skip
+    gain = right["both"] - max(right["image"], right["text"])
+    if gain >= MARGIN:
+        return (f"The best reader of both still gains {gain:.2f} over the best reader of one "
+                f"({right['image']:.2f} from images, {right['text']:.2f} from text).")  # fmt: skip
+    return True
+
+
+no_gain_dials = Exercise(
+    verify=verify_no_gain,
+    right_dials={"without_motif": 0.02},
+    wrong_dials=(
+        {},
+        {"text_noise": 0.9, "without_word": 1.0},
+        {"without_motif": 0.5, "without_word": 0.5},
+        {"class_balance": (1, 0, 0, 0, 0)},
+        {"without_motif": 2.0},
+    ),
+    hints=(
+        "When does a second witness add nothing? Read the docstring of `news_cards.Dials` for "
+        "what makes one sense nearly certain.",
+        "With `without_motif` near 0 the picture alone already tells nearly everything.",
+    ),
+)

@@ -1,0 +1,871 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+#   lesson:
+#     title: Weighted fusion
+#     minutes: {read: 28, exercises: 22}
+#     needs: [01_convolution]
+#     teaches: [simplex, inverse variance, correlated errors, late fusion, log-posteriors, alpha]
+# ---
+
+# %% [markdown]
+# # Weighted fusion
+#
+# *You will be able to:* compute the weights that make a weighted average best, and say when one of
+# them is negative; join two classifiers by Bayes' rule; and tell what a learnt weight does *not*
+# mean.
+#
+# **The question.** *How much should each sense count?* Two thermometers hang on one mast. The
+# cheap one errs twice as far as the good one. Do we take the mean, or throw the cheap one away?
+
+# %%
+import torch
+
+from course_utils import check, claim, seed_everything, show
+
+seed_everything(0)
+
+
+# %% [markdown]
+# We simulate 20,000 mornings. A reading is the true temperature plus an error; only the errors
+# matter here. (`rho` comes later.)
+
+
+# %%
+def take_errors(sigma_1, sigma_2, rho=0.0, seed=0):
+    """Errors of two sensors in the same 20,000 moments, correlated by rho: two (20000,)."""
+    rng = torch.Generator().manual_seed(seed)
+    first, other = torch.randn(2, 20_000, generator=rng)
+    return sigma_1 * first, sigma_2 * (rho * first + (1 - rho**2) ** 0.5 * other)
+
+
+good, cheap = take_errors(1, 2)  # degrees
+both = (good + cheap) / 2  # the mean of two readings errs by the mean of their errors
+
+# %% [markdown]
+# What does the mean of both do?
+
+# %%
+import matplotlib.pyplot as plt
+
+three = {"good": good, "cheap": cheap, "mean of both": both}
+fig, axes = plt.subplots(1, 3, figsize=(10, 2.4), sharex=True, sharey=True, layout="constrained")
+for ax, (name, error) in zip(axes, three.items(), strict=True):
+    ax.hist(error, bins=60, range=(-6, 6), color="#0072B2")
+    ax.set(title=f"{name}: mean square {error.square().mean():.2f}", xlabel="error (degrees)")
+axes[0].set_ylabel("readings")
+show(fig, alt="The errors of the mean of both thermometers spread a little wider than those of the "
+     "good one alone, and far less than those of the cheap one.")  # fmt: skip
+
+# %% [markdown]
+# We measure an error by its mean square. The mean of both is *worse* than the good thermometer
+# alone. So is the cheap one worthless?
+
+# %%
+claim("the plain mean is worse than the good sensor alone",
+      both.square().mean() > good.square().mean() + 0.1)  # fmt: skip
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the instructor: the 20-minute path.* The histograms (2 min; vote: throw it away?), the
+# derivation with its figure (5), correlated errors with their *predict* (4), the theorem and its
+# exact table (5), the two cells on what alpha is not (4). Leave the triangle and the trained table
+# for home.
+#
+# *Live:* in the first interactive figure set sigma 1 = 1, sigma 2 = 2 and turn rho slowly from 0
+# up. Ask the class to say stop when the second sensor becomes useless (0.5), then turn on.
+
+# %% [markdown]
+# ## The formula
+#
+# The article that this course grew out of joins $n$ *modalities* (senses) by
+#
+# $$ F_{fused} = \sum_{i=1}^{n} \alpha_i F_i , $$
+#
+# with features $F_i$ and weights $\alpha_i$. It leaves three things open: what the $F_i$ are, what
+# the $\alpha_i$ must obey, and where they come from. We take them in turn.
+#
+# All $F_i$ need the same shape, here $(B, d)$: $B$ rows of $d$ numbers. Weights are usually taken
+# from the *simplex*: none negative, sum 1. A network can learn such weights if it keeps $n$ free
+# numbers $w_i$ and sends them through a *softmax*, $\alpha_i = e^{w_i} / \sum_j e^{w_j}$.
+#
+# ### Exercise 1: `weighted_fusion` · 5 min · easy
+
+
+# %% tags=["exercise"]
+def weighted_fusion(features, weights):
+    """The weighted sum over modalities.
+
+    features: list of M tensors (B, d); weights (M,), any numbers, for a softmax -> (B, d)
+    """
+    ### BEGIN SOLUTION
+    alpha = weights.softmax(dim=0)
+    stacked = torch.stack(features)  # (M, B, d)
+    return (alpha[:, None, None] * stacked).sum(dim=0)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+weighted_fusion = check(weighted_fusion)
+
+# %% [markdown]
+# For two modalities PyTorch has a function of its own, `torch.lerp` (linear interpolation).
+
+# %%
+image, text = torch.randn(2, 4, 3)  # two modalities, (B, d) = (4, 3)
+weights = torch.tensor([0.5, -1.0])
+alpha = weights.softmax(dim=0)
+fused = weighted_fusion([image, text], weights)
+torch.testing.assert_close(fused, torch.lerp(text, image, alpha[0]))
+alpha
+
+# %% [markdown]
+# ## Features, logits, probabilities
+#
+# Three different things can stand in the place of $F_i$, and papers call all of them fusion:
+#
+# | name | what it is | its weighted sum is |
+# | --- | --- | --- |
+# | *features* | what an encoder gives, any numbers | whatever the layer above makes of it |
+# | *logits* | one score a class, any numbers | a vote; a sure classifier shouts louder |
+# | *probabilities* | softmax of logits, sum 1 | a vote of one ballot each (*late fusion*) |
+#
+# Where the layer above is linear, the first two agree, if the weights sum to 1 (so that the bias
+# counts once):
+
+# %%
+head = torch.nn.Linear(3, 2)
+torch.testing.assert_close(head(fused), weighted_fusion([head(image), head(text)], weights))
+
+# %% [markdown]
+# A softmax is not linear, so logits and probabilities do not agree.
+#
+# ### Exercise 2: `average_probabilities` · 3 min · easy
+
+
+# %% tags=["exercise"]
+def average_probabilities(logits):
+    """Late fusion with equal weights.
+
+    logits: list of M tensors (B, C), one for each classifier -> probabilities (B, C)
+    """
+    ### BEGIN SOLUTION
+    return torch.stack(logits).softmax(dim=-1).mean(dim=0)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+average_probabilities = check(average_probabilities)
+
+# %% [markdown]
+# **Predict, then run.** Three classifiers, two classes. The first is very sure of class 0, with
+# logits (8, 0); the other two are fairly sure of class 1, with logits (0, 2). Which class wins if
+# you average logits? And probabilities?
+
+# %% tags=["nbval-check-output"]
+logits = [torch.tensor([[8.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 2.0]])]
+print("mean of logits picks class", torch.stack(logits).mean(dim=0).argmax().item())
+print("mean of probabilities picks class", average_probabilities(logits).argmax().item())
+
+# %% [markdown]
+# Same classifiers, two answers. Which is right depends on whether "very sure" can be trusted; we
+# come back to that.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At this predict* most say "the same". Work it out on the board: logits 8/3 against 4/3;
+# probabilities of class 0 are 1.00, 0.12, 0.12, mean 0.41.
+
+# %% [markdown]
+# ## Where do the weights come from?
+#
+# Back to the mast, where the answer is exact. Sensor $i$ reads the truth plus an error $e_i$ with
+# mean 0 (it is *unbiased*) and *variance* $\sigma_i^2$, the mean of $e_i^2$. If the weights sum to
+# 1, the truth passes through unchanged and the error of the sum is $\sum_i \alpha_i e_i$. If the
+# errors are independent, the mean of $e_1 e_2$ is 0, and with $\alpha = \alpha_1$
+#
+# $$ E(\alpha) = \alpha^2 \sigma_1^2 + (1 - \alpha)^2 \sigma_2^2 , \qquad
+# E'(\alpha) = 2 \alpha \sigma_1^2 - 2 (1 - \alpha) \sigma_2^2 = 0
+# \;\Rightarrow\; \frac{\alpha_1}{\alpha_2} = \frac{\sigma_2^2}{\sigma_1^2} . $$
+#
+# With any number of sensors: $\alpha_i \propto 1 / \sigma_i^2$, the *inverse variance*.
+#
+# ### Exercise 3: `inverse_variance_weights` · 3 min · easy
+
+
+# %% tags=["exercise"]
+def inverse_variance_weights(sigma):
+    """Best weights for unbiased sensors with independent errors.
+
+    sigma (M,), standard deviations -> (M,), sum 1
+    """
+    ### BEGIN SOLUTION
+    precision = 1 / sigma**2
+    return precision / precision.sum()
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+inverse_variance_weights = check(inverse_variance_weights)
+
+# %% [markdown]
+# **Predict, then run.** With $\sigma = (1, 2)$: is the weight of the good thermometer 0.5, 0.67,
+# 0.8 or 1? And can the fused error fall below the good one's own, 1.00?
+#
+# We measure: try 401 weights on 20,000 pairs of readings, and see which is best.
+
+
+# %%
+def measured_best_weight(first, second):
+    """The weight of the first sensor with the least mean squared error, and that error."""
+    # Beyond 0 and 1 too: nothing says yet that weights must lie between them.
+    tried = torch.linspace(-0.5, 1.5, 401)
+    errors = torch.stack([(a * first + (1 - a) * second).square().mean() for a in tried])
+    return tried[errors.argmin()].item(), errors.min().item()
+
+
+theory = inverse_variance_weights(torch.tensor([1.0, 2.0]))[0].item()
+measured = [measured_best_weight(*take_errors(1, 2, seed=seed)) for seed in range(3)]
+for weight, error in measured:
+    print(f"theory {theory:.2f}, measured {weight:.2f} with a mean squared error of {error:.2f}")
+
+# %%
+claim("the measured minimum lies within 0.02 of theory, over three seeds",
+      max(abs(weight - theory) for weight, _ in measured) < 0.02)  # fmt: skip
+claim("two sensors beat the better one", max(error for _, error in measured) < 0.9)
+
+# %% [markdown]
+# So the cheap thermometer is worth keeping, at a fifth of the vote. The least error is $1 / \sum_i
+# \sigma_i^{-2}$: *precisions*, the inverses of variances, add up.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At this predict* 0.67 (1 / sigma) is the usual answer, and many doubt that adding a bad sensor
+# can help a good one. Exercise 4 shows when they are right.
+
+# %% [markdown]
+# All weights at once, with the two sensors alone as squares:
+
+# %%
+from course_utils.widgets import alpha_explorer, describe_alpha_curve, draw_alpha_curve
+
+at = 0.5, 1, 2, 0.0  # alpha, sigma of both sensors, rho
+show(draw_alpha_curve(*at), alt=describe_alpha_curve(*at))
+
+# %% [markdown]
+# The bowl is flat at its bottom: a weight of 0.7 or 0.9 costs little. **Now yours.** Move
+# `alpha`, then the sensors. Leave `rho` at 0 until the next section.
+
+# %% tags=["volatile"]
+alpha_explorer()
+
+# %% [markdown]
+# With three sensors the weights have two degrees of freedom and fill a triangle. Each corner is
+# one sensor alone; colour is the error.
+
+# %%
+from course_utils.widgets import describe_alpha_triangle, draw_alpha_triangle, triangle_explorer
+
+at = 1, 1, 1, 1, 2, 1.5  # three weights, which are made to sum to 1; three sigmas
+show(draw_alpha_triangle(*at), alt=describe_alpha_triangle(*at))
+
+# %% tags=["volatile"]
+triangle_explorer()
+
+# %% [markdown]
+# Try to bring the star to an edge. It does not go: independent evidence, however poor, always gets
+# a positive weight.
+
+# %% [markdown]
+# ## Errors that go together
+#
+# Two thermometers on one mast stand in the same sun: their errors have a *correlation* $\rho$, and
+# the mean of $e_1 e_2$ is $\rho \sigma_1 \sigma_2$. Then $E(\alpha)$ gains the term $2 \alpha (1 -
+# \alpha) \rho \sigma_1 \sigma_2$, and its minimum moves to
+#
+# $$ \alpha_1 = \frac{\sigma_2^2 - \rho \sigma_1 \sigma_2}
+# {\sigma_1^2 + \sigma_2^2 - 2 \rho \sigma_1 \sigma_2} . $$
+#
+# **Predict, then run.** Still $\sigma = (1, 2)$, now with $\rho = 0.7$. Does the cheap sensor get
+# more weight than 0.2, less, none?
+
+
+# %%
+def best_weight(sigma_1, sigma_2, rho):
+    """The formula above, line by line."""
+    shared = rho * sigma_1 * sigma_2
+    return (sigma_2**2 - shared) / (sigma_1**2 + sigma_2**2 - 2 * shared)
+
+
+print(f"theory: {best_weight(1, 2, 0.7):.2f}")
+
+# %% [markdown]
+# A weight above 1? Measured, as before, and drawn:
+
+# %%
+measured = [measured_best_weight(*take_errors(1, 2, 0.7, seed=seed)) for seed in range(3)]
+for weight, error in measured:
+    print(f"measured {weight:.2f} with a mean squared error of {error:.2f}")
+claim("the best weight is 1.18, outside the simplex",
+      max(abs(weight - 1.18) for weight, _ in measured) < 0.02)  # fmt: skip
+
+# %%
+at = 1.0, 1, 2, 0.7
+show(draw_alpha_curve(*at), alt=describe_alpha_curve(*at))
+
+# %% [markdown]
+# The cheap sensor gets the weight −0.18. This surprised us: it is of use *because* it repeats the
+# good one's error, magnified. Where it reads far above the good one, the good one is probably too
+# high as well, so we go a little the other way. A softmax cannot say that. The best it can do is
+# to ignore the cheap sensor, $\alpha \to 1$.
+#
+# ### Exercise 4: `useless_second_sensor` · 6 min · medium · *break this claim*
+#
+# **The claim:** "With its best weight, a second sensor always helps." Find dials that make it
+# false. One sigma must be 1.25 to 3 times the other, and $|\rho| \le 0.95$: no twins, no hopeless
+# sensor. `check` draws 20,000 readings, three times, and looks for a gain of half a percent.
+
+
+# %% tags=["exercise"]
+def useless_second_sensor():
+    """Dials for which the second sensor is of no use.
+
+    -> {"sigma_1": ..., "sigma_2": ..., "rho": ...}
+    """
+    ### BEGIN SOLUTION
+    # alpha_1 = 1 in the formula means sigma_1^2 = rho sigma_1 sigma_2, so rho = sigma_1 / sigma_2.
+    return {"sigma_1": 1.0, "sigma_2": 2.0, "rho": 0.5}
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+useless_second_sensor = check(useless_second_sensor)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At the predict* most say "less, perhaps none"; hardly anyone says negative. *In exercise 4* the
+# usual first try is rho = 0.95; its message shows a weight below 0 and a gain, which sends people
+# back to the formula. A bias would break inverse variance too: ask what then.
+
+# %% [markdown]
+# ## Labels: one theorem
+#
+# A section is no temperature: nobody averages *sport* and *weather*. What can be joined are
+# beliefs. Let $x_1$ be the picture, $x_2$ the headline, and $y$ the label. Suppose that *given the
+# label* the two are independent: once you know that a card is about sport, its picture tells
+# nothing more about its headline. Bayes' rule, twice:
+#
+# $$ p(y \mid x_1, x_2) \propto p(y)\, p(x_1 \mid y)\, p(x_2 \mid y)
+# \propto \frac{p(y \mid x_1)\; p(y \mid x_2)}{p(y)} . $$
+#
+# $p(y)$ is the *prior*, the share of each class; $p(y \mid x_i)$ is a *posterior*, what a
+# calibrated classifier outputs. In logarithms, for $M$ senses:
+#
+# $$ \log p(y \mid x_1, \dots, x_M) = \sum_{i=1}^{M} \log p(y \mid x_i) - (M - 1) \log p(y)
+# + \text{const} . $$
+#
+# **Add log-posteriors, and take out the prior that was counted too often.** Under the assumption
+# no method can do better, because this *is* the posterior. There is no $\alpha$ in it: each sense
+# counts 1, not 1/2. How far a sense can be trusted is in its posterior already: one that knows
+# nothing says $p(y)$, and cancels.
+#
+# ### Exercise 5: `add_log_posteriors` · 5 min · medium
+
+
+# %% tags=["exercise"]
+def add_log_posteriors(logits, prior):
+    """Join M classifiers by Bayes' rule, for modalities that are independent given the label.
+
+    logits: list of M tensors (B, C); prior (C,), sum 1 -> normalised log-posteriors (B, C)
+    """
+    ### BEGIN SOLUTION
+    added = sum(scores.log_softmax(dim=1) for scores in logits)
+    added = added - (len(logits) - 1) * prior.log()
+    return added.log_softmax(dim=1)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+add_log_posteriors = check(add_log_posteriors)
+
+# %% [markdown]
+# We can test the theorem without training anything. News cards come from a process that we wrote,
+# so we know all that a perfect reader of pictures or of headlines could believe. A *fitting*
+# card's picture and headline are made separately for its section: independent, given the label.
+
+
+# %%
+import numpy as np
+
+from course_utils.data import news_cards
+
+
+def perfect_readers(**dials):
+    """Of all n things that a card can show: the chance of each with each section, (n, 5), and the
+    log-posteriors of who reads pictures and who reads headlines, (n, 5) each."""
+    tables = news_cards.best_guesses("section", news_cards.Dials(**dials))
+    pairs = list(tables["both"])  # all that picture and headline can tell
+    joint = torch.tensor(np.array([tables["both"][pair] for pair in pairs]))
+    image = torch.tensor(np.array([tables["image"][picture] for picture, _ in pairs]))
+    text = torch.tensor(np.array([tables["text"][headline] for _, headline in pairs]))
+    return joint, image.log().log_softmax(dim=1), text.log().log_softmax(dim=1)
+
+
+# %% [markdown]
+# Two scores. *Accuracy* counts right answers. *Cross-entropy*, the mean of $-\log p(\text{true
+# label})$, also asks how sure a reader was of the truth; less is better.
+
+
+# %%
+def expected_scores(joint, log_posterior):
+    """Accuracy and cross-entropy (nats) that these beliefs have in the long run."""
+    accuracy = joint.gather(1, log_posterior.argmax(dim=1, keepdim=True)).sum()
+    surprise = -torch.where(joint > 0, joint * log_posterior, 0).sum()
+    return {"accuracy": accuracy.item(), "cross-entropy": surprise.item()}
+
+
+# %% [markdown]
+# **Predict, then run.** A world with 60 % sport, more cards without motif, more distracting words.
+# Put in order: picture alone, mean of probabilities, logs added with the prior counted twice, logs
+# added less the prior. How far is the last one from the ceiling?
+
+# %%
+import pandas as pd
+
+dials = {"class_balance": (12, 2, 2, 2, 2), "without_motif": 0.4, "text_noise": 0.3}
+joint, image, text = perfect_readers(**dials)
+prior = joint.sum(dim=0)  # (5,)
+beliefs = {
+    "majority": prior.log().expand_as(image),
+    "picture alone": image,
+    "headline alone": text,
+    "mean of probabilities": average_probabilities([image, text]).log(),
+    "logs added, prior twice": (image + text).log_softmax(dim=1),
+    "logs added, less prior": add_log_posteriors([image, text], prior),
+    "ceiling": joint.log().log_softmax(dim=1),
+}
+exact = pd.DataFrame({name: expected_scores(joint, belief) for name, belief in beliefs.items()}).T
+exact.round(3)
+
+# %% [markdown]
+# The theorem holds to the last digit. What the other rules cost:
+
+# %%
+best = exact.loc["ceiling"]
+claim("adding logs less the prior is the ceiling, to nine decimals",
+      (exact.loc["logs added, less prior"] - best).abs().max() < 1e-9)  # fmt: skip
+claim("counting the prior twice costs over 0.03",
+      best["accuracy"] - exact.loc["logs added, prior twice", "accuracy"] > 0.03)  # fmt: skip
+claim("averaging probabilities costs over 0.05",
+      best["accuracy"] - exact.loc["mean of probabilities", "accuracy"] > 0.05)  # fmt: skip
+
+# %% [markdown]
+# Averaging hardly beats the picture alone. A mean of two beliefs can never be surer than the surer
+# one, but two witnesses who agree *should* convince you more than one does.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At this predict* nearly everyone puts averaging close to the ceiling. With balanced sections and
+# default dials it is (accuracy ties, cross-entropy does not): run the cell with `dials = {}`.
+# *Ask:* for which task on these cards is the assumption false? For `match`: given "does not fit",
+# the two sections are never the same. Lesson 05.
+
+# %% [markdown]
+# ## With trained models
+#
+# Real classifiers are not perfect readers. For each of three seeds we train an image encoder (01)
+# and a bag of words (the mean of a headline's word vectors, lesson 02), each alone, freeze them,
+# and keep their features. All fusions then learn from the same frozen features.
+
+
+# %%
+from course_utils.data.batches import Batches, to_tensors
+from course_utils.data.text import Vocabulary
+from course_utils.encoders import BagEncoder, CNNEncoder
+from course_utils.evaluation import cache_features, train_alone
+
+
+def train_encoders(seed):
+    """Vocabulary, tensors of each split, and encoders trained alone on `section`."""
+    cards = news_cards.make(4000, seed)
+    rows = {s: news_cards.rows_for(cards, "section", s) for s in ("train", "validation", "test")}
+    vocabulary = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
+    splits = {name: to_tensors(part, vocabulary) for name, part in rows.items()}
+    torch.manual_seed(seed)
+    # A bag of words has few weights and takes larger steps than a CNN.
+    image, text = {"image": CNNEncoder(64)}, {"text": BagEncoder(len(vocabulary), 64)}
+    train_alone(image, splits, 5, seed, epochs=5, learning_rate=3e-3)
+    train_alone(text, splits, 5, seed, epochs=5, learning_rate=1e-2)
+    return vocabulary, splits, image | text
+
+
+# %% [markdown]
+# The two encoders give numbers of very different size, by no one's choice. We divide each sense's
+# features by one number, so that both have standard deviation 1 on the training rows.
+
+
+# %%
+def in_units(cached, unit):
+    """Features of every split, each sense divided by its unit."""
+    return {
+        split: {"label": part["label"]} | {name: part[name] / unit[name] for name in unit}
+        for split, part in cached.items()
+    }
+
+
+# %% [markdown]
+# A *head* is a fusion with one linear layer above it. The features wait in memory, so training a
+# head is quick.
+
+
+# %%
+from course_utils.evaluation import on_cached_features
+from course_utils.training import fit, predict
+
+
+def train_head(make_fusion, features, seed):
+    """Train a fusion and a linear layer above it on frozen features -> the model."""
+    torch.manual_seed(seed)
+    model = on_cached_features(make_fusion(), features, classes=5)
+    batches = Batches(features["train"], batch_size=128, shuffle=True, seed=seed)
+    fit(model, batches, epochs=20, learning_rate=5e-3, seed=seed)
+    return model
+
+
+# %% [markdown]
+# The theorem asks for *calibrated* posteriors: of cards about which a model says 80 %, 80 % should
+# be right. Networks are often too sure. *Temperature scaling* (Guo et al., 2017) divides all
+# logits by one number $T$, chosen on the validation rows; lesson 13 has more.
+
+
+# %%
+import torch.nn.functional as F
+
+
+def temperature(logits, label):
+    """The T of a grid that makes the cross-entropy of logits / T least."""
+    grid = torch.linspace(0.3, 5, 95)
+    return min(grid, key=lambda t: F.cross_entropy(logits / t, label))
+
+
+# %% [markdown]
+# Beyond that, the two late fusions have nothing to learn.
+
+
+# %%
+def late_fusions(models, features, prior):
+    """Calibrate both senses' models on the validation rows, and join their test rows two ways."""
+    # Not on the training rows: there a model is righter than it will ever be again.
+    calm = []  # calibrated logits, (n, 5) for each sense
+    for name in ("image alone", "text alone"):
+        validation = predict(models[name], [features["validation"]])
+        T = temperature(validation, features["validation"]["label"])
+        calm.append(predict(models[name], [features["test"]]) / T)
+    return {
+        "mean of probabilities": average_probabilities(calm).log(),
+        "log-posteriors added": add_log_posteriors(calm, prior),
+    }
+
+
+# %% [markdown]
+# And those that learn. The package's `WeightedFusion` projects each sense by a linear layer of its
+# own and then takes the weighted sum, $\alpha$ by softmax; we also hold $\alpha$ at one half each.
+# *Concat* puts the features side by side.
+
+# %%
+from course_utils.fusion import ConcatFusion, WeightedFusion
+
+dims = {"image": 64, "text": 64}
+
+
+class EqualFusion(WeightedFusion):
+    """The same with the weights held at one half each."""
+
+    def __init__(self, dims):
+        super().__init__(dims)
+        self.weights.requires_grad_(False)
+
+
+# %%
+fusions = {
+    "image alone": lambda: ConcatFusion({"image": 64}),
+    "text alone": lambda: ConcatFusion({"text": 64}),
+    "weighted, 0.5 and 0.5": lambda: EqualFusion(dims),
+    "weighted, learnt": lambda: WeightedFusion(dims),
+    "concat": lambda: ConcatFusion(dims),
+}
+
+# %% [markdown]
+# **Predict, then run.** Do learnt weights beat one half each? And does the theorem, which learns
+# nothing across the senses, keep up with either?
+
+# %%
+from course_utils import seeds
+from course_utils.evaluation import accuracy, majority_baseline
+
+kept, scores, surprise = {}, {}, {}
+for seed in seeds(3):
+    vocabulary, splits, encoders = train_encoders(seed)
+    cached = cache_features(encoders, splits)
+    # One number for each sense; a unit for each feature would already be a normalisation.
+    unit = {name: cached["train"][name].std() for name in dims}
+    features = in_units(cached, unit)
+    models = {name: train_head(make, features, seed) for name, make in fusions.items()}
+    kept[seed] = features, models
+
+    train_label, label = features["train"]["label"], features["test"]["label"]
+    logits = {name: predict(model, [features["test"]]) for name, model in models.items()}
+    logits |= late_fusions(models, features, prior=train_label.bincount() / len(train_label))
+    scores.setdefault("majority", []).append(majority_baseline(train_label, label))
+    for name, values in logits.items():
+        scores.setdefault(name, []).append(accuracy(values, label))
+        surprise.setdefault(name, []).append(F.cross_entropy(values, label).item())
+
+# %% [markdown]
+# The fair table. Its last rows are what perfect readers would reach.
+
+# %%
+from course_utils.evaluation import fair_table
+
+table = fair_table(scores, ceiling=news_cards.ceiling("section"))
+table["cross-entropy"] = pd.DataFrame(surprise).mean()
+joint, image, text = perfect_readers()
+best = expected_scores(joint, joint.log().log_softmax(dim=1))
+table.loc["ceiling, both", "cross-entropy"] = best["cross-entropy"]
+table.round(2)
+
+# %% [markdown]
+# What we lean on:
+
+# %%
+mean = table["mean"]
+better = max(mean["image alone"], mean["text alone"])
+gain = mean[["weighted, learnt", "log-posteriors added", "concat"]] - better
+half_each = mean["weighted, 0.5 and 0.5"]
+claim("each fusion beats the better sense by over 0.04", gain.min() > 0.04, trained=True)
+claim("log-posteriors added are within 0.05 of the ceiling",
+      mean["ceiling, both"] - mean["log-posteriors added"] < 0.05, trained=True)  # fmt: skip
+claim("and within 0.02 of the best fusion in the table",
+      mean[list(logits)].max() - mean["log-posteriors added"] < 0.02, trained=True)  # fmt: skip
+claim("learnt weights and one half each differ by less than 0.02",
+      abs(mean["weighted, learnt"] - half_each) < 0.02, trained=True)  # fmt: skip
+
+# %% [markdown]
+# In accuracy the fusions tie, averaging included. Is the theorem of no use, then? Ask the perfect
+# readers of this world, where sections are balanced and a picture tells all or nothing:
+
+# %%
+averaged = expected_scores(joint, average_probabilities([image, text]).log())
+print({name: round(value, 2) for name, value in averaged.items()})
+
+# %%
+claim("here even averaging reaches the ceiling in accuracy",
+      abs(averaged["accuracy"] - best["accuracy"]) < 1e-9)  # fmt: skip
+claim("and pays over 0.15 nats for it", averaged["cross-entropy"] > best["cross-entropy"] + 0.15)
+sure = table["cross-entropy"]
+claim("trained models pay too: over 0.1 nats",
+      sure["mean of probabilities"] > sure["log-posteriors added"] + 0.1, trained=True)  # fmt: skip
+
+# %% [markdown]
+# Averaging is right as often and far less sure of it. The theorem, with nothing learnt across the
+# senses, keeps up with every fusion that learns, as it must where its assumption holds. Try it
+# before you pay for a dearer one.
+
+# %% [markdown]
+# ## What alpha is not
+#
+# It is tempting to read a learnt $\alpha$ as "the picture matters this much". Take the last seed's
+# model with learnt weights, and build a twin: any $\alpha$ we like, projections scaled to make up
+# for it.
+
+# %%
+import copy
+
+features, models = kept[seed]
+model = models["weighted, learnt"]
+twin = copy.deepcopy(model)
+with torch.no_grad():
+    twin.fusion.weights.copy_(torch.tensor([0.05, 0.95]).log())
+    for name, old, new in zip(dims, model.fusion.alpha, twin.fusion.alpha, strict=True):
+        # The head sees alpha times projection: what one loses, the other gains.
+        for parameter in twin.fusion.project[name].parameters():
+            parameter *= old / new
+    torch.testing.assert_close(
+        twin(features["test"]), model(features["test"]), rtol=1e-3, atol=1e-3
+    )
+print("alpha of the model:", [round(a, 1) for a in model.fusion.alpha.tolist()])
+print("alpha of its twin: ", [round(a, 2) for a in twin.fusion.alpha.tolist()])
+
+# %% [markdown]
+# Same logits on every card. The data cannot prefer one $\alpha$ to the other; which one you get is
+# an accident of where the optimiser started and how far it went. (It is also why one half each did
+# as well.)
+#
+# **Predict, then run.** We multiply the image features by 0.1 or by 10, as if the encoder had been
+# built in other units, and train the fusion anew. What happens to $\alpha$ of the picture? To the
+# accuracy? And if a *LayerNorm* (subtract the mean of a row, divide by its standard deviation)
+# stands in front of the fusion?
+
+
+# %%
+class NormedFusion(WeightedFusion):
+    """Weighted fusion of features that pass through a LayerNorm first."""
+
+    def forward(self, features, present=None):
+        normed = {name: F.layer_norm(features[name], (64,)) for name in self.names}
+        return super().forward(normed, present)
+
+
+kinds = {"raw": WeightedFusion, "LayerNorm": NormedFusion}
+
+# %% [markdown]
+# Three seeds, three factors, two kinds:
+
+# %%
+import itertools
+
+rows = []
+for seed, factor, kind in itertools.product(kept, (0.1, 1, 10), kinds):
+    scaled = in_units(kept[seed][0], {"image": 1 / factor, "text": 1})
+    model = train_head(lambda kind=kind: kinds[kind](dims), scaled, seed)
+    right = accuracy(predict(model, [scaled["test"]]), scaled["test"]["label"])
+    rows.append((kind, factor, model.fusion.alpha[0].item(), right))
+
+rescaled = pd.DataFrame(rows, columns=["features", "factor", "alpha", "accuracy"])
+average = rescaled.groupby(["features", "factor"]).mean()
+
+# %% [markdown]
+# Pale marks are single seeds, lines their mean.
+
+# %%
+from course_utils.display import PALETTE
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+styles = {"raw": ("o-", PALETTE["image"]), "LayerNorm": ("s--", PALETTE["text"])}
+for ax, column in zip(axes, ("alpha", "accuracy"), strict=True):
+    for kind, (style, colour) in styles.items():
+        each = rescaled[rescaled["features"] == kind]
+        ax.plot(each["factor"], each[column], style[0], color=colour, alpha=0.3)
+        ax.plot(average.loc[kind, column], style, color=colour, label=kind)
+    ax.set(xscale="log", xlabel="image features multiplied by", ylim=(0, 1))
+    ax.set_xticks([0.1, 1, 10], labels=["0.1", "1", "10"])
+axes[0].set_ylabel("alpha of the picture")
+axes[1].set_ylabel("test accuracy")
+axes[0].legend(title="features", loc="lower left")
+show(fig, alt="With raw features, alpha of the picture falls as its features are multiplied by "
+     "more; with LayerNorm it stays. Accuracy stays in both cases.")  # fmt: skip
+
+# %%
+raw, normed = average.loc["raw"], average.loc["LayerNorm"]
+
+
+def spread(values):
+    return values.max() - values.min()
+
+
+claim("rescaling raw features moves alpha by over 0.1", spread(raw["alpha"]) > 0.1, trained=True)
+claim("and the accuracy by less than 0.02", spread(raw["accuracy"]) < 0.02, trained=True)
+claim("with LayerNorm alpha moves by less than 0.01", spread(normed["alpha"]) < 0.01, trained=True)
+
+# %% [markdown]
+# Larger features, smaller weight: the product is what counts. With LayerNorm, $\alpha$ is at least
+# stable, but the projections behind it still make it mean nothing. If you want to know how much a
+# sense matters, take it away and measure (lesson 09).
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At this predict* many expect accuracy to suffer. *Ask* where such an alpha is reported as
+# importance in papers that the class reads. *Dial:* `learning_rate=5e-4` in `train_head`: alpha
+# hardly leaves 0.5, and readers of alphas would conclude that the senses matter alike.
+
+# %% [markdown]
+# **So, how much should each sense count?** If the senses measure one quantity with independent
+# errors: in proportion to the inverse of their error's variance. If the errors go together: by the
+# formula, which may say less than nothing. If they speak about a label and are independent given
+# it: each log-posterior in full, and the prior once. And inside a network, a learnt $\alpha$ is no
+# answer to this question.
+
+# %% [markdown]
+# ## The table that grows, and the wall
+
+# %%
+grown = {
+    ("01", "picture", "small CNN"): "image alone",
+    ("02", "headline", "bag of words"): "text alone",
+    ("04", "both", "weighted fusion, learnt"): "weighted, learnt",
+    ("04", "both", "log-posteriors added"): "log-posteriors added",
+}
+growing = pd.DataFrame(
+    [(*key, round(mean[row], 2)) for key, row in grown.items()],
+    columns=["lesson", "reads", "model", "section"],
+)
+growing
+
+# %% [markdown]
+# Which of the twelve trick cards does the weighted model get right, that each sense alone does
+# not?
+
+# %%
+from course_utils.data import trick_cards
+from course_utils.display import card_wall
+
+tricks = trick_cards.draw()
+cards = in_units(cache_features(encoders, {"wall": to_tensors(tricks, vocabulary)}), unit)["wall"]
+readers = {"picture": "image alone", "headline": "text alone", "both": "weighted, learnt"}
+right = {
+    who: (predict(models[row], [cards]).argmax(dim=1) == cards["label"]).tolist()
+    for who, row in readers.items()
+}
+counts = ", ".join(f"{who} {sum(hits)}" for who, hits in right.items())
+show(card_wall(tricks, right), alt=f"The wall of twelve trick cards; right are: {counts}.")
+
+# %% [markdown]
+# Where one sense is silent, the other carries the card. Where they disagree, one of them has to
+# lose. Where both are silent, no weight helps.
+
+# %% [markdown]
+# ## Recap
+#
+# - A weighted sum means something else for features, logits and probabilities; name which.
+# - Unbiased, independent errors: $\alpha_i \propto 1/\sigma_i^2$, and precisions add up.
+# - Correlated errors: the best weight can be negative, which a softmax cannot say.
+# - Labels, independent senses given the label: add log-posteriors, less $M - 1$ log-priors.
+# - A learnt $\alpha$ in front of learnt projections is no measure of importance.
+#
+# **Common mistakes.** Weighting by $1/\sigma$ in place of $1/\sigma^2$. Adding log-posteriors of
+# models that are too sure, so that one shouts the other down. Counting the prior once for each
+# sense.
+
+# %% [markdown]
+# **Questions**
+#
+# <details><summary>1. The good thermometer always reads 3 degrees too high. What does inverse
+# variance make of that?</summary>
+# It gives it most of the weight: a bias is not in the variance. Subtract the bias first, or use
+# the mean squared error with the bias in it.
+# </details>
+#
+# <details><summary>2. You show the same picture to the same network twice and add the two
+# log-posteriors. What goes wrong?</summary>
+# The two are not independent given the label: they are the same. The evidence is counted twice,
+# and the result is too sure.
+# </details>
+#
+# <details><summary>3. Two classes, equal priors, two senses. Can averaging probabilities and
+# adding log-posteriors choose different classes?</summary>
+# No. Both choose class 1 exactly where $p_1 + p_2 > 1$. They differ in how sure they are, and with
+# unequal priors, more senses or more classes in the choice too.
+# </details>
+
+# %% [markdown]
+# **Further reading**
+#
+# - Aitken, *On least squares and linear combination of observations*, Proceedings of the Royal
+#   Society of Edinburgh, 1935: best weights for errors with any covariance.
+# - Graybill and Deal, *Combining unbiased estimators*, Biometrics 15, 1959: inverse variance when
+#   the variances are themselves estimated.
+# - Bates and Granger, *The combination of forecasts*, Operational Research Quarterly 20(4), 1969:
+#   correlated errors.
+# - Kittler, Hatef, Duin and Matas, *On combining classifiers*, IEEE Transactions on Pattern
+#   Analysis and Machine Intelligence 20(3), 1998: sum and product rule, and why the sum can win
+#   when posteriors are estimated badly.
+# - Ernst and Banks, *Humans integrate visual and haptic information in a statistically optimal
+#   fashion*, Nature 415, 2002: you weigh eye and hand by inverse variance yourself.
+# - Guo, Pleiss, Sun and Weinberger, *On calibration of modern neural networks*, ICML, 2017.

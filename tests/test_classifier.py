@@ -1,0 +1,107 @@
+"""Encoders + fusion + head."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from course_utils.classifier import MultimodalClassifier
+from course_utils.encoders import BagEncoder, CNNEncoder, LSTMEncoder
+from course_utils.fusion import (
+    ConcatFusion,
+    MaximumFusion,
+    ProductFusion,
+    SumFusion,
+    WeightedFusion,
+)
+
+FUSIONS = (ConcatFusion, MaximumFusion, ProductFusion, SumFusion, WeightedFusion)
+
+
+def build(fusion=ConcatFusion, text=BagEncoder, classes=3):
+    torch.manual_seed(0)
+    encoders = {"image": CNNEncoder(8, channels=(4, 8)), "text": text(20, 6)}
+    dims = {name: encoder.dim for name, encoder in encoders.items()}
+    return MultimodalClassifier(encoders, fusion(dims), classes)
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(1)
+    return {
+        "image": torch.rand(6, 3, 12, 12),
+        "text": torch.randint(1, 20, (6, 4)),
+        "text_length": torch.full((6,), 4),
+        "label": torch.arange(6) % 3,
+        "present": torch.ones(6, 2, dtype=torch.bool),
+    }
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("text", [BagEncoder, LSTMEncoder])
+def test_a_batch_gives_one_score_for_each_row_and_class(fusion, text, batch):
+    assert build(fusion, text, classes=5)(batch).shape == (6, 5)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_weight_learns(fusion, batch):
+    model = build(fusion)
+    F.cross_entropy(model(batch), batch["label"]).backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_it_can_learn_one_batch_by_heart(fusion, batch):
+    model = build(fusion)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(60):
+        optimizer.zero_grad()
+        F.cross_entropy(model(batch), batch["label"]).backward()
+        optimizer.step()
+    assert (model(batch).argmax(dim=1) == batch["label"]).all()
+
+
+def test_its_features_are_what_each_encoder_makes_of_the_batch(batch):
+    model = build().eval()
+    features = model.features(batch)
+    assert set(features) == {"image", "text"}
+    torch.testing.assert_close(features["image"], model.encoders["image"](batch["image"]))
+
+
+def test_a_batch_without_presence_counts_as_complete(batch):
+    model = build().eval()
+    with_mask = model(batch)
+    del batch["present"]
+    torch.testing.assert_close(model(batch), with_mask)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_picture_that_is_absent_does_not_matter(fusion, batch):
+    model = build(fusion).eval()
+    batch["present"][:, 0] = False
+    before = model(batch)
+    torch.testing.assert_close(model(batch | {"image": torch.rand(6, 3, 12, 12)}), before)
+
+
+def test_the_label_is_not_looked_at(batch):
+    model = build().eval()
+    with_label = model(batch)
+    del batch["label"]
+    torch.testing.assert_close(model(batch), with_label)
+
+
+def test_a_part_that_the_batch_lacks_is_named(batch):
+    del batch["image"]
+    with pytest.raises(KeyError, match="CNNEncoder reads 'image'"):
+        build()(batch)
+
+
+def test_its_weights_can_be_saved_and_loaded(batch, tmp_path):
+    model, other = build(), build()
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.add_(1)
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    other.load_state_dict(torch.load(tmp_path / "model.pt"))
+    torch.testing.assert_close(other.eval()(batch), model.eval()(batch))

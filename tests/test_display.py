@@ -1,0 +1,189 @@
+"""Figures with a description, claims, and the wall of cards."""
+
+import base64
+import html
+import io
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from course_utils import display
+from course_utils.display import PALETTE, card_wall, claim, show, table
+
+
+@pytest.fixture(autouse=True)
+def _no_window():
+    before = matplotlib.get_backend()
+    matplotlib.use("agg")
+    yield
+    matplotlib.use(before)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The bundles that would reach a notebook's page."""
+    bundles = []
+    monkeypatch.setattr(display, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append(bundle))
+    return bundles
+
+
+@pytest.fixture
+def full_size(monkeypatch):
+    monkeypatch.delenv("COURSE_SMOKE", raising=False)
+
+
+@pytest.fixture
+def smoke(monkeypatch):
+    monkeypatch.setenv("COURSE_SMOKE", "1")
+
+
+def curve():
+    figure, ax = plt.subplots(figsize=(2, 1))
+    ax.plot([3, 1, 0])
+    return figure
+
+
+# --- show -----------------------------------------------------------------------------------
+
+
+def test_show_without_a_description_is_an_error():
+    with pytest.raises(TypeError, match="alt"):
+        show(Figure())
+
+
+def test_an_empty_description_is_an_error_that_says_what_to_write():
+    with pytest.raises(ValueError, match="a sentence that says what the figure shows"):
+        show(Figure(), alt="  ")
+
+
+def test_the_page_gets_the_description_as_alt_text_of_an_image(shown):
+    show(curve(), alt="The curve falls.")
+    assert '<img alt="The curve falls."' in shown[0]["text/html"]
+
+
+def test_the_png_stands_beside_the_html_and_is_the_same_picture(shown):
+    show(curve(), alt="The curve falls.")
+    png = shown[0]["image/png"]
+    assert f"base64,{png}" in shown[0]["text/html"]
+    assert Image.open(io.BytesIO(base64.b64decode(png))).format == "PNG"
+
+
+def test_quotes_and_angle_brackets_in_a_description_are_escaped(shown):
+    alt = 'a "steep" fall where x < 3 & y > 1'
+    show(curve(), alt=alt)
+    assert f'alt="{html.escape(alt, quote=True)}"' in shown[0]["text/html"]
+
+
+def test_the_picture_holds_no_name_or_version_of_the_tool(shown):
+    show(curve(), alt="The curve falls.")
+    png = base64.b64decode(shown[0]["image/png"])
+    assert b"matplotlib" not in png.lower()
+
+
+def test_the_same_figure_gives_the_same_bytes(shown):
+    for _ in range(2):
+        show(curve(), alt="The curve falls.")
+    assert shown[0] == shown[1]
+
+
+def test_the_figure_is_closed_so_that_it_does_not_show_twice(shown):
+    figure = curve()
+    show(figure, alt="The curve falls.")
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_a_figure_that_pyplot_did_not_make_can_be_shown(shown):
+    show(Figure(figsize=(1, 1)), alt="Nothing yet.")
+    assert len(shown) == 1
+
+
+def test_outside_a_notebook_the_description_is_printed(capsys):
+    show(curve(), alt="The curve falls.")
+    assert capsys.readouterr().out == "[figure] The curve falls.\n"
+
+
+# --- claim ----------------------------------------------------------------------------------
+
+
+def test_a_claim_that_holds_is_said_to_hold(capsys, full_size):
+    claim("two is even", 2 % 2 == 0)
+    assert capsys.readouterr().out == "Claim holds: two is even\n"
+
+
+@pytest.mark.parametrize("ok", [False, 0, np.bool_(False), torch.tensor(False)])
+def test_a_false_claim_stops_the_lesson(full_size, ok):
+    with pytest.raises(AssertionError, match="claim does not hold: three is even"):
+        claim("three is even", ok)
+
+
+def test_a_false_claim_on_a_trained_model_stops_a_full_run(full_size):
+    with pytest.raises(AssertionError):
+        claim("fused wins", False, trained=True)
+
+
+def test_a_false_claim_on_a_trained_model_is_remarked_on_in_a_smoke_run(capsys, smoke):
+    claim("fused wins", False, trained=True)
+    assert capsys.readouterr().out == "Claim not tested in a smoke run: fused wins\n"
+
+
+def test_a_true_claim_on_a_trained_model_holds_in_a_smoke_run_too(capsys, smoke):
+    claim("fused wins", True, trained=True)
+    assert "holds" in capsys.readouterr().out
+
+
+def test_a_false_claim_that_needs_no_training_stops_a_smoke_run(smoke):
+    with pytest.raises(AssertionError):
+        claim("three is even", False)
+
+
+def test_a_claim_escapes_its_text_on_the_page_and_not_in_plain(shown, full_size):
+    claim("loss < 1 & <b>falling</b>", True)
+    assert "loss &lt; 1 &amp; &lt;b&gt;falling&lt;/b&gt;" in shown[0]["text/html"]
+    assert shown[0]["text/plain"] == "Claim holds: loss < 1 & <b>falling</b>"
+
+
+# --- the rest -------------------------------------------------------------------------------
+
+
+def test_no_two_colours_of_the_palette_are_the_same():
+    assert len(set(PALETTE.values())) == len(PALETTE)
+
+
+def test_a_table_has_a_row_for_each_value():
+    frame = table({"image": 0.8, "both": 0.9}, columns=("model", "accuracy"))
+    assert frame.index.tolist() == ["image", "both"]
+    assert frame["accuracy"].tolist() == [0.8, 0.9]
+
+
+def cards(n):
+    return {
+        "image": np.zeros((n, 48, 48, 3), np.uint8),
+        "headline": [f"card {i}" for i in range(n)],
+    }
+
+
+def texts(figure):
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+def test_the_wall_shows_every_card_with_its_headline():
+    figure = card_wall(cards(5))
+    assert sum(len(axis.images) for axis in figure.axes) == 5
+    assert texts(figure) == [f"card {i}" for i in range(5)]
+
+
+def test_the_wall_says_in_words_which_model_is_right():
+    figure = card_wall(cards(2), right={"image": [True, False], "both": [True, True]})
+    assert texts(figure)[1:3] == ["image: right", "both: right"]
+    assert texts(figure)[4:6] == ["image: wrong", "both: right"]
+
+
+def test_the_wall_takes_the_tricks_as_titles():
+    figure = card_wall(cards(2) | {"trick": ["nothing hidden", "noise"]})
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["nothing hidden", "noise"]
