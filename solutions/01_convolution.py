@@ -461,8 +461,8 @@ def receptive_field(layers):
 receptive_field = check(receptive_field)
 
 # %% [markdown]
-# The course's image encoder has three blocks: convolve (3 × 3), normalise, cut off below 0
-# (*ReLU*), pool (2 × 2). Then global max pooling and one linear layer make 64 numbers of a picture.
+# The course's image encoder has three blocks: convolve (3 × 3), pool (2 × 2), normalise, cut
+# off below 0 (*ReLU*). Then global max pooling and one linear layer make 64 numbers of a picture.
 
 # %%
 from course_utils.encoders import CNNEncoder
@@ -677,7 +677,7 @@ encoder = model.encoders["image"]
 kernels = encoder.blocks[0].weight.detach()  # (16, 3, 3, 3)
 picture = splits["test"]["image"][:1] / 255
 with torch.no_grad():
-    maps = encoder.blocks[:3](picture)[0]  # (16, 48, 48)
+    maps = encoder.blocks[:4](picture)[0]  # (16, 24, 24)
 
 # %%
 fig, axes = plt.subplots(4, 9, figsize=(11, 5), layout="constrained")
