@@ -68,6 +68,7 @@ CLEARING = Config(
     ClearSolutions={"code_stub": {"python": "# Your code here.\nraise NotImplementedError"}}
 )
 REGION = ("<!-- lessons:begin -->", "<!-- lessons:end -->")
+FORMATTERS = re.compile(r"  # fmt: skip$", re.MULTILINE)  # a word to ruff, noise to a learner
 DATA_URI = re.compile(r"(?<=;base64,)[A-Za-z0-9+/]+=*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a built notebook must not hold, because it differs from machine to machine or day to day.
@@ -153,6 +154,7 @@ def _with_stable_ids(cells: list[NotebookNode]) -> list[NotebookNode]:
     for cell in cells:
         kept = {k: v for k, v in cell.metadata.items() if k in ("tags", "slideshow", "jupyter")}
         cell.metadata = nbformat.from_dict(kept)
+        cell.source = FORMATTERS.sub("", cell.source)
         text = f"{cell.cell_type}\n{cell.source}"
         seen[text] += 1
         cell.id = _digest(text.encode(), str(seen[text]).encode())

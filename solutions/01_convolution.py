@@ -772,9 +772,9 @@ show(
 # Each lesson of Part I adds a row to this table: `section` on news cards, mean over three seeds.
 
 # %%
-growing = pd.DataFrame([{"lesson": "01", "reads": "picture", "model": "small CNN",
-                         "section": round(mean["learnt CNN"], 2)}])  # fmt: skip
-growing
+from course_utils.evaluation import grow_table
+
+grow_table("01", {"small CNN": by_seed.loc["learnt CNN"]})
 
 # %% [markdown]
 # And the twelve trick cards. The picture is all that this model gets.
@@ -784,7 +784,7 @@ from course_utils.data import trick_cards
 from course_utils.display import card_wall
 from course_utils.training import predict
 
-tricks = trick_cards.draw()
+tricks = trick_cards.read()
 batch = to_tensors(tricks, None, modalities=("image",))
 logits = predict(model, [batch | {"image": batch["image"] / 255}])
 right = logits.argmax(dim=1) == batch["label"]

@@ -786,17 +786,10 @@ claim("with LayerNorm alpha moves by less than 0.01", spread(normed["alpha"]) < 
 # ## The table that grows, and the wall
 
 # %%
-grown = {
-    ("01", "picture", "small CNN"): "image alone",
-    ("02", "headline", "bag of words"): "text alone",
-    ("04", "both", "weighted fusion, learnt"): "weighted, learnt",
-    ("04", "both", "log-posteriors added"): "log-posteriors added",
-}
-growing = pd.DataFrame(
-    [(*key, round(mean[row], 2)) for key, row in grown.items()],
-    columns=["lesson", "reads", "model", "section"],
-)
-growing
+from course_utils.evaluation import grow_table
+
+ours = ("text alone", "weighted, learnt", "log-posteriors added")
+grow_table("04", {name: scores[name] for name in ours})
 
 # %% [markdown]
 # Which of the twelve trick cards does the weighted model get right, that each sense alone does
@@ -806,7 +799,7 @@ growing
 from course_utils.data import trick_cards
 from course_utils.display import card_wall
 
-tricks = trick_cards.draw()
+tricks = trick_cards.read()
 cards = in_units(cache_features(encoders, {"wall": to_tensors(tricks, vocabulary)}), unit)["wall"]
 readers = {"picture": "image alone", "headline": "text alone", "both": "weighted, learnt"}
 right = {

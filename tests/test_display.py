@@ -187,3 +187,9 @@ def test_the_wall_says_in_words_which_model_is_right():
 def test_the_wall_takes_the_tricks_as_titles():
     figure = card_wall(cards(2) | {"trick": ["nothing hidden", "noise"]})
     assert [axis.get_title() for axis in figure.axes[:2]] == ["nothing hidden", "noise"]
+
+
+def test_the_confusion_figure_counts_true_classes_down_and_predicted_ones_across():
+    figure = display.confusion_figure([0, 0, 1], [1, 1, 1], ("sport", "travel"))
+    numbers = [text.get_text() for text in figure.axes[0].texts]
+    assert numbers == ["0", "2", "0", "1"]

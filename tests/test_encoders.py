@@ -9,6 +9,7 @@ from course_utils.encoders import (
     CachedEncoder,
     CNNEncoder,
     LSTMEncoder,
+    ResNetEncoder,
     encode,
     encode_all,
 )
@@ -180,3 +181,19 @@ def test_encoding_all_batches_is_frozen(batch):
     assert not features["image"].requires_grad
     for name, value in encoder.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+def test_a_resnet_becomes_an_encoder_of_our_size():
+    encoder = ResNetEncoder(7).eval()
+    with torch.no_grad():
+        assert encoder(torch.rand(2, 3, 48, 48)).shape == (2, 7)
+
+
+def test_a_resnet_starts_from_a_file_of_weights(tmp_path):
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    published = resnet18(weights=None)
+    torch.save(published.state_dict(), tmp_path / "resnet18.pth")
+    encoder = ResNetEncoder(7, weights=tmp_path / "resnet18.pth")
+    torch.testing.assert_close(encoder.net.conv1.weight, published.conv1.weight)
