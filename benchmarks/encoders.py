@@ -1,6 +1,6 @@
 """Readers of pictures and of words beside each other: accuracy on `section`, parameters, seconds.
 
-    python benchmarks/encoders.py [SEEDS]
+python benchmarks/encoders.py [SEEDS]
 """
 
 import sys

@@ -68,7 +68,8 @@ CLEARING = Config(
     ClearSolutions={"code_stub": {"python": "# Your code here.\nraise NotImplementedError"}}
 )
 REGION = ("<!-- lessons:begin -->", "<!-- lessons:end -->")
-FORMATTERS = re.compile(r"  # fmt: skip$", re.MULTILINE)  # a word to ruff, noise to a learner
+# Words to ruff, noise to a learner.
+FORMATTERS = re.compile(r"  # (?:fmt: skip|noqa: \w+)$", re.MULTILINE)
 DATA_URI = re.compile(r"(?<=;base64,)[A-Za-z0-9+/]+=*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a built notebook must not hold, because it differs from machine to machine or day to day.

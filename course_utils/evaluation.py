@@ -372,13 +372,16 @@ def fair_table(scores: Mapping[str, Sequence[float]], ceiling: Mapping[str, floa
     import pandas as pd
 
     rows = {
-        name: {"mean": np.mean(values), "spread": np.std(values, ddof=1) if len(values) > 1 else 0}
+        name: {
+            "mean": np.mean(values),
+            "spread": np.std(values, ddof=1) if len(values) > 1 else np.nan,
+        }
         | {f"seed {seed}": value for seed, value in enumerate(values) if len(values) > 1}
         for name, values in scores.items()
     }
     if ceiling:
         for reader in ("image", "text", "both"):
-            rows[f"ceiling, {reader}"] = {"mean": ceiling[reader], "spread": 0}
+            rows[f"ceiling, {reader}"] = {"mean": ceiling[reader]}
     return pd.DataFrame(rows).T
 
 

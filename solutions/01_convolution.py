@@ -25,7 +25,7 @@
 import torch
 import torch.nn.functional as F
 
-from course_utils import check, claim, seed_everything, show
+from course_utils import check, claim, hint, seed_everything, show, solution  # noqa: F401
 from course_utils.widgets import photograph
 
 seed_everything(0)

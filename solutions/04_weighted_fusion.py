@@ -24,7 +24,7 @@
 # %%
 import torch
 
-from course_utils import check, claim, seed_everything, show
+from course_utils import check, claim, hint, seed_everything, show, solution  # noqa: F401
 
 seed_everything(0)
 

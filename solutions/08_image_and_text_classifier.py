@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: The image and text classifier
-#     minutes: {read: 30, exercises: 25}
+#     minutes: {read: 35, exercises: 31}
 #     needs: [convolution, weighted fusion]
 #     teaches: [full pipeline, frozen features, macro F1, paired comparison, transfer]
 # ---
@@ -34,7 +34,7 @@
 # %%
 import torch
 
-from course_utils import check, claim, show
+from course_utils import check, claim, hint, show, solution  # noqa: F401
 from course_utils.data import news_cards
 from course_utils.display import card_wall
 
@@ -57,8 +57,9 @@ show(card_wall(some, titles=titles), alt="Four news cards; two headlines fit, tw
 #
 # **What this lesson borrows.** The CNN is lesson 01's and weighted fusion lesson 04's. Four lessons
 # that come before this one in the course are not written yet. From them we use, ready made: the
-# LSTM that reads words in order (02, which also brings the transformer of 03 as another reader),
-# fusion by product and maximum (05), and the training loop `fit` (06).
+# LSTM, a network that reads word after word and keeps a memory of 64 numbers (02), fusion by
+# product and maximum (05), and the training loop `fit` (06). Another reader of text, the
+# transformer of 03, will join them. Stuck in an exercise? `hint("name")`, then `solution("name")`.
 
 # %% [markdown]
 # ## Step 1: pre-process
@@ -94,8 +95,9 @@ for name, tensor in section["train"].items():
 # ## Step 2: encode
 #
 # An *encoder* turns its part of the batch into one vector for each card: images
-# $(B, 3, 48, 48) \to (B, 64)$, texts $(B, L) \to (B, 64)$. It says in `reads` what it wants from
-# the batch.
+# $(B, 3, 48, 48) \to (B, 64)$, texts $(B, L) \to (B, 64)$, where $B$ is the number of cards in the
+# batch and $L$ the length of its longest headline. Its attribute `reads` names the tensors that it
+# is called with.
 
 # %%
 from course_utils.encoders import CNNEncoder, LSTMEncoder, encode
@@ -118,9 +120,9 @@ for name, encoder in make_encoders().items():
     print(name, "reads", encoder.reads, "and gives", tuple(encode(encoder, batch).shape))
 
 # %% [markdown]
-# Anything with `reads` and `dim` is an encoder. A ResNet from torchvision becomes one in a line:
-# `ResNetEncoder` puts a linear map of our size in place of its last layer. With `weights=` it takes
-# a file of pretrained weights, if you have one.
+# Anything with `reads` and `dim` is an encoder. *ResNet-18* is a well-known convolutional network
+# with 18 layers, and torchvision has it ready. `ResNetEncoder` replaces its last layer, so that 64
+# numbers come out. If you have a file of weights trained on photographs, `weights=` takes it.
 
 # %%
 from course_utils.encoders import ResNetEncoder
@@ -131,21 +133,26 @@ for encoder in (CNNEncoder(64), ResNetEncoder(64)):
     print(f"{type(encoder).__name__:14} {size:>10,} parameters, gives {shape}")
 
 # %% [markdown]
-# Several hundred times the parameters, for 1,800 training pictures. Untrained, the large network
-# does worse here and takes far longer: `python benchmarks/encoders.py` shows how much. We stay with
-# the small one.
+# Several hundred times the parameters, for the same training pictures. We trained each for six
+# epochs on three seeds (`python benchmarks/encoders.py`): ENCODERS
 
 # %% [markdown]
 # ## Step 3: fuse
 #
-# The whole classifier is three lines of mathematics. Encoders $e_m$ give $F_m = e_m(x_m)$; a
-# fusion joins them, $F = \mathrm{fuse}(F_1, \dots, F_M)$; a linear head scores the $C$ classes,
-# $z = W F + b$. The $z$ are *logits*: any real numbers, which softmax turns into probabilities.
-# The loss applies the softmax itself, so the model must not.
+# The whole classifier is three lines of mathematics, for modalities $m = 1, \dots, M$:
 #
-# ### Exercise 1: `MultimodalClassifier` · 8 min · medium
+# $$ F_m = e_m(x_m), \qquad F = \mathrm{fuse}(F_1, \dots, F_M), \qquad z = W F + b . $$
 #
-# The constructor is given. Write `forward`: the three lines above in code.
+# Encoders $e_m$ make features, a fusion joins them, a linear *head* scores the $C$ classes. The $z$
+# are *logits*: any real numbers, which softmax turns into probabilities. The loss applies the
+# softmax itself, so the model must not.
+#
+# ### Exercise 1: `MultimodalClassifier` · 10 min · medium
+#
+# A model in PyTorch is a class: the constructor keeps its parts (`nn.ModuleDict` is a dict of
+# parts), and `forward` says what `model(batch)` computes. The constructor is given. Write
+# `forward`, the three formulas in code. `encode(encoder, batch)` calls an encoder with what it
+# reads.
 
 # %% tags=["exercise"]
 from torch import nn
@@ -183,8 +190,9 @@ MultimodalClassifier = check(MultimodalClassifier)
 # %% [markdown]
 # ## Step 4: train
 #
-# One fusion, trained *end to end*: the gradient of one loss runs through head and fusion into
-# both encoders. `fit` keeps the epoch that is best on the validation rows.
+# One fusion, trained *end to end*: one loss tells every number, in head, fusion and both encoders,
+# which way to move. `learning_rate` is how far each step goes (06). `fit` keeps the epoch that is
+# best on the validation rows.
 
 # %%
 from course_utils.fusion import WeightedFusion
@@ -231,20 +239,29 @@ show(
 )
 
 # %% [markdown]
-# Look down the columns: a column with more errors than the others is the model's favourite guess
-# for cards that show it nothing. Here the sections are about equally frequent. Were one class rare,
-# accuracy could stay high while that class is never found. *Macro F1* guards against
-# that. For class $k$, $F_1 = \frac{2\,TP}{2\,TP + FP + FN}$: hits count twice, false alarms and
-# misses once each. Macro means the plain mean over classes.
+# Look down the columns. If one holds more errors than the others, it is the model's favourite guess
+# for cards that show it nothing.
 #
-# ### Exercise 2: `macro_f1` · 7 min · medium
+# Here the sections are about equally frequent. Were one class rare, accuracy could stay high while
+# that class is never found. *Macro F1* guards against that. For class $k$ count the hits (true
+# positives, $TP$), the false alarms (false positives, $FP$: predicted $k$, but it is not) and the
+# misses (false negatives, $FN$: it is $k$, but not predicted). Then
+#
+# $$ F_1 = \frac{2\,TP}{2\,TP + FP + FN}, $$
+#
+# which is 1 when there are only hits and 0 when there are none. Macro means the plain mean over
+# classes.
+#
+# ### Exercise 2: `macro_f1` · 8 min · medium
 #
 # Note that $2\,TP + FP + FN$ is the number of rows *labelled* $k$ plus the number *predicted* $k$.
 
 
 # %% tags=["exercise"]
 def macro_f1(label, predicted, classes):
-    """The mean of the classes' F1 scores; a class that occurs in neither counts as 0.
+    """The mean of the classes' F1 scores, as a float.
+
+    A class that occurs neither in label nor in predicted counts as 0.
 
     label, predicted (n,) long, numbers below classes -> float
     """
@@ -274,42 +291,56 @@ for name, label in (("our sections", truth), ("one in twenty", rare)):
 print(f"our model on our sections: macro F1 {macro_f1(truth, predicted, 5):.2f}")
 
 # %% [markdown]
-# With one class in twenty, the lazy answer looks excellent by accuracy and mediocre by macro F1.
-# On balanced sections the two measures agree about our model.
-#
+# With one class in twenty, the lazy answer looks excellent by accuracy and poor by macro F1. About
+# our model, which knows all classes about equally well, the two measures agree.
+
+# %% [markdown]
 # ## The errors, one by one
 #
-# The world of news cards is generated, so we know what could be known. `oracle` gives the answer
-# of the best possible reader, who recognises every motif and every word.
+# The world of news cards is generated, so we know what could be known. `oracle` gives the answers
+# of the *perfect reader*, who recognises every motif and every word. A card with neither motif nor
+# section word has no clue of its own, and there even a perfect reader mostly guesses.
 
 # %%
 best = torch.from_numpy(news_cards.oracle(rows["test"])["both"])
+motif = torch.from_numpy(rows["test"]["motif_box"][:, 0] >= 0)
+clue = motif | torch.tensor([word != "" for word in rows["test"]["section_word"]])
 wrong = predicted != truth
-avoidable = wrong & (best == truth)
-print(f"{int(wrong.sum())} errors, of which the best reader avoids {int(avoidable.sum())}")
+avoidable = wrong & clue & (best == truth)
+print(f"{int(wrong.sum())} errors: {int(avoidable.sum())} that a perfect reader avoids,")
+print(f"{int((wrong & ~clue).sum())} on cards without a clue")
+print(f"the perfect reader itself makes {int((best != truth).sum())} errors")
 
 # %% [markdown]
-# Two errors of each kind, if there are any:
+# Two avoidable errors, and two without a clue:
 
 # %%
-worst = torch.cat([avoidable.nonzero()[:2, 0], (wrong & ~avoidable).nonzero()[:2, 0]])
+worst = torch.cat([avoidable.nonzero()[:2, 0], (wrong & ~clue).nonzero()[:2, 0]])
 errors = news_cards.take(rows["test"], worst.numpy())
-told = [(news_cards.SECTIONS[truth[i]], news_cards.SECTIONS[predicted[i]]) for i in worst]
-titles = [f"{true}, taken for {guess}" for true, guess in told]
+kind = ["avoidable" if avoidable[i] else "no clue" for i in worst]
+guess = [news_cards.SECTIONS[predicted[i]] for i in worst]
+titles = [f"{why}: said {name}" for why, name in zip(kind, guess, strict=True)]
 show(
     card_wall(errors, titles=titles),
-    alt="Misread cards; some have neither a motif nor a word of their section.",
+    alt="Misread cards; under 'avoidable' a motif or a section word can be found, else neither.",
 )
 
 # %% [markdown]
-# Look for motifs and section words before you call an error stupid. Where neither is there, no
-# model can know; that part of the errors is the distance between the ceiling and 1.
-#
+# Look for motifs and section words before you call an error stupid. What even the perfect reader
+# misses is the distance between the ceiling and 1:
+
+# %%
+print(f"1 - ceiling = {1 - news_cards.ceiling()['both']:.3f}, perfect reader on these rows: "
+      f"{(best != truth).double().mean().item():.3f}")  # fmt: skip
+
+# %% [markdown]
 # ## The fair table
 #
-# One accuracy proves nothing. We train the encoders once per seed, each alone with a head of its
-# own, freeze them, and *cache* the features that they give. Each fusion is then trained on the
-# same features, in seconds, so the rows of the table differ in the fusion and in nothing else.
+# One accuracy proves nothing. We train the encoders once for each of three seeds, each alone with a
+# head of its own, freeze them, and *cache* the features that they give. Each fusion is then trained
+# on the same features, in seconds, so the rows of the table differ in the fusion and in nothing
+# else. The cards stay the same; a seed changes where training starts and in which order it sees
+# them.
 #
 # **Predict, then run.** Best single modality here: about 0.84. Ceiling for both: about 0.96.
 # Write down the accuracy that you expect of concat and of product, before you run the cell.
@@ -349,9 +380,9 @@ results
 # a much lower one for product. Ask whoever wrote 0.96 why not more: that is the ceiling's moment.
 
 # %% [markdown]
-# Read the table from its frame. *Majority* is what no model gets for free; the three *ceiling*
-# rows are what no model can pass. Then the question of this course: is a fused row above the
-# better single one, by more than the spread?
+# Read the table from its frame. *Majority* is what every model gets for nothing; the three
+# *ceiling* rows are what no model can pass, but for the luck of these test rows. Then the question
+# of this course: is a fused row above the better single one, by more than the spread?
 
 # %%
 ceiling = news_cards.ceiling()["both"]
@@ -363,15 +394,17 @@ claim(
     "every fusion gains 0.05 over the better single", min(fused) > best_single + 0.05, trained=True
 )
 claim("the best one is within 0.05 of the ceiling", max(fused) > ceiling - 0.05, trained=True)
+claim("best and worst fusion differ by under 0.03", max(fused) - min(fused) < 0.03, trained=True)
 
 # %% [markdown]
-# The fusions differ by about as much as their seeds do: on this task it hardly matters which one
-# you take. On `section` the two senses are independent given the label, and there adding is all
-# that is needed (lesson 04).
+# On this task it hardly matters which fusion you take. On `section` the two senses are independent
+# given the label, and there adding is all that is needed (lesson 04).
 #
-# A table of networks should also face a model without any network. Ours: pixels through their 50
-# main directions (PCA), words through TF-IDF, then logistic regression. And the rows above used
-# frozen encoders, so we add the model of step 4, trained end to end.
+# A table of networks should also face a model without any network. Ours is linear. Pictures come in
+# as 50 numbers, how strongly each of the 50 commonest patterns of pixels is there (*PCA*);
+# headlines as one number for each word, larger for rare words (*TF-IDF*); a logistic regression
+# weighs them. And the rows above used frozen encoders, so we add the model of step 4, trained end
+# to end.
 
 # %%
 from course_utils.evaluation import linear_baselines
@@ -379,21 +412,24 @@ from course_utils.evaluation import linear_baselines
 linear = linear_baselines(rows)
 print({name: round(value, 2) for name, value in linear.items()})
 print(f"end to end: {accuracy(logits, truth):.2f}")
-claim("linear models on pixels hardly see the motif", linear["image"] < best_single - 0.2)
+claim("a linear model hardly sees the motif in the pixels", linear["image"] < 0.35)
 
 # %% [markdown]
 # The linear model reads words about as well as the LSTM, and pictures hardly at all: a motif can
-# stand anywhere, and a pixel's weight cannot follow it. Convolution can (lesson 01).
+# stand anywhere, and a pixel's weight cannot follow it. Convolution can (lesson 01). End to end
+# came out a little below the frozen encoders here. One likely reason is competition between the two
+# readers, which lesson 12 measures.
 
 # %% [markdown]
 # ## Is the gain more than luck?
 #
-# Two models that see the same test rows are right and wrong on mostly the same rows. So compare
-# row by row: $d_i = a_i - b_i$ with $a_i, b_i \in \{0, 1\}$ for right and wrong. The gain is the
-# mean of $d$, its standard error $s_d / \sqrt{n}$, and an interval that covers the truth in about
-# 95 % of repetitions is gain $\pm\ 1.96$ standard errors.
+# Two models that see the same test rows are right and wrong on mostly the same rows. So compare row
+# by row: $d_i = a_i - b_i$ with $a_i, b_i \in \{0, 1\}$ for right and wrong. The gain is the mean
+# of $d$. With $s_d$ the standard deviation of the $d_i$, the mean is uncertain by its *standard
+# error* $s_d / \sqrt{n}$. The interval is gain $\pm\ 1.96$ standard errors: if we drew new test
+# rows a hundred times, about 95 of the intervals would hold the true gain.
 #
-# ### Exercise 3: `paired_gain` · 6 min · medium
+# ### Exercise 3: `paired_gain` · 7 min · medium
 
 
 # %% tags=["exercise"]
@@ -415,7 +451,8 @@ def paired_gain(right_a, right_b):
 paired_gain = check(paired_gain)
 
 # %% [markdown]
-# Two comparisons on the test rows of seed 0: fused against the picture alone, and two fusions.
+# `results.right(name)` says for each test row whether seed 0's model was right. We compare the
+# fused model with the picture alone, and then with another fusion.
 
 # %%
 for a, b in (("weighted", "image alone"), ("weighted", "concat")):
@@ -429,10 +466,29 @@ for a, b in (("weighted", "image alone"), ("weighted", "concat")):
 #
 # ## The alarm: does the headline fit the picture?
 #
-# Now the second half of the opening question. The encoders learnt sections, from fitting cards
-# only, and stay frozen. On all cards, fitting or not, we train nothing but a fusion and a head
-# with two classes. Neither picture nor headline alone knows anything about `match`: the
-# ceilings for one modality are 0.50.
+# Now the second half of the opening question. Half of the cards of *each* section fit, so neither
+# picture nor headline alone knows anything about `match`: the ceilings for one modality are 0.50.
+#
+# The encoders learnt sections, from fitting cards only. A first idea needs no training at all: ask
+# the two single models for the section, and raise the alarm where they name different ones.
+#
+# **Predict, then run.** How often is this rule right? (You met a careful version of it in lesson
+# 00, exercise `find_mispaired`.)
+
+# %%
+from course_utils.evaluation import answers
+
+cards_test = news_cards.rows_for(cards, "match", "test")
+fits = torch.from_numpy(cards_test["match"])
+by_rule = []
+for picture, words in zip(results.models["image alone"], results.models["text alone"], strict=True):
+    same = answers(picture, cards_test, vocabulary) == answers(words, cards_test, vocabulary)
+    by_rule.append((same.long() == fits).double().mean().item())
+print("the rule, one number a seed:", [round(value, 2) for value in by_rule])
+
+# %% [markdown]
+# Without one label of `match`. Can a trained fusion do better? The encoders stay frozen; only a
+# fusion and a head with two classes learn, from all cards.
 #
 # **Predict, then run.** Five fusions, one number each: who solves it?
 
@@ -476,50 +532,59 @@ claim(
     trained=True,
 )
 claim("fusions that add stay 0.15 below them", adding < interacting - 0.15, trained=True)
+claim(
+    "the untrained rule comes within 0.04 of them",
+    sum(by_rule) / len(by_rule) > interacting - 0.04,
+    trained=True,
+)
 
 # %% [markdown]
-# The table turned over. Concat, weighted and sum with a linear head only *add*: what the picture
-# says plus what the headline says. Agreement is not a sum: "sport" and "sport" fit, "weather" and
-# "weather" fit, "sport" and "weather" do not, and no sum of one score for each can say that.
-# Product and maximum let one vector change what the other means. Lesson 05 proves it, and explains
-# why adding can still end a little above 0.50.
+# The table turned over. Concat, weighted and sum with a linear head only *add* what the picture
+# says, $u$, and what the headline says, $v$. Take two sections and ask for a positive score where
+# they agree and a negative one where they do not:
+#
+# $$ u_s + v_s > 0, \quad u_w + v_w > 0, \quad u_s + v_w < 0, \quad u_w + v_s < 0 . $$
+#
+# Add the first two, then the last two: the same four numbers are above 0 and below 0. It cannot be
+# done. In a product, both factors negative count as agreement too; a maximum rises whether one
+# vector is large or both are, which no sum does. Lesson 05 will take this apart, and show why
+# adding can still end a little above 0.50. And the rule? "Name, then compare" is an interaction,
+# made by hand.
 #
 # ## Would training from scratch do better?
 #
-# The frozen encoders never saw a mismatch. So train everything for `match`, end to end, with the
-# product. To be quick and fair, both models get the same 1,000 training rows, and the same
-# architecture; they differ in where the encoders start.
+# The frozen encoders never saw a mismatch. So train everything for `match`, end to end, on all its
+# training cards, with the product. Same architecture, same cards; but the frozen encoders had their
+# section labels before, and this one starts from nothing.
+#
+# **Predict, then run.** Better than 0.78, or worse?
 
 # %%
-few = {**match, "train": {name: tensor[:1000] for name, tensor in match["train"].items()}}
-
 torch.manual_seed(0)
 scratch = MultimodalClassifier(make_encoders(), ProductFusion(dims), classes=2)
-train, validation = Batches(few["train"], shuffle=True), Batches(few["validation"])
+train, validation = Batches(match["train"], shuffle=True), Batches(match["validation"])
 memorised = fit(scratch, train, validation, epochs=20, learning_rate=3e-3)
 show(memorised.plot(), alt="Training accuracy climbs towards 1; validation accuracy stays at half.")
 
-# %% [markdown]
-# The training rows are learnt by heart, and the validation rows are not understood at all. Now the
-# frozen encoders on the same 1,000 rows:
-
 # %%
-frozen = compare_frozen(
-    results.encoders, few, {"product": ProductFusion}, classes=2, options=learn_fusion
-).mean("product")
 from_scratch = accuracy(predict(scratch, Batches(match["test"])), match["test"]["label"])
+frozen = alarm.mean("product")
 print(f"test rows: from scratch {from_scratch:.2f}, frozen section encoders {frozen:.2f}")
 
-claim("learnt by heart", memorised.train_accuracy[-1] > 0.85, trained=True)
+claim("learnt by heart", memorised.train_accuracy[-1] > 0.8, trained=True)
 claim("not understood", from_scratch < 0.6, trained=True)
 claim("frozen encoders gain 0.15", frozen > from_scratch + 0.15, trained=True)
 
 # %% [markdown]
-# **So the opening question has an answer: what was learnt for `section` serves the alarm, and
-# serves it better than training for the alarm itself.** One bit per pair, "fits" or not, is too
-# poor a teacher to find motifs and section words from; with their names as labels, both are found
-# in a minute, and agreement is then a small step. How much data would training from scratch need?
-# We did not find out; it is a good experiment for a longer evening.
+# The training cards are learnt by heart, and the others are not understood at all. (Where nothing
+# is learnt that lasts, the "best" epoch is a matter of luck.)
+#
+# **So the opening question has an answer: what was learnt for `section` raises the alarm as well as
+# anything we tried, with a rule that needs no training or with a small head that needs little;
+# training again from scratch, on the alarm's own labels, fails.** One bit for each pair, "fits" or
+# not, is too poor a teacher to find motifs and section words from. With the sections as labels both
+# are found, and agreement is then a small step. Would scratch succeed with far more cards? We did
+# not try; it is a good experiment for a longer evening.
 
 # %% [markdown]
 # ## Save, load, use
@@ -572,19 +637,29 @@ show(
 )
 
 # %% [markdown]
-# Each half is sure of its own story, and the fused model has to side with one. Try this: move the
-# motif into a corner, turn up the noise until the picture gives in, misspell the section word,
-# write two section words of different sections.
+# Each half is sure of its own story, and the fused model sides with one. What if the picture
+# breaks? **Predict, then run:** with more and more noise, whom will the fused model follow?
+
+# %%
+for noise in (0.12, 0.4, 0.7):
+    broken = compose_card("sport", left=12, top=12, side=24, noise=noise)
+    said = card_probabilities(readers, vocabulary, broken, headline)
+    names = {name: news_cards.SECTIONS[int(p.argmax())] for name, p in said.items()}
+    print(f"noise {noise}: {names}, both sure to {said['both'].max():.2f}")
+
+# %% [markdown]
+# Do not expect a broken sense to fall silent. Far from its training pictures the image reader may
+# name a section with full confidence, and the fused model has no way to know. Lesson 10 gives it
+# one. Try your own cards: a motif in a corner, no motif and a misspelt word, words of two sections.
 
 # %%
 card_composer(readers, vocabulary, headline)
 
 # %% [markdown]
-# And the twelve trick cards from lesson 00, which nobody trained on:
+# And the twelve trick cards from lesson 00, which nobody trained on. Look at *noisy picture* first:
 
 # %%
 from course_utils.data import trick_cards
-from course_utils.evaluation import answers
 
 tricks = trick_cards.read()
 right = {
@@ -594,7 +669,8 @@ right = {
 print({name: f"{sum(hits)} of {len(hits)}" for name, hits in right.items()})
 show(
     card_wall(tricks, right=right),
-    alt="The wall of twelve trick cards with the verdict of three models under each.",
+    alt="The wall of twelve trick cards; right are "
+    + ", ".join(f"{name} {sum(hits)} of 12" for name, hits in right.items()),
 )
 
 # %% [markdown]
@@ -629,6 +705,7 @@ def classify(rows, classes, text, **options):
 
 
 # %% [markdown]
+# The text reader is the bag here, and every training word gets a number: both suit small sets.
 # First the folder `data/news_cards`: 600 PNG files and a CSV table. Your own folder goes the same
 # way, with the names of *its* columns. A bad row ends in a sentence that names file and line, or
 # is left out and counted with `on_bad="skip"`.
@@ -657,9 +734,8 @@ print(
 small
 
 # %% [markdown]
-# Below the first table, although these pictures were made with less noise: a tenth of the training
-# cards. The text suffers most, since a word that was seen twice is hardly learnt. More data comes
-# before more cleverness.
+# All rows lie below those of the first table, although these pictures were made with less noise: a
+# tenth of the training cards. One seed has no spread, so do not lean on small differences here.
 #
 # Now real pictures with real text: 1,636 emoji, each with its name, in eight groups. They are not
 # part of this course's files. `download=True` fetches them once (about 5 MB); without them the
@@ -674,19 +750,20 @@ if emoji is not None:
     print(classify(emoji, emoji.classes, "name", seed_count=1, options=train_emoji).table.round(2))
 
 # %% [markdown]
-# Over three seeds, with the linear baselines beside it, `python benchmarks/emoji.py` gives the
-# full table: the fused rows lie above each network alone and above the linear model of both. We
-# quote no number here, since this page may have been built without the pictures; the course's
-# README shows the table.
-#
+# This page is built without the pictures. `python benchmarks/emoji.py` gave, over three seeds:
+# picture alone 0.59, name alone 0.65, concat 0.71; linear models 0.52, 0.67, and 0.69 for both.
+# With keywords in place of names the text knows nearly all: text 0.85, linear text 0.87, concat
+# 0.81 on frozen features and 0.86 end to end. There the second sense does not pay.
+
+# %% [markdown]
 # ## Break this claim
 #
 # This lesson claims that *the two senses together gain at least 0.05 over the better one*. That is
 # true of these cards, not of the world. Find dials of `news_cards` that make it false, although
 # each sense alone stays well above chance. To be sure that no model is to blame, the check asks
-# the best possible reader, on three fresh sets of cards.
+# the perfect reader, on three fresh sets of cards. Noise and typos do not disturb it.
 #
-# ### Exercise 4: `no_gain_dials` · 5 min · easy
+# ### Exercise 4: `no_gain_dials` · 6 min · easy
 
 
 # %% tags=["exercise"]
@@ -713,7 +790,8 @@ print({name: round(value, 2) for name, value in news_cards.ceiling(**no_gain_dia
 #
 # ## The table that grows
 #
-# Each lesson of Part I adds its rows to one table of models on the same cards.
+# Each lesson of Part I adds its rows to one table: the section task, on cards that each lesson
+# makes with seeds of its own.
 
 # %%
 from course_utils.evaluation import grow_table

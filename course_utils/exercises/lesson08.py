@@ -13,15 +13,29 @@ from course_utils.fusion import ConcatFusion, WeightedFusion
 
 
 class Shrink(nn.Module):
-    """An encoder small enough for a check: one linear map of one part of the batch."""
+    """A picture encoder small enough for a check: one linear map."""
 
-    def __init__(self, reads: str, size: int, dim: int):
+    reads = ("image",)
+
+    def __init__(self, size: int, dim: int):
         super().__init__()
-        self.reads, self.dim = (reads,), dim
+        self.dim = dim
         self.map = nn.Linear(size, dim)
 
-    def forward(self, part):
-        return self.map(part)
+    def forward(self, image):
+        return self.map(image)
+
+    def __repr__(self):
+        return "an encoder"
+
+
+class Mean(Shrink):
+    """A text encoder, which reads two parts of the batch, as real ones do."""
+
+    reads = ("text", "text_length")
+
+    def forward(self, text, text_length):
+        return self.map(text / text_length[:, None])
 
 
 class Classifier(nn.Module):
@@ -44,12 +58,12 @@ class ForgetsPresent(Classifier):
 
 class ForgetsHead(Classifier):
     def forward(self, batch):
-        return self.fusion(self.read(batch), batch["present"])
+        return self.fusion(self.read(batch), batch.get("present"))
 
 
 class EndsInSoftmax(Classifier):
     def forward(self, batch):
-        return self.head(self.fusion(self.read(batch), batch["present"])).softmax(dim=1)
+        return self.head(self.fusion(self.read(batch), batch.get("present"))).softmax(dim=1)
 
 
 class ReadsOneModality(Classifier):
@@ -57,7 +71,12 @@ class ReadsOneModality(Classifier):
         name, encoder = next(iter(self.encoders.items()))
         features = {other: torch.zeros_like(value) for other, value in self.read(batch).items()}
         features[name] = encode(encoder, batch)
-        return self.head(self.fusion(features, batch["present"]))
+        return self.head(self.fusion(features, batch.get("present")))
+
+
+class ConcatenatesItself(Classifier):
+    def forward(self, batch):
+        return self.head(torch.cat(list(self.read(batch).values()), dim=1))
 
 
 class ByHand(Classifier):
@@ -73,16 +92,19 @@ class ByHand(Classifier):
 def classifier_cases(rng):
     """Two fusions, rows that lack a modality, fewer classes than fused features and as many."""
     for fusion_class, classes in ((WeightedFusion, 3), (ConcatFusion, 5)):
-        encoders = {"image": Shrink("image", 6, 4), "text": Shrink("text", 3, 2)}
+        encoders = {"image": Shrink(6, 4), "text": Mean(3, 2)}
         dims = {"image": 4, "text": 2}
         fusion = fusion_class(dims, 5) if fusion_class is WeightedFusion else fusion_class(dims)
         batch = {
             "image": torch.randn(4, 6, generator=rng),
             "text": torch.randn(4, 3, generator=rng),
+            "text_length": torch.tensor([1, 2, 3, 3]),
             "present": torch.tensor([[True, True], [True, False], [False, True], [True, True]]),
             "label": torch.zeros(4, dtype=torch.long),
         }
         yield (encoders, fusion, classes), (batch,)
+        complete = {name: part for name, part in batch.items() if name != "present"}
+        yield (encoders, fusion, classes), (complete,)
 
 
 MultimodalClassifier = Exercise(
@@ -156,6 +178,10 @@ def mean_precision(label, predicted, classes):
     return (hits / claims.clamp(min=1)).mean().item()
 
 
+def half_f1(label, predicted, classes):
+    return macro_f1_by_counts(label, predicted, classes) / 2
+
+
 def without_empty_classes(label, predicted, classes):
     _, claims, truths = counts(label, predicted, classes)
     return f1_of_each(label, predicted, classes)[claims + truths > 0].mean().item()
@@ -207,6 +233,10 @@ macro_f1 = Exercise(
             "punishes misses.",
         ),
         Mistake(
+            half_f1,
+            "Half of the answer: the hits count twice in F1, 2 · TP above the line.",
+        ),
+        Mistake(
             without_empty_classes,
             "You left out a class that occurs neither in label nor in predicted; here it counts "
             "with an F1 of 0, so divide by the number of classes.",
@@ -245,6 +275,11 @@ def gain_of_one_error(right_a, right_b):
     return interval(difference.mean().item(), difference.std().item() / len(difference) ** 0.5, 1)
 
 
+def disagreement(right_a, right_b):
+    differs = (right_a ^ right_b).double()
+    return interval(differs.mean().item(), differs.std().item() / len(differs) ** 0.5)
+
+
 def reversed_gain(right_a, right_b):
     return evaluation.paired_gain(right_b, right_a)
 
@@ -255,6 +290,7 @@ def gain_cases(rng):
         right_a = right_b | (torch.rand(n, generator=rng) < 0.5)
         right_a &= torch.rand(n, generator=rng) < 0.95
         right_a[:3], right_b[:3] = True, torch.tensor([False, True, False])
+        right_a[3], right_b[3] = False, True
         yield right_a, right_b
 
 
@@ -284,6 +320,11 @@ paired_gain = Exercise(
             "The interval reaches one standard error each way, which covers about 68 %; for 95 % "
             "it is 1.96 of them.",
         ),
+        Mistake(
+            disagreement,
+            "This counts the rows where the two differ and loses who was right. PyTorch does not "
+            "subtract bool tensors: turn both into numbers with .double() first.",
+        ),
         Mistake(reversed_gain, "The sign is turned round: it is a minus b."),
     ),
 )
@@ -298,6 +339,8 @@ def verify_no_gain(dials, seed):
 
     Counted on 3,000 fresh cards. Each sense has to be worth having, or the question is empty.
     """
+    if dials.get("label_noise"):
+        return "label_noise only spoils the labels; leave it out and change what is on the cards."
     try:
         cards = news_cards.rows_for(news_cards.make(3000, seed, **dials), "section")
     except (TypeError, ValueError) as error:
@@ -313,8 +356,9 @@ def verify_no_gain(dials, seed):
                 f"({right[weaker]:.2f} against {chance:.2f}). Keep both useful.")  # fmt: skip
     gain = right["both"] - max(right["image"], right["text"])
     if gain >= MARGIN:
+        alone = f"{right['image']:.2f} from images, {right['text']:.2f} from text"
         return (f"The best reader of both still gains {gain:.2f} over the best reader of one "
-                f"({right['image']:.2f} from images, {right['text']:.2f} from text).")  # fmt: skip
+                f"({alone}). Noise and typos do not disturb it: change what is shown.")  # fmt: skip
     return True
 
 
