@@ -371,6 +371,7 @@ def fair_table(scores: Mapping[str, Sequence[float]], ceiling: Mapping[str, floa
     """
     import pandas as pd
 
+    scores = {name: [float(value) for value in values] for name, values in scores.items()}
     rows = {
         name: {
             "mean": np.mean(values),

@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: Start here
-#     minutes: {read: 30, exercises: 12}
+#     minutes: {read: 40, exercises: 20}
 #     needs: []
 #     teaches: [modality, feature, fusion, task, baseline, ceiling, pairing]
 # ---
@@ -43,7 +43,7 @@ show(card_wall(eight, titles=[f"card {number}" for number in range(1, 9)]),
 # newspaper: sport, business, science, weather or travel. A ball stands for sport, a bar chart for
 # business, an atom for science, a rain cloud for weather, a mountain for travel. A fifth of the
 # pictures show none of these, a fifth of the headlines have no word of their section, and some
-# have a word of another one.
+# contain a word of a different section. All other shapes and words mean nothing.
 #
 # **Predict, then run.** Name each card's section three times: from the picture alone, from
 # the headline alone, from both. For which cards do you need both?
@@ -53,8 +53,9 @@ for number, section in enumerate(eight["section"], start=1):
     print(f"card {number}: {news_cards.SECTIONS[section]}")
 
 # %% [markdown]
-# On cards 1 to 4 one sense would have done. Card 5 needs the picture: its only telling word,
-# *league*, points to sport. Cards 6 and 8 need the headline. Card 7 has no clue at all.
+# Few cards need both senses, but you never know in advance which one you will need. Card 5 needs
+# the picture: its only telling word, *league*, points to sport. Cards 6 and 8 need the headline.
+# Card 7 has no clue at all.
 #
 # A program of ours drew the cards, and so we know the truth about them. Real pictures come later.
 
@@ -99,9 +100,11 @@ for name, tensor in splits["train"].items():
     print(name, tuple(tensor.shape))
 
 # %% [markdown]
-# A picture is 3 colours × 48 × 48 pixels. A headline is a row of word numbers, filled up with zeros
-# to the length of the longest. An *encoder* turns each into 64 numbers, a *fusion* joins them, and
-# a *head* makes five scores from them, one for each section. Such scores are called *logits*.
+# Of our 6,000 cards 1,858 are here: half are kept for the end of the lesson, others for validation
+# and test. A picture is 3 colours × 48 × 48 pixels. A headline is a row of word numbers, filled up
+# with zeros to the length of the longest. An *encoder* turns each into 64 numbers, a *fusion* joins
+# them, and a *head* makes five scores from them, one for each section. Such scores are called
+# *logits*.
 #
 # ```
 # image ──► encoder ──► 64 numbers ─┐
@@ -128,7 +131,10 @@ def build(modalities, vocabulary, seed=0):
 
 
 # %% [markdown]
-# `fit` trains. It shows the model all training cards six times over, in *batches* of 32.
+# The names with capitals are parts from the course's package; later lessons open each of them up.
+#
+# `fit` trains. It shows the model all training cards six times over (six *epochs*), in *batches* of
+# 32.
 
 # %%
 from course_utils.training import fit
@@ -198,7 +204,7 @@ right = pd.DataFrame({name: logits[name].argmax(dim=1) == label for name in logi
 heaps = {
     "only the image model": right.image & ~right.text,
     "only the text model": ~right.image & right.text,
-    "both of them": right.image & right.text,
+    "each of them": right.image & right.text,
     "neither": ~right.image & ~right.text,
 }
 
@@ -230,16 +236,20 @@ show(fig, alt="Where one single-sense model is right and the other wrong, the mo
      "right on most cards; where neither is right, on few.")  # fmt: skip
 
 # %% [markdown]
-# Not half the time: mostly.
+# Not half the time:
 
 # %%
 disagree = right[right.image != right.text]
+print(
+    f"where one is right and one wrong, the model with both is right on {disagree.both.mean():.2f}"
+)
 claim("where the two disagree, the model with both is right on over 7 cards of 10",
       disagree.both.mean() > 0.7, trained=True)  # fmt: skip
 
 # %% [markdown]
-# **It learnt whom to believe.** A picture with a ball speaks loudly. A picture without a motif says
-# "I cannot tell", and then the headline's word decides. Nobody told the model so.
+# **It learnt, mostly, whom to believe.** A picture with a ball gives a clear answer. A picture
+# without a motif says "I cannot tell", and then the headline's word decides. Nobody told the model
+# so.
 #
 # We look at three heaps, two cards from each: those where the model gives the right section the
 # highest *probability*. (`softmax` makes probabilities of scores: not negative, sum 1.)
@@ -252,7 +262,7 @@ def surest(heap):
     return (chance * torch.tensor(heap.to_numpy())).topk(2).indices.tolist()
 
 
-best = [card for name in heaps if name != "both of them" for card in surest(heaps[name])]
+best = [card for name in heaps if name != "each of them" for card in surest(heaps[name])]
 titles = [news_cards.SECTIONS[section] for section in label[best]]
 show(card_wall(news_cards.take(rows["test"], best), right.iloc[best].to_dict("list"), titles, 6),
      alt="Six cards with three verdicts each. The image model is right on the first two, the text "
@@ -260,24 +270,21 @@ show(card_wall(news_cards.take(rows["test"], best), right.iloc[best].to_dict("li
 
 # %% [markdown]
 # No single sense gets the first four right; two senses do. The last two were beyond both single
-# models. It is tempting to say: here one and one make three. Count first.
+# models. Did two weak clues add up there to one good answer? Count first.
 
 # %%
 neither = heaps["neither"]
 motif, word = rows["test"]["motif_box"][:, 0] >= 0, np.array(rows["test"]["section_word"]) != ""
-hopeless = neither & ~motif & ~word
-alone = (right.both & neither).sum()
-
-print(f"neither: {neither.sum()} cards, {hopeless.sum()} of them without motif and section word")
-print(f"the model with both senses gets {alone} of them")
-claim("most of that heap is hopeless", hopeless.sum() > neither.sum() / 2, trained=True)
-# Chance: a fifth, and three standard deviations on top.
-could_be_luck = neither.sum() / 5 + 3 * (neither.sum() * 0.16) ** 0.5
-claim("guessing among five could do as well", alone <= could_be_luck, trained=True)
+clueless = neither & ~motif & ~word
+print(f"neither: {neither.sum()} cards, {clueless.sum()} of them without motif and section word")
+print(f"the model with both senses gets {(right.both & neither).sum()} of them")
+claim("most of that heap has no clue", clueless.sum() > neither.sum() / 2, trained=True)
+claim("the model with both gets few of it", (right.both & neither).sum() < neither.sum() / 2,
+      trained=True)  # fmt: skip
 
 # %% [markdown]
-# Most of that heap is hopeless, and somebody has to guess right. The rest are slips of the single
-# models; another training run slips elsewhere. Galleries of chosen successes prove little, ours
+# Most cards of that heap have no clue at all, and one guess in five will be right. The rest, like
+# the two shown, are slips of the single models. Galleries of chosen successes prove little, ours
 # included. The four heaps prove something.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -309,9 +316,14 @@ show(card_wall(tricks, verdicts),
 
 # %% [markdown]
 # Take your time. Without a motif only the headline helps, without a section word only the picture.
-# On *planted mark* and *no clue at all* our models can only guess; the mark gets its meaning in
-# lesson 09. The last two are of another kind: their headline was written for another section, so
-# the senses contradict each other, or the only clue misleads.
+# On *typo*, *planted mark* and *no clue at all* our models can only guess (the mark gets its
+# meaning in lesson 09). The label is always the picture's section, so on the last two cards the
+# headline misleads.
+#
+# Do not expect *both* to win here. These cards are traps, chosen by us; on the 700 test cards it
+# wins clearly. Look at *noisy picture*: noise beyond anything in training can make the image reader
+# sure of a wrong section, and the fused model then follows it against a headline that is right. It
+# learnt whom to believe on ordinary cards only. Lessons 08 and 10 come back to this.
 
 # %% [markdown]
 # ## How a lesson works
@@ -321,7 +333,7 @@ show(card_wall(tricks, verdicts),
 
 
 # %%
-from course_utils import check, hint, solution
+from course_utils import check, hint, solution  # noqa: F401
 
 
 def share_right(predicted, label):
@@ -338,7 +350,7 @@ share_right = check(share_right)
 hint("share_right")
 
 # %% [markdown]
-# ### Exercise 1: `share_right` · 2 min · easy
+# ### Exercise 1: `share_right` · 4 min · easy
 #
 # Now yours: the accuracy, from guesses and labels.
 
@@ -358,10 +370,10 @@ def share_right(predicted, label):
 share_right = check(share_right)
 
 # %% [markdown]
-# And when you have done it, or have had enough of it, see how the lesson does it:
+# When you have done it, or have had enough of it, take the `#` away to see how the lesson does it:
 
 # %%
-solution("share_right")
+# solution("share_right")
 
 # %% [markdown]
 # ## The parts, by name
@@ -432,7 +444,7 @@ claim("fit and our loop end in the same model", difference < 1e-3, trained=True)
 # It depends on what can be had for nothing. The *majority baseline* looks at no card: it names
 # the commonest section of the training cards, always.
 #
-# ### Exercise 2: `majority_baseline` · 4 min · easy
+# ### Exercise 2: `majority_baseline` · 6 min · easy
 #
 # How often is it right? Choose the section in one set of labels, and judge it in the other.
 
@@ -502,7 +514,7 @@ for seed in seeds(3)[1:]:
 from course_utils.evaluation import fair_table
 
 table = fair_table(results, ceiling)
-table.round(2)
+print(table.round(2).to_string(na_rep=""))
 
 # %% [markdown]
 # A dot for each seed, a bar for each ceiling:
@@ -540,18 +552,20 @@ claim("two senses pass what a perfect reader of one could reach", mean["both"] >
 # %% [markdown]
 # ## When the senses contradict each other
 #
-# So far each headline was written for its picture; `rows_for` saw to that. In practice pictures and
-# headlines come from two folders, one file is lost, all rows below shift by one, and nobody
-# notices. Data of two modalities is only as good as its *pairing*: what goes with what.
+# So far each headline was written for its picture: `rows_for(cards, "section", ...)` left the
+# others out. In practice pictures and headlines come from two folders, one file is lost, all rows
+# below shift by one, and nobody notices. Data of two modalities is only as good as its *pairing*:
+# what goes with what.
 #
 # Half of our 6,000 cards have a headline of another section. No picture among them is wrong, and
 # no headline is. Only the pair is.
 #
-# ### Exercise 3: `find_mispaired` · 6 min · medium
+# ### Exercise 3: `find_mispaired` · 10 min · medium
 #
 # Two single-sense models give five probabilities for each card. Name the rows where both are *sure*
 # (their largest probability is at least `sure`) and name different sections.
-# `probability.max(dim=1)` gives the largest value and its place.
+# `probability.max(dim=1)` gives the largest value and its place; `(a > 1) & (b > 1)`, with its
+# brackets, is true where both are; `nonzero()` gives the places of what is true.
 
 
 # %% tags=["exercise"]
@@ -607,8 +621,8 @@ show(card_wall(news_cards.take(all_test, four), titles=titles),
      "of another.")  # fmt: skip
 
 # %% [markdown]
-# Nobody told these models that pairs can be wrong. It takes two senses to see it. For the question
-# "do they fit?", one sense has the toss of a coin for a ceiling:
+# Nobody told these models that pairs can be wrong. It takes two senses to see it. With one sense
+# alone, nobody can answer "do they fit?" better than by tossing a coin:
 
 # %% tags=["nbval-check-output"]
 print({name: round(value, 2) for name, value in news_cards.ceiling("match").items()})
@@ -624,7 +638,8 @@ print({name: round(value, 2) for name, value in news_cards.ceiling("match").item
 # %% [markdown]
 # ## Where the field comes from
 #
-# This course grew out of an article. It traces multimodal learning back to the 1990s. It is older:
+# This course grew out of a Chinese article about multimodal learning with PyTorch; lesson 07 takes
+# its code apart. It traces multimodal learning back to the 1990s. It is older:
 #
 # - **1954.** In noise, people understand more words if they see the speaker (Sumby and Pollack).
 # - **1976.** A voice says *ba*, the lips say *ga*, and people hear *da* (McGurk and MacDonald).
@@ -659,7 +674,8 @@ claim("on pixels a linear model is little better than the majority", linear["ima
 claim("pictures gain it nothing over headlines alone", linear["both"] < linear["text"] + 0.04)
 
 # %% [markdown]
-# It takes both modalities without complaint, and gains nothing, because it cannot read pictures.
+# A *linear model* adds up its inputs, each with a weight. It reads headlines as well as our network
+# does, takes both modalities without complaint, and gains nothing: it cannot read pictures.
 # What sets our model apart is not the number of modalities but that **each has an encoder that
 # can read it**.
 
@@ -692,10 +708,7 @@ as_table(versions(), columns=("what", "version"))
 # that has a clue. And they can *contradict each other*, which tells something about the pair that
 # neither half knows.
 #
-# A third thing we looked for and hardly found: weak hints that *add up*. A picture here shows its
-# motif or nothing, so there is little to add. Later lessons build worlds where there is more.
-#
-# Here begins the table that grows through Part I.
+# Here begins the table that grows through Part I, the lessons 00 to 08.
 
 # %%
 from course_utils.evaluation import grow_table

@@ -644,7 +644,7 @@ mean = by_seed.mean(axis=1)
 table = pd.DataFrame({"mean": mean, "spread": by_seed.std(axis=1)}).join(by_seed)
 ceiling = news_cards.ceiling("section")["image"]
 table.loc["ceiling, picture", "mean"] = ceiling
-table.round(2)
+print(table.round(2).to_string(na_rep=""))
 
 # %%
 best_blind = mean[["pixels", "colour counts"]].max()

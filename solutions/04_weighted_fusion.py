@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: Weighted fusion
-#     minutes: {read: 28, exercises: 22}
+#     minutes: {read: 40, exercises: 27}
 #     needs: [01_convolution]
 #     teaches: [simplex, inverse variance, correlated errors, late fusion, log-posteriors, alpha]
 # ---
@@ -19,7 +19,8 @@
 # mean.
 #
 # **The question.** *How much should each sense count?* Two thermometers hang on one mast. The
-# cheap one errs twice as far as the good one. Do we take the mean, or throw the cheap one away?
+# errors of the cheap one are twice as large: 2 degrees in place of 1, as standard deviations. Do we
+# take the mean, or throw the cheap one away?
 
 # %%
 import torch
@@ -39,6 +40,7 @@ def take_errors(sigma_1, sigma_2, rho=0.0, seed=0):
     """Errors of two sensors in the same 20,000 moments, correlated by rho: two (20000,)."""
     rng = torch.Generator().manual_seed(seed)
     first, other = torch.randn(2, 20_000, generator=rng)
+    # A share rho of the first error, and enough of another to keep the size at sigma_2.
     return sigma_1 * first, sigma_2 * (rho * first + (1 - rho**2) ** 0.5 * other)
 
 
@@ -46,7 +48,7 @@ good, cheap = take_errors(1, 2)  # degrees
 both = (good + cheap) / 2  # the mean of two readings errs by the mean of their errors
 
 # %% [markdown]
-# What does the mean of both do?
+# **Predict, then run.** Is the mean of both better than the good thermometer alone?
 
 # %%
 import matplotlib.pyplot as plt
@@ -182,14 +184,18 @@ print("mean of probabilities picks class", average_probabilities(logits).argmax(
 #
 # Back to the mast, where the answer is exact. Sensor $i$ reads the truth plus an error $e_i$ with
 # mean 0 (it is *unbiased*) and *variance* $\sigma_i^2$, the mean of $e_i^2$. If the weights sum to
-# 1, the truth passes through unchanged and the error of the sum is $\sum_i \alpha_i e_i$. If the
-# errors are independent, the mean of $e_1 e_2$ is 0, and with $\alpha = \alpha_1$
+# 1, the truth passes through unchanged and the error of the sum is $\sum_i \alpha_i e_i$. Its
+# square, for two sensors with $\alpha = \alpha_1$, is $\alpha^2 e_1^2 + (1 - \alpha)^2 e_2^2 + 2
+# \alpha (1 - \alpha) e_1 e_2$. If the errors are independent, the mean of $e_1 e_2$ is 0 and the
+# last term falls out. What is left is the mean squared error $E$; at its lowest point its slope
+# $E'$ is 0:
 #
 # $$ E(\alpha) = \alpha^2 \sigma_1^2 + (1 - \alpha)^2 \sigma_2^2 , \qquad
 # E'(\alpha) = 2 \alpha \sigma_1^2 - 2 (1 - \alpha) \sigma_2^2 = 0
 # \;\Rightarrow\; \frac{\alpha_1}{\alpha_2} = \frac{\sigma_2^2}{\sigma_1^2} . $$
 #
-# With any number of sensors: $\alpha_i \propto 1 / \sigma_i^2$, the *inverse variance*.
+# With any number of sensors: $\alpha_i \propto 1 / \sigma_i^2$, the *inverse variance* ($\propto$:
+# equal up to one common factor, here the one that makes the weights sum to 1).
 #
 # ### Exercise 3: `inverse_variance_weights` · 3 min · easy
 
@@ -260,8 +266,8 @@ show(draw_alpha_curve(*at), alt=describe_alpha_curve(*at))
 alpha_explorer()
 
 # %% [markdown]
-# With three sensors the weights have two degrees of freedom and fill a triangle. Each corner is
-# one sensor alone; colour is the error.
+# With three sensors two of the weights are free, and all choices fill a triangle. Each corner is
+# one sensor alone; colour is the error, here the root of the mean square, in degrees.
 
 # %%
 from course_utils.widgets import describe_alpha_triangle, draw_alpha_triangle, triangle_explorer
@@ -280,8 +286,9 @@ triangle_explorer()
 # ## Errors that go together
 #
 # Two thermometers on one mast stand in the same sun: their errors have a *correlation* $\rho$, and
-# the mean of $e_1 e_2$ is $\rho \sigma_1 \sigma_2$. Then $E(\alpha)$ gains the term $2 \alpha (1 -
-# \alpha) \rho \sigma_1 \sigma_2$, and its minimum moves to
+# the mean of $e_1 e_2$ is $\rho \sigma_1 \sigma_2$ ($\rho = 0$: they have nothing in common; $\rho
+# = 1$: one is a multiple of the other). The term that fell out stays now: $E(\alpha)$ gains $2
+# \alpha (1 - \alpha) \rho \sigma_1 \sigma_2$, and its minimum moves to
 #
 # $$ \alpha_1 = \frac{\sigma_2^2 - \rho \sigma_1 \sigma_2}
 # {\sigma_1^2 + \sigma_2^2 - 2 \rho \sigma_1 \sigma_2} . $$
@@ -316,14 +323,16 @@ show(draw_alpha_curve(*at), alt=describe_alpha_curve(*at))
 # %% [markdown]
 # The cheap sensor gets the weight −0.18. This surprised us: it is of use *because* it repeats the
 # good one's error, magnified. Where it reads far above the good one, the good one is probably too
-# high as well, so we go a little the other way. A softmax cannot say that. The best it can do is
+# high as well, so we go a little the other way: of 20 and 22 degrees the best guess is
+# $1.18 \cdot 20 - 0.18 \cdot 22 = 19.6$. A softmax cannot say that. The best it can do is
 # to ignore the cheap sensor, $\alpha \to 1$.
 #
 # ### Exercise 4: `useless_second_sensor` · 6 min · medium · *break this claim*
 #
 # **The claim:** "With its best weight, a second sensor always helps." Find dials that make it
-# false. One sigma must be 1.25 to 3 times the other, and $|\rho| \le 0.95$: no twins, no hopeless
-# sensor. `check` draws 20,000 readings, three times, and looks for a gain of half a percent.
+# false. One sigma must be 1.25 to 3 times the other, and $|\rho| \le 0.95$: no two equal sensors,
+# and none that is useless from the start. `check` draws 20,000 readings, three times; you win if
+# the second sensor lowers the mean squared error by less than half a percent.
 
 
 # %% tags=["exercise"]
@@ -341,6 +350,11 @@ def useless_second_sensor():
 # %% tags=["check"]
 useless_second_sensor = check(useless_second_sensor)
 
+# %% [markdown]
+# The gain is exactly 0 where the formula gives $\alpha_1 = 1$: at $\rho = \sigma_1 / \sigma_2$, the
+# smaller over the larger. A little less correlation and the cheap sensor helps as a witness; a
+# little more, and it helps as a correction.
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At the predict* most say "less, perhaps none"; hardly anyone says negative. *In exercise 4* the
 # usual first try is rho = 0.95; its message shows a weight below 0 and a gain, which sends people
@@ -352,13 +366,21 @@ useless_second_sensor = check(useless_second_sensor)
 # A section is no temperature: nobody averages *sport* and *weather*. What can be joined are
 # beliefs. Let $x_1$ be the picture, $x_2$ the headline, and $y$ the label. Suppose that *given the
 # label* the two are independent: once you know that a card is about sport, its picture tells
-# nothing more about its headline. Bayes' rule, twice:
+# nothing more about its headline.
+#
+# Three words. The *prior* $p(y)$ is the share of each class, before you look. A *posterior* $p(y
+# \mid x_i)$ is the share of each class among cards that look like this one: what a good classifier
+# outputs. *Bayes' rule* goes from one to the other: $p(y \mid x_1) \propto p(y)\, p(x_1 \mid y)$, a
+# class is believable if it is common and if it often looks like this. Read backwards, $p(x_1 \mid
+# y) \propto p(y \mid x_1) / p(y)$. Now both senses:
 #
 # $$ p(y \mid x_1, x_2) \propto p(y)\, p(x_1 \mid y)\, p(x_2 \mid y)
 # \propto \frac{p(y \mid x_1)\; p(y \mid x_2)}{p(y)} . $$
 #
-# $p(y)$ is the *prior*, the share of each class; $p(y \mid x_i)$ is a *posterior*, what a
-# calibrated classifier outputs. In logarithms, for $M$ senses:
+# An example with two classes, prior ½ each: both senses say 0.8. Then $0.8 \cdot 0.8$ against $0.2
+# \cdot 0.2$ is 0.64 against 0.04, so 0.94: two witnesses who agree convince more than one. With $M$
+# senses the prior comes in $M$ times and belongs there once. In logarithms, where products are
+# sums:
 #
 # $$ \log p(y \mid x_1, \dots, x_M) = \sum_{i=1}^{M} \log p(y \mid x_i) - (M - 1) \log p(y)
 # + \text{const} . $$
@@ -366,9 +388,12 @@ useless_second_sensor = check(useless_second_sensor)
 # **Add log-posteriors, and take out the prior that was counted too often.** Under the assumption
 # no method can do better, because this *is* the posterior. There is no $\alpha$ in it: each sense
 # counts 1, not 1/2. How far a sense can be trusted is in its posterior already: one that knows
-# nothing says $p(y)$, and cancels.
+# nothing says $p(y)$, and its term cancels one prior.
 #
-# ### Exercise 5: `add_log_posteriors` · 5 min · medium
+# In code, `log_softmax` turns logits into log-probabilities: softmax, then the logarithm. Use it
+# once on the way in, and once at the end, so that the probabilities of each row sum to 1 again.
+#
+# ### Exercise 5: `add_log_posteriors` · 10 min · medium
 
 
 # %% tags=["exercise"]
@@ -400,8 +425,11 @@ from course_utils.data import news_cards
 
 
 def perfect_readers(**dials):
-    """Of all n things that a card can show: the chance of each with each section, (n, 5), and the
-    log-posteriors of who reads pictures and who reads headlines, (n, 5) each."""
+    """For all n things that a card can show, three tensors (n, 5), one column for each section.
+
+    The chance that a card shows this and is of that section; the log-posterior of somebody who sees
+    the picture alone; the log-posterior of somebody who reads the headline alone.
+    """
     tables = news_cards.best_guesses("section", news_cards.Dials(**dials))
     pairs = list(tables["both"])  # all that picture and headline can tell
     joint = torch.tensor(np.array([tables["both"][pair] for pair in pairs]))
@@ -412,7 +440,8 @@ def perfect_readers(**dials):
 
 # %% [markdown]
 # Two scores. *Accuracy* counts right answers. *Cross-entropy*, the mean of $-\log p(\text{true
-# label})$, also asks how sure a reader was of the truth; less is better.
+# label})$, also asks how sure a reader was of the truth; less is better. Its
+# unit with natural logarithms is called *nat*.
 
 
 # %%
@@ -532,8 +561,8 @@ def train_head(make_fusion, features, seed):
 
 # %% [markdown]
 # The theorem asks for *calibrated* posteriors: of cards about which a model says 80 %, 80 % should
-# be right. Networks are often too sure. *Temperature scaling* (Guo et al., 2017) divides all
-# logits by one number $T$, chosen on the validation rows; lesson 13 has more.
+# be right. Networks are often too sure, ours as well. *Temperature scaling* (Guo et al., 2017)
+# divides all logits by one number $T$, chosen on the validation rows; lesson 13 has more.
 
 
 # %%
@@ -553,7 +582,7 @@ def temperature(logits, label):
 # %%
 def late_fusions(models, features, prior):
     """Calibrate both senses' models on the validation rows, and join their test rows two ways."""
-    # Not on the training rows: there a model is righter than it will ever be again.
+    # Not on the training rows: a model is right more often there than anywhere else.
     calm = []  # calibrated logits, (n, 5) for each sense
     for name in ("image alone", "text alone"):
         validation = predict(models[name], [features["validation"]])
@@ -630,7 +659,7 @@ table["cross-entropy"] = pd.DataFrame(surprise).mean()
 joint, image, text = perfect_readers()
 best = expected_scores(joint, joint.log().log_softmax(dim=1))
 table.loc["ceiling, both", "cross-entropy"] = best["cross-entropy"]
-table.round(2)
+print(table.round(2).to_string(na_rep=""))
 
 # %% [markdown]
 # What we lean on:
@@ -665,9 +694,9 @@ claim("trained models pay too: over 0.1 nats",
       sure["mean of probabilities"] > sure["log-posteriors added"] + 0.1, trained=True)  # fmt: skip
 
 # %% [markdown]
-# Averaging is right as often and far less sure of it. The theorem, with nothing learnt across the
-# senses, keeps up with every fusion that learns, as it must where its assumption holds. Try it
-# before you pay for a dearer one.
+# Averaging is right as often and far less sure of it. (Only the two late fusions were calibrated,
+# so compare their cross-entropies with each other.) The theorem, with nothing learnt across the
+# senses, keeps up with every fusion that learns. Try it before you pay for a more expensive one.
 
 # %% [markdown]
 # ## What alpha is not
@@ -691,7 +720,7 @@ with torch.no_grad():
     torch.testing.assert_close(
         twin(features["test"]), model(features["test"]), rtol=1e-3, atol=1e-3
     )
-print("alpha of the model:", [round(a, 1) for a in model.fusion.alpha.tolist()])
+print("alpha of the model:", [round(a, 2) for a in model.fusion.alpha.tolist()])
 print("alpha of its twin: ", [round(a, 2) for a in twin.fusion.alpha.tolist()])
 
 # %% [markdown]
@@ -745,10 +774,10 @@ for ax, column in zip(axes, ("alpha", "accuracy"), strict=True):
         each = rescaled[rescaled["features"] == kind]
         ax.plot(each["factor"], each[column], style[0], color=colour, alpha=0.3)
         ax.plot(average.loc[kind, column], style, color=colour, label=kind)
-    ax.set(xscale="log", xlabel="image features multiplied by", ylim=(0, 1))
+    ax.set(xscale="log", xlabel="image features multiplied by")
     ax.set_xticks([0.1, 1, 10], labels=["0.1", "1", "10"])
-axes[0].set_ylabel("alpha of the picture")
-axes[1].set_ylabel("test accuracy")
+axes[0].set(ylabel="alpha of the picture", ylim=(0, 1))
+axes[1].set(ylabel="test accuracy", ylim=(0.8, 1))
 axes[0].legend(title="features", loc="lower left")
 show(fig, alt="With raw features, alpha of the picture falls as its features are multiplied by "
      "more; with LayerNorm it stays. Accuracy stays in both cases.")  # fmt: skip
@@ -766,9 +795,10 @@ claim("and the accuracy by less than 0.02", spread(raw["accuracy"]) < 0.02, trai
 claim("with LayerNorm alpha moves by less than 0.01", spread(normed["alpha"]) < 0.01, trained=True)
 
 # %% [markdown]
-# Larger features, smaller weight: the product is what counts. With LayerNorm, $\alpha$ is at least
-# stable, but the projections behind it still make it mean nothing. If you want to know how much a
-# sense matters, take it away and measure (lesson 09).
+# Features ten times as large got a smaller weight, and nothing else changed. LayerNorm divides the
+# factor out before the fusion sees it, so $\alpha$ stays where it was; but the projections behind
+# it still make it mean nothing, as the twin showed. If you want to know how much a sense matters,
+# take it away and measure (lesson 09).
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict* many expect accuracy to suffer. *Ask* where such an alpha is reported as
@@ -792,8 +822,8 @@ ours = ("text alone", "weighted, learnt", "log-posteriors added")
 grow_table("04", {name: scores[name] for name in ours})
 
 # %% [markdown]
-# Which of the twelve trick cards does the weighted model get right, that each sense alone does
-# not?
+# **Predict, then run.** Of the twelve trick cards, how many more does the weighted model get right
+# than the better sense alone?
 
 # %%
 from course_utils.data import trick_cards
@@ -810,8 +840,10 @@ counts = ", ".join(f"{who} {sum(hits)}" for who, hits in right.items())
 show(card_wall(tricks, right), alt=f"The wall of twelve trick cards; right are: {counts}.")
 
 # %% [markdown]
-# Where one sense is silent, the other carries the card. Where they disagree, one of them has to
-# lose. Where both are silent, no weight helps.
+# Do not be surprised if the answer is none, or fewer. These cards were made to be hard: on most, a
+# sense is silent or misleads, and some have no clue at all. Look for a card where one sense is
+# right and the fused model wrong. There the other sense was wrong *and sure*, and a weight that is
+# the same for all cards cannot know it. Lesson 10 gives each card weights of its own.
 
 # %% [markdown]
 # ## Recap

@@ -27,7 +27,7 @@ def share_by_counting(predicted, label):
 
 def guess_cases(rng):
     """Class numbers 0 to 4; wrong guesses are off by 2 or 3, so that amounts and shares differ."""
-    for rows, right in [(10, 6), (4, 1), (7, 7), (25, 9)]:
+    for rows, right in [(9, 6), (4, 1), (7, 7), (25, 9)]:
         label = torch.randint(0, 5, (rows,), generator=rng)
         off = 2 * (torch.randperm(rows, generator=rng) >= right)
         yield (label + off) % 5, label
@@ -258,8 +258,8 @@ find_mispaired = Exercise(
         ),
         Mistake(
             mispaired_by_value,
-            "You compared how sure the two are. Compare which section each one names: the place "
-            "of the largest probability, not its value.",
+            "You did not compare the sections that the two name, or only how sure they are: the "
+            "section is the place of the largest probability, not its value.",
         ),
         Mistake(
             mispaired_as_mask,

@@ -341,6 +341,11 @@ add_log_posteriors = Exercise(
             "two witnesses no more convincing than one.",
         ),
         Mistake(
+            lambda logits, prior: torch.stack(logits).sum(dim=0) - (len(logits) - 1) * prior.log(),
+            "Each row is right up to a constant: logits are not log-probabilities yet. End in "
+            ".log_softmax(dim=1), and the constants of all senses fall out together.",
+        ),
+        Mistake(
             lambda logits, prior: (
                 torch.stack(logits).log_softmax(dim=-1).sum(dim=0) - (len(logits) - 1) * prior.log()
             ),
