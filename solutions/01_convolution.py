@@ -6,8 +6,8 @@
 #     name: python3
 #   lesson:
 #     title: Convolution
-#     minutes: {read: 25, exercises: 22}
-#     needs: []
+#     minutes: {read: 40, exercises: 25}
+#     needs: [00_start_here]
 #     teaches: [cross-correlation, padding, stride, dilation, receptive field, learnt features]
 # ---
 
@@ -48,7 +48,8 @@ show(fig, alt="One kernel lights up the upright posts of a pagoda, the same kern
      "90 degrees lights up its roofs.")  # fmt: skip
 
 # %% [markdown]
-# Eighteen numbers, two kernels, and each picture shows something else. Left of a post it is
+# Eighteen numbers, two kernels, and each picture shows something else (bright means a large answer,
+# whatever its sign). Left of a post it is
 # bright, on the post dark, and the first kernel answers; along a level edge it stays silent.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -128,11 +129,12 @@ show(draw_kernel_step(*view), alt=describe_kernel_step(*view))
 
 # %% [markdown]
 # The window gets brighter from left to right, so the right column outweighs the left one and the
-# sum is positive. On the other side of the roof it is negative: the same edge, seen from dark to
+# sum is positive. (Products are rounded in the figure, so their sum may seem off by 0.01.) On the
+# other side of the roof it is negative: the same edge, seen from dark to
 # bright and from bright to dark.
 #
-# **Now yours.** Choose a kernel or type nine numbers, and step. Which kernels give 0 on plain
-# sky, and what do their nine numbers have in common?
+# **Now yours.** Choose a kernel or type nine numbers, and step. Which kernels give nearly 0
+# on plain sky, and what do their nine numbers have in common?
 
 # %% tags=["volatile"]
 from course_utils.widgets import kernel_explorer
@@ -149,7 +151,7 @@ kernel_explorer()
 # %% [markdown]
 # ## The formula of the article, term by term
 #
-# The article that this course grew out of writes convolution like this:
+# The article that this course grew out of (lesson 00) writes convolution like this:
 #
 # $$ y(x,y) = \sum_{x'=0}^{k-1}\sum_{y'=0}^{k-1} x(x'-k+i,\,y'-k+j) * w(x',y') $$
 #
@@ -157,7 +159,7 @@ kernel_explorer()
 # | --- | --- | --- |
 # | $y(x, y)$ | $y$ and $x$ are images *and* coordinates | $y[i, j]$ |
 # | $(x, y)$ left, $(i, j)$ right | the two sides have no variable in common | $(i, j)$ on both |
-# | $x' - k + i$ | the window ends at row $i - 1$, outside it at the upper edge | $i + u$ |
+# | $x' - k + i$ | the window ends at row $i - 1$; for $i = 0$ it lies outside the image | $i + u$ |
 # | "convolution" | no index runs backwards: it is cross-correlation | see below |
 # | $*$ | the sign for convolution, used for a product | nothing |
 # | one image, one kernel | no channels, no bias | see *Channels* |
@@ -191,7 +193,7 @@ claim("at (10, 20) it gives the number of (7, 17)", torch.isclose(moved, correct
 
 # %% [markdown]
 # No error, no warning: two wrapped edges, and a map moved by $k$ pixels. A network would train on
-# this without complaint. Test with an image whose corners differ.
+# this without complaint. Test with an image whose corners differ, or you will not see it.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict* expect "an IndexError" and "rows 0 to 2". Ask where else silent wrapping
@@ -284,7 +286,9 @@ show(fig, alt="Padding makes two more places, at the edges; stride 2 leaves ever
 #
 # $$ m = \left\lfloor \frac{n + 2p - d(k - 1) - 1}{s} \right\rfloor + 1 . $$
 #
-# ### Exercise 3: `conv_output_size` · 4 min · easy
+# The brackets $\lfloor \cdot \rfloor$ mean: round down.
+#
+# ### Exercise 3: `conv_output_size` · 5 min · easy
 
 
 # %% tags=["exercise"]
@@ -300,16 +304,16 @@ conv_output_size = check(conv_output_size)
 
 # %% [markdown]
 # **Predict, then run.** Our cards are 48 pixels wide. How wide is the output of a 3 × 3 kernel
-# with padding 1 and stride 2: 23, 24 or 25? And with stride 1?
+# with padding 1 and stride 4: 11, 12 or 13? And with stride 1?
 
 # %% tags=["nbval-check-output"]
-print("stride 2:", conv_output_size(48, 3, stride=2, padding=1))
+print("stride 4:", conv_output_size(48, 3, stride=4, padding=1))
 print("stride 1:", conv_output_size(48, 3, stride=1, padding=1))
 
 # %% [markdown]
-# At stride 2 the kernel cannot take its last half step: the fraction is dropped, and with it the
-# last padded column. At stride 1, padding $(k-1)/2$ keeps the size; that is why kernels are odd.
-# PyTorch agrees, for 54 settings:
+# At stride 4 the fraction in 47 / 4 = 11.75 is dropped: for a twelfth step the kernel would have to
+# leave the padded image. At stride 1, padding $(k-1)/2$ keeps the size; that is why kernels are
+# odd. PyTorch agrees, for 54 settings:
 
 # %%
 import itertools
@@ -320,7 +324,7 @@ for k, s, p, d in itertools.product((1, 3, 4), (1, 2, 3), (0, 1, 2), (1, 2)):
     assert width == conv_output_size(48, k, s, p, d)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *At this predict* 25 is the usual wrong answer (rounding up), then 23 (the + 1 forgotten).
+# *At this predict* 13 is the usual wrong answer (rounding up), then 11 (the + 1 forgotten).
 # Both are mistakes that exercise 3 names. 30 seconds, then vote.
 
 # %% [markdown]
@@ -394,7 +398,8 @@ def milliseconds(function):
 
 
 # %% [markdown]
-# **Predict, then run.** By what factor is `F.conv2d` faster than the loops: 5, 100 or more?
+# **Predict, then run.** By what factor is `F.conv2d` faster than the loops: 10, 1,000 or
+# 10,000?
 
 # %% tags=["volatile"]
 times = {f.__name__: milliseconds(f) for f in (conv2d_loops, conv2d_matrix, F.conv2d)}
@@ -403,10 +408,11 @@ for name, value in times.items():
 claim("loops take over five times as long as F.conv2d", times["conv2d_loops"] > 5 * times["conv2d"])
 
 # %% [markdown]
-# The loops pay for Python, once per product. The matrix product pays in memory: at stride 1 a
-# 3 × 3 kernel makes it hold each pixel nine times. Libraries choose between this and other ways.
+# Thousands, on most machines. The loops pay for Python, once per product. The matrix product pays
+# in memory: at stride 1 a 3 × 3 kernel makes it hold each pixel nine times. Libraries choose
+# between this and other ways.
 #
-# And why not connect everything with everything?
+# And why not a *fully connected* layer, in which every output has a weight for every input?
 
 # %% tags=["nbval-check-output"]
 conv = torch.nn.Conv2d(3, 16, kernel_size=3, padding=1)
@@ -491,6 +497,7 @@ change = noise.grad.abs().sum(dim=(0, 1))  # (48, 48)
 inside = change.sum(dim=1) > 0  # rows that have any influence
 field = change[inside][:, inside]
 share = field[5:16, 5:16].sum() / field.sum()
+print(f"share of the central 11 x 11 pixels: {share:.2f}")
 claim("the measured field is as wide as the formula says", field.shape == (22, 22))
 claim("a quarter of the area has over 0.35 of the influence", share > 0.35)
 
@@ -732,16 +739,19 @@ def share_on_motif(row, column):
 
 # %%
 shown, images = news_cards.rows_for(cards, "section", "test"), splits["test"]["image"] / 255
-untrained = new_model(seed).eval().encoders["image"]
+untrained = [new_model(other).eval().encoders["image"] for other in range(5)]
 centre = share_on_motif(torch.tensor(23.5), torch.tensor(23.5))
-before, after = (share_on_motif(*favourite_place(e, images)) for e in (untrained, encoder))
-print(f"centre of the card {centre:.2f}, before training {before:.2f}, after {after:.2f}")
+before = [share_on_motif(*favourite_place(one, images)) for one in untrained]
+after = share_on_motif(*favourite_place(encoder, images))
+print(f"centre of the card {centre:.2f}, after training {after:.2f}")
+print("five untrained encoders:", ", ".join(f"{share:.2f}" for share in before))
 claim("training turns the encoder to the motif", after > centre + 0.2, trained=True)
 
 # %% [markdown]
 # Nobody told it where the motifs are: the five section names were all it got. (Before training the
 # share is the luck of the first weights: random kernels answer to contrast, and clutter has that
-# too.) The frame is what the favourite place can see.
+# too.) The frame is what the favourite place can see; a card without a motif has only clutter to
+# offer.
 
 # %%
 from matplotlib.patches import Rectangle
@@ -792,7 +802,9 @@ alt = f"The CNN names the section of {right.sum()} of the twelve trick cards."
 show(card_wall(tricks, {"picture": right.tolist()}), alt=alt)
 
 # %% [markdown]
-# Without a motif it can only guess. That is what headlines are for: lesson 02.
+# Without a motif it can only guess, and sometimes guesses right. In the noisy picture there is a
+# motif, but noise like that was in no training picture. What a picture does not show, a headline
+# may say: lesson 02 reads headlines, and until it is written, lesson 04 goes on with both.
 
 # %% [markdown]
 # ## Recap
@@ -814,7 +826,7 @@ show(card_wall(tricks, {"picture": right.tolist()}), alt=alt)
 # <details><summary>1. A 5 × 5 kernel, or two 3 × 3 kernels in a row: which sees more, which has
 # more weights?</summary>
 # Both see 5 × 5 pixels. With one channel that is 25 weights against 18, and the pair has a
-# non-linearity between them.
+# ReLU between them.
 # </details>
 #
 # <details><summary>2. Why does <code>nn.Conv2d(3, 16, 3)</code> not care about the image's size,

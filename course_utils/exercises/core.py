@@ -137,7 +137,8 @@ def check(
     heading = f"{verdict.kind}: `{name}`"
     if grade and verdict.kind != RIGHT:
         raise AssertionError(plain(f"{heading}. {verdict.sentence}", verdict.details))
-    announce(heading, verdict.sentence, verdict.details, _COLOURS[verdict.kind])
+    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
+    announce(heading, verdict.sentence, (*verdict.details, *more), _COLOURS[verdict.kind])
     return attempt if verdict.kind == RIGHT else stand_in(exercise, name)
 
 

@@ -345,6 +345,11 @@ receptive_field = Exercise(
             "You left the strides out. After a stride of 2, one step is two input pixels long.",
         ),
         Mistake(
+            lambda layers: 1 + sum((size - 1) * stride for size, stride in layers),
+            "You multiplied a layer's steps by its own stride. A step is as long as the strides of "
+            "all layers *before* it together; the layer's own stride counts from the next one on.",
+        ),
+        Mistake(
             field_with_early_jump,
             "You multiplied by a layer's own stride before adding its kernel. The stride moves "
             "the windows apart; it stretches the layers after it.",
