@@ -18,10 +18,10 @@ class CNNEncoder(nn.Module):
     Each block convolves with 3 × 3 kernels, halves height and width by taking the largest of each
     2 × 2 patch, normalises over the batch, and rectifies. Pooling before normalising, and keeping
     each pixel's channels side by side in memory (``channels_last``), made a training step about
-    2.5 times as fast on two cores as the usual order. On news cards accuracy stayed near the ceiling;
-    the two orders were not compared seed by seed. The last block is pooled to one
-    number for each channel, the largest in the whole map, so any image size will do that the blocks
-    can halve: with three, 8 × 8 pixels or more.
+    2.5 times as fast on two cores as the usual order. On news cards accuracy stayed near the
+    ceiling; the two orders were not compared seed by seed. The last block is pooled to one number
+    for each channel, the largest in the whole map, so any image size will do that the blocks can
+    halve: with three, 8 × 8 pixels or more.
     """
 
     reads = ("image",)
