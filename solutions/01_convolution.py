@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 
 from course_utils import check, claim, hint, seed_everything, show, solution  # noqa: F401
-from course_utils.widgets import photograph
+from course_utils.widgets.lesson01 import photograph
 
 seed_everything(0)
 # Two by two pixels averaged into one, to keep the lesson fast.
@@ -122,7 +122,12 @@ torch.testing.assert_close(cross_correlate2d(patch, vertical), expected)
 # A piece of the photograph, grey values from 0 (black) to 1 (white). The frame is the window.
 
 # %%
-from course_utils.widgets import KERNELS, describe_kernel_step, draw_kernel_step, photograph_crop
+from course_utils.widgets.lesson01 import (
+    KERNELS,
+    describe_kernel_step,
+    draw_kernel_step,
+    photograph_crop,
+)
 
 view = photograph_crop(), KERNELS["vertical edge"], 10, 25  # image, kernel, row, column
 show(draw_kernel_step(*view), alt=describe_kernel_step(*view))
@@ -137,7 +142,7 @@ show(draw_kernel_step(*view), alt=describe_kernel_step(*view))
 # on plain sky, and what do their nine numbers have in common?
 
 # %% tags=["volatile"]
-from course_utils.widgets import kernel_explorer
+from course_utils.widgets.lesson01 import kernel_explorer
 
 kernel_explorer()
 

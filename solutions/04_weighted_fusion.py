@@ -253,7 +253,7 @@ claim("two sensors beat the better one", max(error for _, error in measured) < 0
 # All weights at once, with the two sensors alone as squares:
 
 # %%
-from course_utils.widgets import alpha_explorer, describe_alpha_curve, draw_alpha_curve
+from course_utils.widgets.lesson04 import alpha_explorer, describe_alpha_curve, draw_alpha_curve
 
 at = 0.5, 1, 2, 0.0  # alpha, sigma of both sensors, rho
 show(draw_alpha_curve(*at), alt=describe_alpha_curve(*at))
@@ -270,7 +270,11 @@ alpha_explorer()
 # one sensor alone; colour is the error, here the root of the mean square, in degrees.
 
 # %%
-from course_utils.widgets import describe_alpha_triangle, draw_alpha_triangle, triangle_explorer
+from course_utils.widgets.lesson04 import (
+    describe_alpha_triangle,
+    draw_alpha_triangle,
+    triangle_explorer,
+)
 
 at = 1, 1, 1, 1, 2, 1.5  # three weights, which are made to sum to 1; three sigmas
 show(draw_alpha_triangle(*at), alt=describe_alpha_triangle(*at))

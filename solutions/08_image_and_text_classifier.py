@@ -615,7 +615,7 @@ claim("the loaded model gives the same logits", same)
 # under a headline about the weather.
 
 # %%
-from course_utils.widgets import (
+from course_utils.widgets.lesson08 import (
     card_composer,
     card_probabilities,
     compose_card,

@@ -5,7 +5,8 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from course_utils import fusion, widgets
+from course_utils import fusion
+from course_utils.widgets import lesson04 as widgets
 
 
 def test_the_covariance_holds_variances_and_correlated_products():

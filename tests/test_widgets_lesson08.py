@@ -5,12 +5,12 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from course_utils import widgets
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data.news_cards import SECTIONS
 from course_utils.data.text import Vocabulary
 from course_utils.encoders import BagEncoder, CNNEncoder
 from course_utils.fusion import ConcatFusion
+from course_utils.widgets import lesson08 as widgets
 
 HEADLINE = "late storm surprises village"
 

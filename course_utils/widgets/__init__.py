@@ -1,0 +1,1 @@
+"""The interactive figures: one module a lesson, over what they share in ``core``."""
