@@ -16,6 +16,7 @@ _ROOMS = {
     "check": "exercises",
     "hint": "exercises",
     "solution": "exercises",
+    "quiz": "exercises.quiz",
 }
 __all__ = [  # noqa: RUF022 (the order in which a learner meets them)
     "seed_everything",
@@ -26,6 +27,7 @@ __all__ = [  # noqa: RUF022 (the order in which a learner meets them)
     "check",
     "hint",
     "solution",
+    "quiz",
 ]
 
 

@@ -336,6 +336,7 @@ def built_from(root: Path, lesson: Lesson) -> str:
     package = sorted((root / "course_utils").rglob("*.py"))
     others = [p for p in package if re.match(r"lesson\d\d", p.stem) and number not in p.stem]
     data = sorted(p for p in (root / "data").rglob("[!.]*") if p.is_file())
+    data = [p for p in data if p.parent.name != "quizzes" or p.stem == number]
     used = [p for p in package if p.name not in BUILDERS and p not in others]
     parts = [(p.relative_to(root).as_posix().encode(), _content(p)) for p in [*used, *data]]
     return _digest(_content(lesson.path), *(part for pair in parts for part in pair))

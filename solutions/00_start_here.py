@@ -27,6 +27,7 @@ from course_utils.data import news_cards
 seed_everything(0)
 cards = news_cards.make(6000, seed=0)
 parts = ("train", "validation", "test")
+# The cards whose headline fits; the others wait until the end of the lesson.
 rows = {part: news_cards.rows_for(cards, "section", part) for part in parts}
 
 # %%
@@ -83,14 +84,18 @@ from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.text import Vocabulary
 
 
+def as_numbers(rows, vocabulary):
+    """Cards as {name: tensor}."""
+    tensors = to_tensors(rows, vocabulary)
+    # It says which card has which modality; until lesson 11 every card has both.
+    del tensors["present"]
+    return tensors
+
+
 def prepare(rows):
     """The cards as tensors, {part: {name: tensor}}, and the words of the training headlines."""
     vocabulary = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
-    splits = {part: to_tensors(rows[part], vocabulary) for part in rows}
-    for tensors in splits.values():
-        # "present" says who has which modality; until lesson 11 every card has both.
-        del tensors["present"]
-    return splits, vocabulary
+    return {part: as_numbers(rows[part], vocabulary) for part in rows}, vocabulary
 
 
 splits, vocabulary = prepare(rows)
@@ -157,6 +162,7 @@ models = {"both": learn(("image", "text"), splits, vocabulary)}
 from course_utils.evaluation import accuracy
 from course_utils.training import predict
 
+# Larger batches: nothing is learnt here, so their size changes nothing but the speed.
 test = Batches(splits["test"], batch_size=256)
 label = splits["test"]["label"]
 print(f"both: {accuracy(predict(models['both'], test), label):.2f}")
@@ -171,6 +177,7 @@ print(f"both: {accuracy(predict(models['both'], test), label):.2f}")
 # %%
 from course_utils import claim
 
+# The same recipe, with one encoder in place of two.
 models["image"] = learn(("image",), splits, vocabulary)
 models["text"] = learn(("text",), splits, vocabulary)
 
@@ -200,6 +207,7 @@ claim("two senses beat the better one of them", score["both"] > better + 0.02, t
 import numpy as np
 import pandas as pd
 
+# True where the section with the highest score is the right one.
 right = pd.DataFrame({name: logits[name].argmax(dim=1) == label for name in logits})
 heaps = {
     "only the image model": right.image & ~right.text,
@@ -225,6 +233,7 @@ import matplotlib.pyplot as plt
 from course_utils.display import PALETTE
 
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
+# Two parts to each bar: cards won, then cards lost.
 won = by_heap["cards"] * by_heap["share right"]
 ax.barh(by_heap.index, won, color=PALETTE["both"], label="model with both senses right")
 ax.barh(by_heap.index, by_heap["cards"] - won, left=won, color="white", edgecolor="black",
@@ -274,6 +283,7 @@ show(card_wall(news_cards.take(rows["test"], best), right.iloc[best].to_dict("li
 
 # %%
 neither = heaps["neither"]
+# The generator wrote down where it drew each motif (-1: nowhere) and which word it chose.
 motif, word = rows["test"]["motif_box"][:, 0] >= 0, np.array(rows["test"]["section_word"]) != ""
 clueless = neither & ~motif & ~word
 print(f"neither: {neither.sum()} cards, {clueless.sum()} of them without motif and section word")
@@ -306,8 +316,7 @@ claim("the model with both gets few of it", (right.both & neither).sum() < neith
 from course_utils.data import trick_cards
 
 tricks = trick_cards.read()
-wall = to_tensors(tricks, vocabulary)
-del wall["present"]
+wall = as_numbers(tricks, vocabulary)
 guesses = {name: predict(models[name], Batches(wall)).argmax(dim=1) for name in logits}
 verdicts = {name: (guess == wall["label"]).tolist() for name, guess in guesses.items()}
 show(card_wall(tricks, verdicts),
@@ -333,7 +342,7 @@ show(card_wall(tricks, verdicts),
 
 
 # %%
-from course_utils import check, hint, solution  # noqa: F401
+from course_utils import check, hint, quiz, solution  # noqa: F401
 
 
 def share_right(predicted, label):
@@ -386,6 +395,7 @@ share_right = check(share_right)
 
 # %%
 batch = next(iter(test))
+# Nothing is trained here, so PyTorch need not keep what gradients are made of.
 with torch.no_grad():
     features = models["both"].features(batch)  # {"image": (256, 64), "text": (256, 64)}
     F_joined = torch.cat([features["image"], features["text"]], dim=1)  # (256, 128)
@@ -502,6 +512,7 @@ results = {"majority": [ours], "image alone": [score["image"]], "text alone": [s
 results["both"] = [score["both"]]
 
 for seed in seeds(3)[1:]:
+    # A new world each time: new cards, new words, new first numbers in the model.
     new = news_cards.make(6000, seed)
     new_splits, words = prepare({part: news_cards.rows_for(new, "section", part) for part in parts})
     new_label = new_splits["test"]["label"]
@@ -589,8 +600,8 @@ find_mispaired = check(find_mispaired)
 
 # %%
 all_test = news_cards.rows_for(cards, "match", "test")
-pairs = to_tensors(all_test, vocabulary)
-del pairs["present"]
+pairs = as_numbers(all_test, vocabulary)
+# Scores become probabilities, so that "sure" is a number from 0 to 1.
 image_probability = predict(models["image"], Batches(pairs)).softmax(dim=1)  # (n, 5)
 text_probability = predict(models["text"], Batches(pairs)).softmax(dim=1)
 found = find_mispaired(image_probability, text_probability)
@@ -730,24 +741,12 @@ grow_table("00", results)
 # pairs do not.
 
 # %% [markdown]
-# **Questions**
+# ## Quiz
 #
-# <details><summary>1. The picture model reaches its ceiling. Should you build a larger
-# one?</summary>
-# No. The pictures hold no more than that. A second modality can lift the ceiling itself.
-# </details>
-#
-# <details><summary>2. You sort the headlines by alphabet and leave the pictures as they are. Which
-# line of the code fails?</summary>
-# None. All shapes are right, the model trains, and what it learns from the headlines is wrong.
-# Each row must be moved as a whole, as <code>news_cards.take</code> does.
-# </details>
-#
-# <details><summary>3. A model with image and text reaches 0.78, text alone 0.78, image alone 0.25.
-# What do you conclude?</summary>
-# It may be ignoring the picture. You cannot tell whether the picture has nothing to say or
-# whether its encoder cannot read; the ceiling could, or a better encoder.
-# </details>
+# Settle on one option before you open it; then read the others too.
+
+# %%
+quiz("00")
 
 # %% [markdown]
 # **Further reading**

@@ -25,7 +25,7 @@
 import torch
 import torch.nn.functional as F
 
-from course_utils import check, claim, hint, seed_everything, show, solution  # noqa: F401
+from course_utils import check, claim, hint, quiz, seed_everything, show, solution  # noqa: F401
 from course_utils.widgets.lesson01 import photograph
 
 seed_everything(0)
@@ -37,6 +37,7 @@ photo = colour.mean(dim=2)  # (213, 320): grey, one number a pixel
 import matplotlib.pyplot as plt
 
 vertical = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
+# `.T` swaps rows and columns, which turns the kernel towards level edges.
 maps = F.conv2d(photo[None, None], torch.stack([vertical, vertical.T])[:, None])[0]
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 2.8), layout="constrained")
@@ -378,6 +379,7 @@ def conv2d_matrix(x, w, b, stride=1, padding=0, dilation=1):
 # Three ways, one result:
 
 # %%
+# PyTorch wants the channels first; pictures have them last.
 x = colour[40:72, 60:92].permute(2, 0, 1)  # (3, 32, 32)
 w, b = torch.randn(4, 3, 3, 3), torch.randn(4)
 how = {"stride": 2, "padding": 1, "dilation": 2}
@@ -395,6 +397,7 @@ import time
 def milliseconds(function):
     """Median time of three calls."""
     times = []
+    # Other programs may slow one call down; the middle one of three is safer.
     for _ in range(3):
         start = time.perf_counter()
         function(x, w, b, **how)
@@ -436,6 +439,7 @@ print(f"of a fully connected layer of the same size: {inputs * outputs + outputs
 # for each map. Move the image, and the map moves along. Its largest value stays.
 
 # %%
+# A patch of noise on black; `roll` moves it by two rows and four columns.
 dot = torch.zeros(1, 1, 12, 12)
 dot[..., 3:6, 3:6] = torch.rand(3, 3)
 here, there = (F.conv2d(picture, ramp[None, None]) for picture in (dot, dot.roll((2, 4), (2, 3))))
@@ -549,8 +553,15 @@ def colour_counts(image):
 
 
 # %% [markdown]
-# Third, edges. The two kernels of the beginning give strength and direction at each pixel; we add
-# up the strength for 8 directions, in each of 4 × 4 fields:
+# Third, edges, in three steps:
+#
+# 1. At each pixel the two kernels of the beginning say how much brighter it gets to the right
+#    (`across`) and downwards (`down`). Together these two numbers are an arrow from dark to bright.
+#    Its length is the *strength* of the edge, its angle the *direction*.
+# 2. We sort the directions into 8 kinds. An arrow and its opposite are of one kind, because the
+#    same outline can be dark on bright or bright on dark. Each kind gets a map: the strength where
+#    the edge is of this kind, 0 elsewhere.
+# 3. We cut each map into 4 × 4 fields and keep the mean of each: 8 · 16 = 128 numbers.
 
 
 # %%
@@ -558,7 +569,7 @@ def edges(image):
     """Strength of edges by direction and field: (B, 3, 48, 48) -> (B, 128)"""
     kernels = torch.stack([vertical, vertical.T])[:, None]
     across, down = F.conv2d(image.mean(1, keepdim=True), kernels, padding=1).unbind(dim=1)
-    # Bright to dark and dark to bright count as one direction, so half a turn is all there is.
+    # Half a turn, which `atan2` counts as pi, makes 8 kinds; `% 8` joins opposite arrows.
     direction = (8 * torch.atan2(down, across) / torch.pi).floor() % 8  # (B, 48, 48), 0 to 7
     strength = torch.hypot(across, down)
     maps = torch.stack([strength * (direction == d) for d in range(8)], dim=1)  # (B, 8, 48, 48)
@@ -578,11 +589,13 @@ from course_utils.data.batches import Batches, to_tensors
 
 def linear_score(feature, splits):
     """Test accuracy of a logistic regression on a feature of the pictures."""
+    # The random encoder is a feature too, and nothing of it is to be trained.
     x, y = {}, {}
     for name, part in splits.items():
         with torch.no_grad():
             x[name] = torch.cat([feature(batch["image"]) for batch in Batches(part, 256)]).numpy()
         y[name] = part["label"].numpy()
+    # A small C holds the weights small, which guards against learning by heart.
     models = []
     for c in (0.001, 0.01, 0.1, 1.0):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
@@ -637,6 +650,7 @@ for seed in seeds(3):
     splits = split_cards(cards)
     label = splits["test"]["label"]
     row = {"majority": majority_baseline(splits["train"]["label"], label)}
+    # The logistic regressions first, then the network that makes its own features.
     row |= {name: linear_score(feature, splits) for name, feature in features.items()}
     row["random CNN"] = linear_score(new_model(seed).eval().encoders["image"], splits)
     model = new_model(seed)
@@ -687,6 +701,7 @@ claim("and comes near the ceiling", abs(mean["learnt CNN"] - ceiling) < 0.06, tr
 # %%
 encoder = model.encoders["image"]
 kernels = encoder.blocks[0].weight.detach()  # (16, 3, 3, 3)
+# Pictures are kept as bytes, 0 to 255; the encoder was trained on 0 to 1.
 picture = splits["test"]["image"][:1] / 255
 with torch.no_grad():
     maps = encoder.blocks[:4](picture)[0]  # (16, 24, 24)
@@ -744,6 +759,7 @@ def share_on_motif(row, column):
 
 # %%
 shown, images = news_cards.rows_for(cards, "section", "test"), splits["test"]["image"] / 255
+# Five, because where an untrained encoder looks is the luck of its first weights.
 untrained = [new_model(other).eval().encoders["image"] for other in range(5)]
 centre = share_on_motif(torch.tensor(23.5), torch.tensor(23.5))
 before = [share_on_motif(*favourite_place(one, images)) for one in untrained]
@@ -767,6 +783,7 @@ for ax, image, row, column, section in zip(
     axes, shown["image"], rows, columns, shown["section"], strict=False
 ):
     ax.imshow(image)
+    # White with black in it can be seen on every ground.
     ax.add_patch(Rectangle((column - 11, row - 11), 22, 22, fill=False, ec="white", lw=3))
     ax.add_patch(Rectangle((column - 11, row - 11), 22, 22, fill=False, ec="black", lw=1))
     ax.set(title=news_cards.SECTIONS[section], xlim=(-0.5, 47.5), ylim=(47.5, -0.5))
@@ -809,7 +826,7 @@ show(card_wall(tricks, {"picture": right.tolist()}), alt=alt)
 # %% [markdown]
 # Without a motif it can only guess, and sometimes guesses right. In the noisy picture there is a
 # motif, but noise like that was in no training picture. What a picture does not show, a headline
-# may say: lesson 02 reads headlines, and until it is written, lesson 04 goes on with both.
+# may say: lesson 02 reads headlines.
 
 # %% [markdown]
 # ## Recap
@@ -826,23 +843,12 @@ show(card_wall(tricks, {"picture": right.tolist()}), alt=alt)
 # why maps shrink by two pixels a layer.
 
 # %% [markdown]
-# **Questions**
+# ## Quiz
 #
-# <details><summary>1. A 5 × 5 kernel, or two 3 × 3 kernels in a row: which sees more, which has
-# more weights?</summary>
-# Both see 5 × 5 pixels. With one channel that is 25 weights against 18, and the pair has a
-# ReLU between them.
-# </details>
-#
-# <details><summary>2. Why does <code>nn.Conv2d(3, 16, 3)</code> not care about the image's size,
-# while <code>nn.Linear</code> does?</summary>
-# The same 3 × 3 weights serve at every place, however many places there are.
-# </details>
-#
-# <details><summary>3. Shifting a card by one pixel leaves global max pooling's result alone. Does
-# it leave our encoder's?</summary>
-# Not exactly: the pools of stride 2 cut the map into fixed pairs, and zeros come in at the edge.
-# </details>
+# Settle on one option before you open it; then read the others too.
+
+# %%
+quiz("01")
 
 # %% [markdown]
 # **Further reading**

@@ -25,7 +25,7 @@
 # %%
 import torch
 
-from course_utils import check, claim, hint, seed_everything, show, solution  # noqa: F401
+from course_utils import check, claim, hint, quiz, seed_everything, show, solution  # noqa: F401
 
 seed_everything(0)
 
@@ -53,6 +53,7 @@ both = (good + cheap) / 2  # the mean of two readings errs by the mean of their 
 # %%
 import matplotlib.pyplot as plt
 
+# All on one scale, so that their widths can be compared.
 three = {"good": good, "cheap": cheap, "mean of both": both}
 fig, axes = plt.subplots(1, 3, figsize=(10, 2.4), sharex=True, sharey=True, layout="constrained")
 for ax, (name, error) in zip(axes, three.items(), strict=True):
@@ -120,7 +121,7 @@ image, text = torch.randn(2, 4, 3)  # two modalities, (B, d) = (4, 3)
 weights = torch.tensor([0.5, -1.0])
 alpha = weights.softmax(dim=0)
 fused = weighted_fusion([image, text], weights)
-torch.testing.assert_close(fused, torch.lerp(text, image, alpha[0]))
+torch.testing.assert_close(fused, torch.lerp(text, image, alpha[0]))  # 0: text, 1: image
 alpha
 
 # %% [markdown]
@@ -232,6 +233,7 @@ def measured_best_weight(first, second):
 
 
 theory = inverse_variance_weights(torch.tensor([1.0, 2.0]))[0].item()
+# Three seeds: a single draw could agree with the theory by luck.
 measured = [measured_best_weight(*take_errors(1, 2, seed=seed)) for seed in range(3)]
 for weight, error in measured:
     print(f"theory {theory:.2f}, measured {weight:.2f} with a mean squared error of {error:.2f}")
@@ -436,6 +438,7 @@ def perfect_readers(**dials):
     """
     tables = news_cards.best_guesses("section", news_cards.Dials(**dials))
     pairs = list(tables["both"])  # all that picture and headline can tell
+    # The tables hold p(y, x); log_softmax below divides by p(x), which makes posteriors of them.
     joint = torch.tensor(np.array([tables["both"][pair] for pair in pairs]))
     image = torch.tensor(np.array([tables["image"][picture] for picture, _ in pairs]))
     text = torch.tensor(np.array([tables["text"][headline] for _, headline in pairs]))
@@ -452,6 +455,7 @@ def perfect_readers(**dials):
 def expected_scores(joint, log_posterior):
     """Accuracy and cross-entropy (nats) that these beliefs have in the long run."""
     accuracy = joint.gather(1, log_posterior.argmax(dim=1, keepdim=True)).sum()
+    # What never happens surprises nobody: 0 times minus infinity would be nan.
     surprise = -torch.where(joint > 0, joint * log_posterior, 0).sum()
     return {"accuracy": accuracy.item(), "cross-entropy": surprise.item()}
 
@@ -467,6 +471,7 @@ import pandas as pd
 dials = {"class_balance": (12, 2, 2, 2, 2), "without_motif": 0.4, "text_noise": 0.3}
 joint, image, text = perfect_readers(**dials)
 prior = joint.sum(dim=0)  # (5,)
+# All of them as logarithms, one row for each thing that a card can show.
 beliefs = {
     "majority": prior.log().expand_as(image),
     "picture alone": image,
@@ -531,11 +536,16 @@ def train_encoders(seed):
 
 
 # %% [markdown]
-# The two encoders give numbers of very different size, by no one's choice. We divide each sense's
-# features by one number, so that both have standard deviation 1 on the training rows.
-
+# A *head* is a fusion with one linear layer above it. The features wait in memory, so training a
+# head is quick. One thing first: the two encoders give numbers of very different size, by no one's
+# choice. We divide each sense's features by one number, so that both have standard deviation 1 on
+# the training rows.
 
 # %%
+from course_utils.evaluation import on_cached_features
+from course_utils.training import fit, predict
+
+
 def in_units(cached, unit):
     """Features of every split, each sense divided by its unit."""
     return {
@@ -544,21 +554,12 @@ def in_units(cached, unit):
     }
 
 
-# %% [markdown]
-# A *head* is a fusion with one linear layer above it. The features wait in memory, so training a
-# head is quick.
-
-
-# %%
-from course_utils.evaluation import on_cached_features
-from course_utils.training import fit, predict
-
-
 def train_head(make_fusion, features, seed):
     """Train a fusion and a linear layer above it on frozen features -> the model."""
     torch.manual_seed(seed)
     model = on_cached_features(make_fusion(), features, classes=5)
     batches = Batches(features["train"], batch_size=128, shuffle=True, seed=seed)
+    # Without validation rows the last epoch is kept: no choice that could favour a fusion.
     fit(model, batches, epochs=20, learning_rate=5e-3, seed=seed)
     return model
 
@@ -566,8 +567,8 @@ def train_head(make_fusion, features, seed):
 # %% [markdown]
 # The theorem asks for *calibrated* posteriors: of cards about which a model says 80 %, 80 % should
 # be right. Networks are often too sure, ours as well. *Temperature scaling* (Guo et al., 2017)
-# divides all logits by one number $T$, chosen on the validation rows; lesson 13 has more.
-
+# divides all logits by one number $T$, chosen on the validation rows; lesson 13 has more. Beyond
+# that, the two late fusions have nothing to learn.
 
 # %%
 import torch.nn.functional as F
@@ -579,11 +580,6 @@ def temperature(logits, label):
     return min(grid, key=lambda t: F.cross_entropy(logits / t, label))
 
 
-# %% [markdown]
-# Beyond that, the two late fusions have nothing to learn.
-
-
-# %%
 def late_fusions(models, features, prior):
     """Calibrate both senses' models on the validation rows, and join their test rows two ways."""
     # Not on the training rows: a model is right more often there than anywhere else.
@@ -609,19 +605,17 @@ from course_utils.fusion import ConcatFusion, WeightedFusion
 dims = {"image": 64, "text": 64}
 
 
-class EqualFusion(WeightedFusion):
-    """The same with the weights held at one half each."""
+def half_each():
+    """Weighted fusion that keeps the weights it starts with, one half each."""
+    fusion = WeightedFusion(dims)
+    fusion.weights.requires_grad_(False)
+    return fusion
 
-    def __init__(self, dims):
-        super().__init__(dims)
-        self.weights.requires_grad_(False)
 
-
-# %%
 fusions = {
     "image alone": lambda: ConcatFusion({"image": 64}),
     "text alone": lambda: ConcatFusion({"text": 64}),
-    "weighted, 0.5 and 0.5": lambda: EqualFusion(dims),
+    "weighted, 0.5 and 0.5": half_each,
     "weighted, learnt": lambda: WeightedFusion(dims),
     "concat": lambda: ConcatFusion(dims),
 }
@@ -644,6 +638,7 @@ for seed in seeds(3):
     models = {name: train_head(make, features, seed) for name, make in fusions.items()}
     kept[seed] = features, models
 
+    # The prior comes from the training rows: test labels serve for nothing but the score.
     train_label, label = features["train"]["label"], features["test"]["label"]
     logits = {name: predict(model, [features["test"]]) for name, model in models.items()}
     logits |= late_fusions(models, features, prior=train_label.bincount() / len(train_label))
@@ -716,6 +711,7 @@ features, models = kept[seed]
 model = models["weighted, learnt"]
 twin = copy.deepcopy(model)
 with torch.no_grad():
+    # A softmax gives back the logarithms' numbers, if these sum to 1.
     twin.fusion.weights.copy_(torch.tensor([0.05, 0.95]).log())
     for name, old, new in zip(dims, model.fusion.alpha, twin.fusion.alpha, strict=True):
         # The head sees alpha times projection: what one loses, the other gains.
@@ -757,6 +753,7 @@ import itertools
 
 rows = []
 for seed, factor, kind in itertools.product(kept, (0.1, 1, 10), kinds):
+    # Dividing by 1 / factor multiplies; the text stays as it was.
     scaled = in_units(kept[seed][0], {"image": 1 / factor, "text": 1})
     model = train_head(lambda kind=kind: kinds[kind](dims), scaled, seed)
     right = accuracy(predict(model, [scaled["test"]]), scaled["test"]["label"])
@@ -775,6 +772,7 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
 styles = {"raw": ("o-", PALETTE["image"]), "LayerNorm": ("s--", PALETTE["text"])}
 for ax, column in zip(axes, ("alpha", "accuracy"), strict=True):
     for kind, (style, colour) in styles.items():
+        # Two kinds of mark and of line, for those who cannot tell the colours apart.
         each = rescaled[rescaled["features"] == kind]
         ax.plot(each["factor"], each[column], style[0], color=colour, alpha=0.3)
         ax.plot(average.loc[kind, column], style, color=colour, label=kind)
@@ -834,6 +832,7 @@ from course_utils.data import trick_cards
 from course_utils.display import card_wall
 
 tricks = trick_cards.read()
+# The encoders and units of the last seed, whose models are at hand too.
 cards = in_units(cache_features(encoders, {"wall": to_tensors(tricks, vocabulary)}), unit)["wall"]
 readers = {"picture": "image alone", "headline": "text alone", "both": "weighted, learnt"}
 right = {
@@ -863,25 +862,12 @@ show(card_wall(tricks, right), alt=f"The wall of twelve trick cards; right are: 
 # sense.
 
 # %% [markdown]
-# **Questions**
+# ## Quiz
 #
-# <details><summary>1. The good thermometer always reads 3 degrees too high. What does inverse
-# variance make of that?</summary>
-# It gives it most of the weight: a bias is not in the variance. Subtract the bias first, or use
-# the mean squared error with the bias in it.
-# </details>
-#
-# <details><summary>2. You show the same picture to the same network twice and add the two
-# log-posteriors. What goes wrong?</summary>
-# The two are not independent given the label: they are the same. The evidence is counted twice,
-# and the result is too sure.
-# </details>
-#
-# <details><summary>3. Two classes, equal priors, two senses. Can averaging probabilities and
-# adding log-posteriors choose different classes?</summary>
-# No. Both choose class 1 exactly where $p_1 + p_2 > 1$. They differ in how sure they are, and with
-# unequal priors, more senses or more classes in the choice too.
-# </details>
+# Settle on one option before you open it; then read the others too.
+
+# %%
+quiz("04")
 
 # %% [markdown]
 # **Further reading**

@@ -18,7 +18,7 @@ def announce(
 
     colour: a name of the palette, for the edge of the box. It only repeats what the heading says.
     """
-    lines = [f"<b>{_markup(heading)}.</b> {_markup(sentence)}"]
+    lines = [f"<b>{marked_up(heading)}.</b> {marked_up(sentence)}"]
     lines += [f"{html.escape(label)}: <code>{html.escape(text)}</code>" for label, text in details]
     box = (
         f'<div style="border-left: 4px solid {PALETTE[colour]}; padding-left: 0.6em">'
@@ -34,5 +34,6 @@ def plain(sentence: str, details: Sequence[tuple[str, str]] = (), code: str = ""
     return "\n".join(lines)
 
 
-def _markup(text):
+def marked_up(text: str) -> str:
+    """Text as HTML, with what stands between backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))

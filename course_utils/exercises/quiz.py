@@ -1,0 +1,161 @@
+"""`quiz`: the questions at the end of a lesson, where every option says why it is right or wrong.
+
+A quiz is one file, ``data/quizzes/NN.json``. In a notebook it becomes plain HTML: each option is
+a ``<details>`` that opens without a script. So it also works in a notebook that is not trusted, on
+an exported page and by keyboard, and its stored output is the same in every build.
+"""
+
+import json
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course_utils.display import PALETTE, display_html
+from course_utils.environment import course_root
+from course_utils.exercises.telling import announce, marked_up
+
+_LETTERS = "ABCD"
+_QUESTION_KEYS = {"question": str, "options": list}
+_OPTION_KEYS = {"text": str, "right": bool, "why": str}
+_JSON = {str: "a string", list: "a list", bool: "true or false"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer to choose, and the reason why it is right or wrong."""
+
+    text: str
+    right: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and its three or four options, exactly one of them right."""
+
+    text: str
+    options: tuple[Option, ...]
+
+
+def quiz(lesson: str | int) -> None:
+    """Show the quiz of a lesson, given by its number, such as ``"04"``.
+
+    Raises ValueError, in a sentence that names the file and the question, if the file is faulty.
+    """
+    path = quiz_file(lesson)
+    if not path.exists():
+        there = ", ".join(file.stem for file in sorted(path.parent.glob("[0-9][0-9].json")))
+        have = f"There are quizzes for the lessons {there}." if there else "There are none here."
+        announce("No quiz to show", f"Lesson `{lesson}` has no quiz in this copy. {have}")
+        return
+    questions = load(path)
+    display_html(as_html(questions), as_text(questions))
+
+
+def quiz_file(lesson: str | int) -> Path:
+    """Where the quiz of a lesson lies: ``data/quizzes/04.json`` for 4 and for "04"."""
+    return course_root() / "data" / "quizzes" / f"{lesson:0>2}.json"
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def load(path: Path) -> list[Question]:
+    """The questions in a quiz file.
+
+    Raises ValueError, in a sentence that says which file, which question and what to do.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name}: this is not UTF-8; save it as UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path.name}, line {error.lineno}: this is not JSON ({error.msg}); mend the line."
+        ) from None
+    if not isinstance(entries, list) or not entries:
+        raise ValueError(f"{path.name}: a quiz is a list of questions; write [{{...}}, {{...}}].")
+    return [
+        _question(entry, f"{path.name}, question {number}")
+        for number, entry in enumerate(entries, start=1)
+    ]
+
+
+def _question(entry: Any, place: str) -> Question:
+    _expect(entry, _QUESTION_KEYS, place)
+    if len(entry["options"]) not in (3, 4):
+        raise ValueError(f"{place}: {len(entry['options'])} options; write three or four.")
+    options = tuple(
+        _option(option, f"{place}, option {letter}")
+        for letter, option in zip(_LETTERS, entry["options"], strict=False)
+    )
+    right = sum(option.right for option in options)
+    if right != 1:
+        raise ValueError(f"{place}: {right} options are right; make it exactly one.")
+    return Question(entry["question"], options)
+
+
+def _option(entry: Any, place: str) -> Option:
+    _expect(entry, _OPTION_KEYS, place)
+    return Option(**entry)
+
+
+def _expect(entry: Any, keys: dict[str, type], place: str) -> None:
+    """Stop unless ``entry`` is a dict of exactly these keys, of these types, none of them empty."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"{place}: write a dict with the keys {', '.join(keys)}.")
+    for key in [*keys, *entry]:
+        if key not in entry:
+            raise ValueError(f"{place}: `{key}` is missing; add it.")
+        if key not in keys:
+            raise ValueError(f"{place}: `{key}` is unknown; use only {', '.join(keys)}.")
+        if not isinstance(entry[key], keys[key]):
+            raise ValueError(f"{place}: `{key}` must be {_JSON[keys[key]]} in JSON; change it.")
+        if isinstance(entry[key], str) and not entry[key].strip():
+            raise ValueError(f"{place}: `{key}` is empty; write a sentence.")
+
+
+# --- showing ---------------------------------------------------------------------------------
+
+
+def as_html(questions: list[Question]) -> str:
+    """The quiz as HTML: a paragraph for each question, a ``<details>`` for each option.
+
+    The words "Right" and "Not quite" tell the answers apart; the edge's colour repeats them.
+    """
+    parts = ["<p>Open the option that you would choose. It says whether it is right, and why.</p>"]
+    for number, question in enumerate(questions, start=1):
+        options = zip(_LETTERS, question.options, strict=False)
+        parts.append(
+            f'<div style="margin-bottom: 1.5em"><p><b>Question {number}.</b>'
+            f" {marked_up(question.text)}</p>"
+            f"{''.join(_details(letter, option) for letter, option in options)}</div>"
+        )
+    return f'<div style="max-width: 50em">{"".join(parts)}</div>'
+
+
+def _details(letter: str, option: Option) -> str:
+    verdict, colour = ("Right.", "both") if option.right else ("Not quite.", "text")
+    return (
+        f'<details style="margin: 0.3em 0 0.3em 1em"><summary>{letter}. {marked_up(option.text)}'
+        f'</summary><div style="border-left: 4px solid {PALETTE[colour]}; padding-left: 0.6em;'
+        f' margin: 0.3em 0 0.6em 1.2em"><b>{verdict}</b> {marked_up(option.why)}</div></details>'
+    )
+
+
+def as_text(questions: list[Question]) -> str:
+    """The quiz in plain text: the questions with lettered options, then the answers."""
+    asked, answers = [], ["Answers"]
+    for number, question in enumerate(questions, start=1):
+        asked.append(_wrapped(f"{number}. ", question.text))
+        for letter, option in zip(_LETTERS, question.options, strict=False):
+            asked.append(_wrapped(f"   {letter}. ", option.text))
+            verdict = "Right." if option.right else "Not quite."
+            answers.append(_wrapped(f"{number} {letter}. ", f"{verdict} {option.why}"))
+        asked.append("")
+    return "\n".join([*asked, *answers])
+
+
+def _wrapped(label: str, text: str) -> str:
+    return textwrap.fill(text, 88, initial_indent=label, subsequent_indent=" " * len(label))
