@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from course_utils.attention import EncoderLayer, causal_mask, padding_mask, sinusoidal_positions
+
 
 class CNNEncoder(nn.Module):
     """A small convolutional network: image (B, 3, H, W) -> (B, dim).
@@ -86,6 +88,20 @@ class ResNetEncoder(nn.Module):
         return self.net(image)
 
 
+def masked_mean(vectors: Tensor, text_length: Tensor) -> Tensor:
+    """The mean of each row's first ``text_length`` vectors; what stands behind them is padding.
+
+    vectors (B, L, dim) float, text_length (B,) long, from 1 to L -> (B, dim)
+    """
+    real = positions_within(text_length, vectors.shape[1])  # (B, L)
+    return vectors.masked_fill(~real[..., None], 0).sum(dim=1) / text_length[:, None]
+
+
+def positions_within(length: Tensor, positions: int) -> Tensor:
+    """Which of the first ``positions`` places come before each length: (B,) -> (B, positions)."""
+    return torch.arange(positions, device=length.device) < length[:, None]
+
+
 class BagEncoder(nn.Module):
     """The mean of a text's word vectors, whatever their order: text (B, L) -> (B, dim)."""
 
@@ -98,8 +114,7 @@ class BagEncoder(nn.Module):
 
     def forward(self, text: Tensor, text_length: Tensor) -> Tensor:
         """text (B, L) long, 0 is padding; text_length (B,) long -> (B, dim)"""
-        vectors = self.embed(text)  # (B, L, dim), zeros at padding
-        return vectors.sum(dim=1) / text_length[:, None]
+        return masked_mean(self.embed(text), text_length)
 
 
 class LSTMEncoder(nn.Module):
@@ -124,6 +139,109 @@ class LSTMEncoder(nn.Module):
         )
         _, (state, _) = self.lstm(packed)  # state (1, B, dim)
         return state[-1]
+
+
+class TextCNNEncoder(nn.Module):
+    """The strongest answer of each filter anywhere in a text: text (B, L) -> (B, dim).
+
+    A filter of width w reads w neighbouring word vectors at a time. Of its answers at all places
+    the largest is kept; then they are rectified, dropped at random in training, and mapped to
+    ``dim`` numbers. Only windows of real words count. A text shorter than a filter has one window,
+    filled up with zeros; so padding changes nothing. Kim, Convolutional Neural Networks for
+    Sentence Classification, EMNLP 2014, whose head reads the filters without the map to ``dim``.
+
+    widths: of the filters, in words. channels: filters of each width. dropout: in training only.
+    """
+
+    reads = ("text", "text_length")
+
+    def __init__(
+        self,
+        words: int,
+        dim: int = 64,
+        embedding_dim: int = 64,
+        widths: tuple[int, ...] = (3, 4, 5),
+        channels: int = 32,
+        dropout: float = 0.5,
+    ):
+        super().__init__()
+        self.embed = word_vectors(words, embedding_dim)
+        self.filters = nn.ModuleList(nn.Conv1d(embedding_dim, channels, width) for width in widths)
+        self.drop = nn.Dropout(dropout)
+        self.project = nn.Linear(channels * len(widths), dim)
+        self.widest, self.dim = max(widths), dim
+
+    def forward(self, text: Tensor, text_length: Tensor) -> Tensor:
+        """text (B, L) long, 0 is padding; text_length (B,) long, at least 1 -> (B, dim)"""
+        text = text[:, : int(text_length.max())]  # columns without a word only cost time
+        real = positions_within(text_length, text.shape[1])
+        vectors = self.embed(text).masked_fill(~real[..., None], 0)  # (B, L, embedding_dim)
+        short = max(0, self.widest - text.shape[1])
+        vectors = nn.functional.pad(vectors, (0, 0, 0, short)).transpose(1, 2)
+        best = [strongest(conv(vectors), conv, text_length) for conv in self.filters]
+        return self.project(self.drop(torch.cat(best, dim=1).relu()))
+
+
+def strongest(answers: Tensor, conv: nn.Conv1d, text_length: Tensor) -> Tensor:
+    """The largest answer of each filter over a text's own windows, one at least: (B, channels).
+
+    answers (B, channels, windows): the outputs of ``conv``; text_length (B,) long
+    """
+    windows = (text_length - conv.kernel_size[0] + 1).clamp(min=1)
+    real = positions_within(windows, answers.shape[2])
+    return answers.masked_fill(~real[:, None], -torch.inf).amax(dim=2)
+
+
+class TransformerEncoder(nn.Module):
+    """The mean over a text's words of what layers of attention made of them: text -> (B, dim).
+
+    positions: whether each word is told its place, by sinusoids added to its vector. Without them
+    and without ``causal`` the encoder cannot tell one order of the words from another.
+    causal: whether a word sees only itself and the words before it.
+
+    Word vectors are multiplied by √dim before the sinusoids come in, so that neither drowns the
+    other. Padding is hidden from attention and left out of the mean. Vaswani et al., Attention Is
+    All You Need, NeurIPS 2017.
+    """
+
+    reads = ("text", "text_length")
+
+    def __init__(
+        self,
+        words: int,
+        dim: int = 64,
+        heads: int = 4,
+        layers: int = 1,
+        hidden: int | None = None,
+        positions: bool = True,
+        causal: bool = False,
+    ):
+        super().__init__()
+        self.embed = word_vectors(words, dim)
+        self.layers = nn.ModuleList(
+            EncoderLayer(dim, heads, hidden or 2 * dim) for _ in range(layers)
+        )
+        self.positions, self.causal, self.dim = positions, causal, dim
+
+    def forward(self, text: Tensor, text_length: Tensor) -> Tensor:
+        """text (B, L) long, 0 is padding; text_length (B,) long, at least 1 -> (B, dim)"""
+        text = text[:, : int(text_length.max())]  # columns without a word only cost time
+        mask = padding_mask(text_length, text.shape[1])  # (B, 1, 1, L)
+        if self.causal:
+            mask = mask + causal_mask(text.shape[1], text.device)
+        return masked_mean(self.in_context(text, mask), text_length)
+
+    def in_context(self, text: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Each word's vector after all layers: text (B, L), mask as in ``attention`` -> (B, L, dim)
+
+        The mask is all that hides anything: padding and what comes later are not hidden by it.
+        """
+        x = self.embed(text) * self.dim**0.5
+        if self.positions:
+            x = x + sinusoidal_positions(text.shape[1], self.dim).to(x)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x
 
 
 class CachedEncoder(nn.Module):

@@ -6,21 +6,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils.fusion import (
+    BilinearFusion,
     ConcatFusion,
+    ConcatMLPFusion,
     Fusion,
+    LowRankFusion,
     MaximumFusion,
     ProductFusion,
     SumFusion,
+    TensorFusion,
     WeightedFusion,
     add_log_posteriors,
     average_probabilities,
     inverse_variance_weights,
+    outer_fusion,
     presence,
     weighted_fusion,
+    with_one,
 )
 
 PROJECTED = (WeightedFusion, SumFusion, ProductFusion, MaximumFusion)
-ALL = (*PROJECTED, ConcatFusion)
+ALL = (*PROJECTED, ConcatFusion, ConcatMLPFusion, BilinearFusion, TensorFusion, LowRankFusion)
+DIM_OUT = {ConcatFusion: 12, TensorFusion: 8**3}  # the others: 7
 DIMS = {"image": 4, "text": 3, "audio": 5}
 ROWS = 6
 
@@ -51,7 +58,7 @@ def mask(*columns, rows=ROWS):
 def test_a_fusion_gives_one_vector_of_its_dim_out_for_each_row(kind, features):
     fusion = make(kind)
     assert fusion(features).shape == (ROWS, fusion.dim_out)
-    assert fusion.dim_out == (12 if kind is ConcatFusion else 7)
+    assert fusion.dim_out == DIM_OUT.get(kind, 7)
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -109,7 +116,9 @@ def test_a_row_without_any_modality_gives_finite_numbers_and_gradients(kind, fea
     assert all((value.grad[2] == 0).all() for value in inputs.values())
 
 
-@pytest.mark.parametrize("kind", [WeightedFusion, SumFusion, MaximumFusion, ConcatFusion])
+@pytest.mark.parametrize(
+    "kind", [WeightedFusion, SumFusion, MaximumFusion, ConcatFusion, BilinearFusion]
+)
 def test_a_row_without_any_modality_gives_zeros(kind, features):
     assert (make(kind)(features, mask()) == 0).all()
 
@@ -192,6 +201,55 @@ def test_the_weights_are_learnt(features):
     assert fusion.weights.grad.abs().sum() > 0
 
 
+def test_concat_mlp_is_one_hidden_layer_on_the_features_side_by_side(features):
+    fusion = make(ConcatMLPFusion)
+    together = torch.cat([features[name] for name in DIMS], dim=1)
+    expected = (together @ fusion.hidden.weight.T + fusion.hidden.bias).clamp(min=0)
+    torch.testing.assert_close(fusion(features), expected)
+
+
+def test_bilinear_weighs_every_product_of_two_entries():
+    fusion = BilinearFusion({"image": 4, "text": 3}, dim=2)
+    image, text = torch.randn(5, 4), torch.randn(5, 3)
+    (form,) = fusion.pairs
+    expected = torch.einsum("bi,kij,bj->bk", image, form.weight, text)
+    torch.testing.assert_close(fusion({"image": image, "text": text}), expected)
+
+
+def test_bilinear_has_nothing_to_say_of_one_modality_alone(features):
+    assert (make(BilinearFusion)(features, mask("text")) == 0).all()
+    with pytest.raises(ValueError, match="joins two modalities or more"):
+        BilinearFusion({"image": 4})
+
+
+def test_without_a_modality_the_tensor_holds_the_products_of_the_others(features):
+    fusion = make(TensorFusion)
+    image, _, audio = projected(fusion, features)
+    tensor = fusion(features, mask("image", "audio")).view(ROWS, 8, 8, 8)
+    torch.testing.assert_close(tensor[:, :, 0].flatten(1), outer_fusion([image, audio]))
+    assert (tensor[:, :, 1:] == 0).all()
+
+
+@pytest.mark.parametrize("there", [("image", "text", "audio"), ("image", "audio"), ()])
+def test_low_rank_is_a_linear_layer_on_the_outer_product(there, features):
+    fusion = LowRankFusion(DIMS, dim=7, rank=2)
+    weight = torch.einsum("rik,rjk,rlk->ijlk", *fusion.factors).flatten(end_dim=2)
+    seen = [features[name] * (name in there) for name in DIMS]
+    expected = outer_fusion(seen) @ weight
+    torch.testing.assert_close(fusion(features, mask(*there)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_every_factor_is_a_parameter_and_moves(features):
+    fusion = LowRankFusion(DIMS, dim=7, rank=2)
+    assert sum(p.numel() for p in fusion.parameters()) == 2 * 7 * (5 + 4 + 6)
+    before = [factor.clone() for factor in fusion.factors]
+    optimizer = torch.optim.SGD(fusion.parameters(), lr=0.1)
+    fusion(features).square().mean().backward()
+    optimizer.step()
+    for old, factor in zip(before, fusion.factors, strict=True):
+        assert not torch.equal(old, factor)
+
+
 def test_a_fusion_of_ones_own_says_how_to_join(features):
     class First(Fusion):
         def join(self, projected, present):
@@ -210,6 +268,13 @@ def test_weighted_fusion_is_the_weighted_sum():
     one, other = torch.rand(4, 3), torch.rand(4, 3)
     weights = torch.tensor([0.25, 0.75]).log()
     torch.testing.assert_close(weighted_fusion([one, other], weights), 0.25 * one + 0.75 * other)
+
+
+def test_the_outer_product_holds_a_one_the_features_and_their_products():
+    image, text = torch.tensor([[2.0, 3.0]]), torch.tensor([[5.0, 7.0]])
+    assert outer_fusion([image, text]).tolist() == [[1, 5, 7, 2, 10, 14, 3, 15, 21]]
+    assert outer_fusion([image]).tolist() == [[1, 2, 3]]
+    assert with_one(image).tolist() == [[1, 2, 3]]
 
 
 @settings(deadline=None)
