@@ -7,6 +7,7 @@ class), each modality alone, and the best that any model could reach.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +83,85 @@ def paired_gain(right_a: Tensor, right_b: Tensor) -> tuple[float, float, float]:
     gain = difference.mean().item()
     margin = 1.96 * difference.std().item() / len(difference) ** 0.5
     return gain, gain - margin, gain + margin
+
+
+def interaction_strength(scores: Tensor) -> float:
+    """The share of a score's variance that no sum g(a) + h(b) explains, from 0 to 1.
+
+    scores (n, m): one score f(a, b) for each of n inputs a with each of m inputs b. The mixed
+    difference f(a,b) - f(a',b) - f(a,b') + f(a',b'), averaged over all a' and b', is squared and
+    averaged over all a and b, and divided by the variance of the scores. It is 0 exactly where
+    f(a, b) = g(a) + h(b) on these inputs (a constant too), and does not change when the scores
+    are multiplied by a number or shifted. In a two-way analysis of variance it is the
+    interaction's share of the sum of squares.
+
+    Raises ValueError for another shape.
+    """
+    if scores.ndim != 2:
+        raise ValueError(f"interaction_strength needs scores (n, m), not {tuple(scores.shape)}")
+    scores = scores.double()
+    variance = scores.var(correction=0)
+    if variance <= 1e-12 * scores.square().mean():  # they do not move, but for rounding
+        return 0.0
+    mixed = scores - scores.mean(dim=0) - scores.mean(dim=1, keepdim=True) + scores.mean()
+    return (mixed.square().mean() / variance).item()
+
+
+def scores_of_pairings(model: nn.Module, tensors: dict[str, Tensor], rows: int = 40) -> Tensor:
+    """The logits (rows, rows, C) of each of the first rows' one modality with each one's other.
+
+    model: a classifier of two modalities; tensors: what it reads, as a batch has them. Entry
+    [i, j] is the card made of row i's first modality and row j's second.
+    """
+    both = [PARTS.get(name, (name,)) for name in model.fusion.names]
+    rows = min(rows, len(tensors[both[0][0]]))
+    order = torch.arange(rows)
+    chosen = order.repeat_interleave(rows), order.repeat(rows)
+    batch = {
+        part: tensors[part][index]
+        for parts, index in zip(both, chosen, strict=True)
+        for part in parts
+        if part in tensors  # cached features of a text come without its length
+    }
+    return predict(model, Batches(batch, 256)).view(rows, rows, -1)
+
+
+def best_additive_rule(fits: Tensor, misfits: Tensor) -> tuple[Tensor, Tensor]:
+    """The rule "yes where u_i + v_j > 0" that is right most often on a table of two answers.
+
+    fits, misfits (I, J): how many rows (or which share) of each label stand in each cell, where i
+    is what one modality says and j the other. Returns u (I,) and v (J,), of possibly many that are
+    equally good. It tries all J! orders of the columns: sorted by v, each line of the table says
+    yes on a first stretch of the columns, and which stretch is best each line can choose alone. So
+    J is small, 7 at most.
+
+    Raises ValueError for other shapes, and for more columns.
+    """
+    if fits.ndim != 2 or fits.shape != misfits.shape or fits.shape[1] > 7:
+        raise ValueError(
+            f"best_additive_rule needs two tables of the same shape (I, J), J at most 7; "
+            f"it got {tuple(fits.shape)} and {tuple(misfits.shape)}"
+        )
+    gain = (fits - misfits).double()
+    best = -torch.inf
+    for order in map(list, permutations(range(gain.shape[1]))):
+        # What each line gains by a yes on the first 0, 1, ..., J columns of this order.
+        stretches = nn.functional.pad(gain[:, order].cumsum(dim=1), (1, 0))
+        most, lengths = stretches.max(dim=1)
+        if most.sum() > best + 1e-12:
+            best, u, ordered = most.sum().item(), lengths.double(), order
+    v = torch.empty_like(gain[0])
+    v[ordered] = -torch.arange(0.5, len(ordered), dtype=v.dtype)
+    return u, v
+
+
+def rule_accuracy(u: Tensor, v: Tensor, fits: Tensor, misfits: Tensor) -> float:
+    """The share of a table that "yes where u_i + v_j > 0" gets right: u (I,), v (J,), (I, J) both.
+
+    With shares that sum to 1/2 each, this is the balanced accuracy, the mean over both labels.
+    """
+    yes = u[:, None] + v[None, :] > 0
+    return (torch.where(yes, fits, misfits).sum() / (fits.sum() + misfits.sum())).item()
 
 
 def linear_baselines(

@@ -1,0 +1,508 @@
+"""The exercises of lesson 05, Interactions."""
+
+from itertools import permutations
+
+import torch
+from torch import nn
+
+from course_utils import evaluation, fusion
+from course_utils.data import dial
+from course_utils.exercises.core import Exercise, Mistake
+from course_utils.fusion import outer_fusion as outer
+from course_utils.fusion import with_one, zero_absent
+
+# --- interaction_strength ------------------------------------------------------------------------
+
+
+def mixed_differences(scores):
+    """The mixed difference of every entry, averaged over partners, (n, m)."""
+    return scores - scores.mean(dim=0) - scores.mean(dim=1, keepdim=True) + scores.mean()
+
+
+def strength_by_quadruples(scores):
+    partners = (
+        scores[:, :, None, None]
+        - scores.T[None, :, :, None]
+        - scores[:, None, None, :]
+        + scores[None, None, :, :]
+    )
+    mixed = partners.mean(dim=(2, 3))
+    return (mixed.square().mean() / (scores - scores.mean()).square().mean()).item()
+
+
+def share_of(mixed, scores):
+    return (mixed.square().mean() / scores.var(correction=0)).item()
+
+
+def score_cases(rng):
+    """Scores off zero, few and many; the last are a sum, and have no interaction."""
+    for n, m in [(2, 2), (4, 3), (5, 6)]:
+        yield (3 + torch.randn(n, m, generator=rng).double(),)
+    yield (torch.randn(4, 1, generator=rng).double() + torch.randn(1, 3, generator=rng).double(),)
+
+
+interaction_strength = Exercise(
+    reference=evaluation.interaction_strength,
+    cases=score_cases,
+    also_right=(strength_by_quadruples,),
+    hints=(
+        "Average the mixed difference over all a' and b': what becomes of f(a', b), of f(a, b') "
+        "and of f(a', b')? Three means, one of each column, one of each line, one of all.",
+        "`scores.mean(dim=0)` is the mean over a', for each b. `scores.mean(dim=1, keepdim=True)` "
+        "is the mean over b', for each a. Square what you get, take the mean, and divide by "
+        "`scores.var(correction=0)`.",
+    ),
+    mistakes=(
+        Mistake(
+            lambda scores: share_of(mixed_differences(scores) - scores.mean(), scores),
+            "The last term is missing: what belongs to neither a nor b was taken away twice, so "
+            "add the mean of all scores.",
+        ),
+        Mistake(
+            lambda scores: share_of(mixed_differences(scores) - 2 * scores.mean(), scores),
+            "The last term has the wrong sign. f(a', b') is added, so its mean is too.",
+        ),
+        Mistake(
+            lambda scores: mixed_differences(scores).square().mean().item(),
+            "This is the mean square of the mixed differences. Divide it by the variance of the "
+            "scores, or it changes with their unit.",
+        ),
+        Mistake(
+            lambda scores: (mixed_differences(scores).square().mean() / scores.var()).item(),
+            "`scores.var()` divides by one less than the number of scores. Here the variance is "
+            "the plain mean of squares around the mean: `scores.var(correction=0)`.",
+        ),
+        Mistake(
+            lambda scores: share_of(mixed_differences(scores), scores) ** 0.5,
+            "You took the root. A share of variance is a ratio of squares and stays as it is.",
+        ),
+        Mistake(
+            lambda scores: 1 - share_of(mixed_differences(scores), scores),
+            "This is the share that a sum does explain; the exercise asks for the other part.",
+        ),
+        Mistake(
+            lambda scores: share_of(scores - scores.mean(dim=0), scores),
+            "You took away the mean over a' alone. What a adds by itself is still there; take away "
+            "the mean over b' too, and add the mean of all.",
+        ),
+        Mistake(
+            lambda scores: share_of(scores - scores.mean(dim=1, keepdim=True), scores),
+            "You took away the mean over b' alone. What b adds by itself is still there; take away "
+            "the mean over a' too, and add the mean of all.",
+        ),
+        Mistake(
+            lambda scores: mixed_differences(scores).mean().item(),
+            "Without the square the mixed differences cancel: their mean is always 0.",
+        ),
+    ),
+)
+
+# --- best_additive_rule --------------------------------------------------------------------------
+
+
+def share_right(rule, fits, misfits):
+    """How often a learner's rule is right: any of the best ones will do."""
+    u, v = (torch.as_tensor(part, dtype=torch.double) for part in rule)
+    if (u.shape, v.shape) != (fits.shape[:1], fits.shape[1:]):
+        wanted = tuple(fits.shape[:1]), tuple(fits.shape[1:])
+        raise ValueError(f"u and v need the shapes {wanted[0]} and {wanted[1]}")
+    return {"share right": evaluation.rule_accuracy(u, v, fits, misfits)}
+
+
+def staircase(gain, order, place=0.5):
+    """u, v and gain of the best rule whose v falls along ``order``."""
+    stretches = nn.functional.pad(gain[:, order].cumsum(dim=1), (1, 0))
+    most, lengths = stretches.max(dim=1)
+    v = torch.empty(gain.shape[1], dtype=gain.dtype)
+    v[order] = -(torch.arange(gain.shape[1], dtype=gain.dtype) + place)
+    return lengths.to(gain.dtype), v, most.sum().item()
+
+
+def best_staircase(fits, misfits, place=0.5):
+    gain = fits - misfits
+    orders = map(list, permutations(range(gain.shape[1])))
+    return max((staircase(gain, order, place) for order in orders), key=lambda s: s[2])[:2]
+
+
+def by_first_empty_place(fits, misfits):
+    return best_staircase(fits, misfits, place=0.0)
+
+
+def by_lines(fits, misfits):
+    """Orders of the lines in place of orders of the columns."""
+    v, u = best_staircase(fits.T, misfits.T)
+    return u, v
+
+
+def by_sums(fits, misfits):
+    gain = fits - misfits
+    return gain.sum(dim=1), gain.sum(dim=0)
+
+
+def in_given_order(fits, misfits):
+    return staircase(fits - misfits, list(range(fits.shape[1])))[:2]
+
+
+def in_order_of_sums(fits, misfits):
+    gain = fits - misfits
+    return staircase(gain, gain.sum(dim=0).argsort(descending=True).tolist())[:2]
+
+
+def always_yes(fits, misfits):
+    return torch.ones(fits.shape[0]), torch.ones(fits.shape[1])
+
+
+def always_no(fits, misfits):
+    return -torch.ones(fits.shape[0]), -torch.ones(fits.shape[1])
+
+
+def upside_down(fits, misfits):
+    u, v = best_staircase(fits, misfits)
+    return -u, -v
+
+
+def table_cases(rng):
+    """Diagonals that stand out of noise, columns shuffled, so that no order is right by luck.
+
+    The first line tends to yes and the last to no: totals alone do not say the same everywhere.
+    The last table is one that a rule can get right in full, with one column whose large total is
+    made by a single cell.
+    """
+    for lines, columns in [(4, 4), (5, 5), (3, 4), (5, 4)]:
+        fits, misfits = (torch.rand(lines, columns, generator=rng).double() for _ in range(2))
+        fits += torch.eye(max(lines, columns)).double()[:lines, :columns]
+        fits[0] += 0.5
+        misfits[-1] += 0.9
+        shuffled = torch.randperm(columns, generator=rng)
+        yield fits[:, shuffled], misfits[:, shuffled]
+    gain = 2 * torch.ones(4, 4).double().tril() - 1
+    gain[3, 3] = 10
+    shuffled = torch.tensor([3, 0, 1, 2]).roll(int(torch.randint(1, 4, (), generator=rng)))
+    yield gain.clamp(min=0)[:, shuffled], (-gain).clamp(min=0)[:, shuffled]
+
+
+best_additive_rule = Exercise(
+    reference=evaluation.best_additive_rule,
+    cases=table_cases,
+    observe=share_right,
+    also_right=(best_staircase, by_first_empty_place, by_lines),
+    hints=(
+        "Sort the columns by v, largest first. Whatever u_i is, line i says yes on the first k_i "
+        "of them and no on the rest. So choose an order, and then the best k_i for each line.",
+        "For one order: `stretches = F.pad(gain[:, order].cumsum(dim=1), (1, 0))` holds what each "
+        "line gains by a yes on the first 0, 1, ..., J columns, and `stretches.max(dim=1)` the "
+        "best of them and its k_i. Keep the order with the largest sum. Then u_i = k_i, and v = "
+        "-0.5, -1.5, ... along the order.",
+    ),
+    mistakes=(
+        Mistake(
+            by_sums,
+            "You took each line's and each column's total. They tell what a modality knows alone, "
+            "which may be nothing; search the orders instead.",
+        ),
+        Mistake(
+            in_given_order,
+            "You tried one order of the columns, the one they stand in. Another may be better: "
+            "try all of them.",
+        ),
+        Mistake(
+            in_order_of_sums,
+            "You sorted the columns by their totals. The best order need not follow them: try all.",
+        ),
+        Mistake(
+            always_yes,
+            "This rule says yes to everything. Is v small for the columns that say yes last?",
+        ),
+        Mistake(
+            always_no,
+            "This rule says no to everything.",
+        ),
+        Mistake(
+            lambda fits, misfits: best_staircase(fits, misfits, place=1.0),
+            "Each line stops one column too early: at u_i + v_j = 0 the rule says no. Put v half "
+            "way between two values of u, at -0.5, -1.5, ...",
+        ),
+        Mistake(
+            upside_down,
+            "Yes and no are exchanged: your rule is wrong where the best one is right.",
+        ),
+    ),
+)
+
+# --- outer_fusion --------------------------------------------------------------------------------
+
+
+def without_ones(features):
+    product = features[0]
+    for feature in features[1:]:
+        product = (product[:, :, None] * feature[:, None, :]).flatten(start_dim=1)
+    return product
+
+
+def with_ones_behind(features):
+    return without_ones([torch.cat([f, torch.ones_like(f[:, :1])], dim=1) for f in features])
+
+
+def product_then_one(features):
+    return with_one(without_ones(features))
+
+
+def one_before_the_first(features):
+    return without_ones([with_one(features[0]), *features[1:]])
+
+
+def by_einsum(features):
+    one, two, *others = map(with_one, features)
+    if others:
+        return torch.einsum("bi,bj,bk->bijk", one, two, others[0]).flatten(start_dim=1)
+    return torch.einsum("bi,bj->bij", one, two).reshape(len(one), -1)
+
+
+def features_of(rng, *dims, rows=3):
+    return [torch.randn(rows, dim, generator=rng) for dim in dims]
+
+
+def outer_cases(rng):
+    """Two modalities and three; lengths equal and not, and as many rows as features."""
+    for dims in [(2, 3), (3, 2), (3, 3), (2, 3, 4)]:
+        yield (features_of(rng, *dims),)
+
+
+outer_fusion = Exercise(
+    reference=fusion.outer_fusion,
+    cases=outer_cases,
+    also_right=(by_einsum,),
+    hints=(
+        "Put a column of ones before each modality: `torch.cat([ones, feature], dim=1)`, where "
+        "`ones` has the shape (B, 1).",
+        "`a[:, :, None] * b[:, None, :]` holds all products of the entries of a and b, row by row; "
+        "`.flatten(start_dim=1)` lays them flat. With a third modality, do it again.",
+    ),
+    mistakes=(
+        Mistake(
+            without_ones,
+            "The ones are left out. Without them the products are there, but neither modality by "
+            "itself.",
+        ),
+        Mistake(
+            with_ones_behind,
+            "The ones stand behind the features; put them before, so that [1; F] begins with 1.",
+        ),
+        Mistake(
+            product_then_one,
+            "One 1 was put before the finished product. It belongs before each modality, so that "
+            "1 times a feature is among the products.",
+        ),
+        Mistake(
+            one_before_the_first,
+            "Only the first modality got its 1, so the features of the first are never alone.",
+        ),
+        Mistake(
+            lambda features: outer(features[::-1]),
+            "The flattening runs the wrong way: the index of the last modality runs fastest.",
+        ),
+        Mistake(
+            lambda features: outer(features).flatten(),
+            "You flattened the rows of the batch too. Keep them: `flatten(start_dim=1)`.",
+        ),
+        Mistake(
+            lambda features: torch.cat([with_one(feature) for feature in features], dim=1),
+            "These are the features side by side. Multiply every entry of one with every entry of "
+            "the other.",
+        ),
+    ),
+)
+
+# --- LowRankFusion -------------------------------------------------------------------------------
+
+
+class InAList(fusion.LowRankFusion):
+    def __init__(self, dims, dim=64, rank=4):
+        super().__init__(dims, dim, rank)
+        factors = list(self.factors)
+        del self.factors
+        self.factors = factors
+
+
+class WithoutOnes(fusion.LowRankFusion):
+    def __init__(self, dims, dim=64, rank=4):
+        super().__init__(dims, dim, rank)
+        self.factors = nn.ParameterList(torch.randn(rank, size, dim) for size in dims.values())
+
+
+class RanksAddedFirst(fusion.LowRankFusion):
+    def forward(self, features, present=None):
+        return torch.stack([part.sum(dim=0) for part in self.parts(features, present)]).prod(dim=0)
+
+    def parts(self, features, present):
+        """Each modality's [1; F] through its factors, (rank, B, dim)."""
+        given = map(with_one, zero_absent(features, self.names, present))
+        return [feature @ factor for feature, factor in zip(given, self.factors, strict=True)]
+
+
+class ModalitiesAdded(RanksAddedFirst):
+    def forward(self, features, present=None):
+        return sum(self.parts(features, present)).sum(dim=0)
+
+
+class RanksMultiplied(RanksAddedFirst):
+    def forward(self, features, present=None):
+        return torch.stack(self.parts(features, present)).prod(dim=0).prod(dim=0)
+
+
+class RanksAveraged(RanksAddedFirst):
+    def forward(self, features, present=None):
+        return torch.stack(self.parts(features, present)).prod(dim=0).mean(dim=0)
+
+
+class ForgetsPresent(RanksAddedFirst):
+    def forward(self, features, present=None):
+        return torch.stack(self.parts(features, None)).prod(dim=0).sum(dim=0)
+
+
+class OnesBehind(RanksAddedFirst):
+    def parts(self, features, present):
+        behind = [f.roll(-1, dims=1) for f in map(with_one, zero_absent(features, self.names))]
+        if present is not None:
+            absent = [torch.eye(f.shape[1])[-1] for f in behind]
+            behind = [torch.where(present[:, [m]], f, absent[m]) for m, f in enumerate(behind)]
+        return [feature @ factor for feature, factor in zip(behind, self.factors, strict=True)]
+
+    def forward(self, features, present=None):
+        return torch.stack(self.parts(features, present)).prod(dim=0).sum(dim=0)
+
+
+class RankByRank(RanksAddedFirst):
+    def forward(self, features, present=None):
+        total = 0
+        for rank in range(len(self.factors[0])):
+            product = 1
+            for part in self.parts(features, present):
+                product = product * part[rank]
+            total = total + product
+        return total
+
+
+def low_rank_cases(rng):
+    """Two modalities and three, rank 1 to 3; the last case lacks some."""
+    for dims, dim, rank in [({"image": 4, "text": 3}, 2, 3), ({"a": 2, "b": 3, "c": 2}, 4, 2)]:
+        features = {name: torch.randn(4, size, generator=rng) for name, size in dims.items()}
+        yield (dims, dim, rank), (features,)
+        present = torch.ones(4, len(dims), dtype=torch.bool)
+        present[1, 0] = present[2, 1] = False
+        yield (dims, dim, rank), (features, present)
+
+
+LowRankFusion = Exercise(
+    reference=fusion.LowRankFusion,
+    cases=low_rank_cases,
+    module=True,
+    also_right=(RankByRank,),
+    hints=(
+        "The constructor makes one tensor (rank, dims[i] + 1, dim) for each modality. What kind of "
+        "list makes them parameters of the module?",
+        "`nn.ParameterList(torch.randn(shape) for shape in shapes)`. In forward, "
+        "`extended @ factor` gives (rank, B, dim) for each modality; multiply these over the "
+        "modalities, then `.sum(dim=0)` over the ranks.",
+    ),
+    mistakes=(
+        Mistake(
+            InAList,
+            "The factors stand in a plain Python list. The module does not know them: they are "
+            "not counted, not saved, and no optimiser ever moves them. Use nn.ParameterList.",
+        ),
+        Mistake(
+            WithoutOnes,
+            "The factors have one line too few: each modality is [1; F], one longer than F.",
+        ),
+        Mistake(
+            RanksAddedFirst,
+            "You added the ranks up before multiplying. That is one product of sums, rank 1 in "
+            "disguise; multiply the modalities first, rank by rank, and add the ranks last.",
+        ),
+        Mistake(
+            ModalitiesAdded,
+            "You added the modalities. That is additive again: multiply them.",
+        ),
+        Mistake(
+            RanksMultiplied,
+            "You multiplied over the ranks too; they are added.",
+        ),
+        Mistake(
+            RanksAveraged,
+            "You averaged over the ranks; the formula adds them.",
+        ),
+        Mistake(
+            ForgetsPresent,
+            "An absent modality still takes part. Let `zero_absent` have `present` too.",
+        ),
+        Mistake(
+            OnesBehind,
+            "The 1 stands behind each feature; [1; F] begins with it, as `with_one` makes it.",
+        ),
+    ),
+)
+
+# --- enough_to_add: break this claim -------------------------------------------------------------
+
+ROWS, TRAIN = 5000, 3000
+GAP, SOLVED = 0.05, 0.75
+
+
+def linear_accuracies(rows):
+    """Accuracy of a linear model on concat, and of one on all products, [1; a] times [1; b]."""
+    from sklearn.linear_model import LogisticRegression
+
+    senses = [torch.from_numpy(rows[sense]) for sense in dial.SENSES]
+    label = rows["label"]
+    for features in (torch.cat(senses, dim=1), outer(senses)):
+        model = LogisticRegression(max_iter=1000).fit(features[:TRAIN], label[:TRAIN])
+        yield float(model.score(features[TRAIN:], label[TRAIN:]))
+
+
+def adding_is_enough(dials, seed):
+    """Whether concat + linear comes within GAP of a head that interacts, on fresh rows."""
+    others = [name for name in ("redundant", "unique_first", "unique_second") if dials.get(name)]
+    if others:
+        return f"{others[0]} is not 0: then the label is more than a product. Leave it at 0."
+    if dials.get("offset", 0) > 5:
+        return "Keep offset at 5 or less."
+    rows = dial.make(ROWS, seed, **dials)
+    if len(set(rows["label"].tolist())) < 2:
+        return "With these dials every row has the same label."
+    added, interacting = linear_accuracies(rows)
+    if interacting < SOLVED:
+        return (
+            f"The head that interacts gets {interacting:.2f} here, so there is little left to "
+            f"tell. It has to reach {SOLVED}: keep the noise small beside the product."
+        )
+    if interacting - added < GAP:
+        return True
+    return (
+        f"The claim still holds: {added:.2f} for concat + linear, {interacting:.2f} for the head "
+        "that interacts."
+    )
+
+
+enough_to_add = Exercise(
+    verify=adding_is_enough,
+    right_dials={"offset": 3.0},
+    wrong_dials=(
+        {},
+        {"product": 3.0},
+        {"offset": 0.3},
+        {"noise": 3.0},
+        {"product": 0.1, "noise": 1.0},
+        {"unique_first": 2.0},
+        {"redundant": 1.0, "product": 0.1},
+        {"offset": 40.0},
+        {"product": 0.0, "noise": 0.0},
+        {"strength": 1.0},
+    ),
+    hints=(
+        "Turning `product` or `noise` changes how loud the product is, not what it is. When does "
+        "the product of two numbers grow with each of them, whatever the other is?",
+        "Where both factors are nearly always positive, a larger factor always means a larger "
+        "product, as in a sum. `offset` is the mean of both factors.",
+    ),
+)

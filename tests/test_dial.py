@@ -1,0 +1,217 @@
+"""The dial's promises: what each dial does, the ceiling, and the exact twin."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from course_utils.data import dial
+
+
+def correlation(one, other):
+    return np.corrcoef(one, other)[0, 1]
+
+
+# --- the world ------------------------------------------------------------------------------------
+
+
+def test_rows_have_two_senses_a_label_and_a_split():
+    rows = dial.make(50, seed=1)
+    assert rows["first"].shape == rows["second"].shape == (50, 8)
+    assert rows["first"].dtype == np.float32
+    assert set(rows["label"]) <= {0, 1}
+    assert set(rows["split"]) <= {"train", "validation", "test"}
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_does_not():
+    one, again, other = dial.make(20, 3), dial.make(20, 3), dial.make(20, 4)
+    np.testing.assert_array_equal(one["first"], again["first"])
+    assert not np.array_equal(one["first"], other["first"])
+
+
+def test_the_dials_change_labels_and_leave_the_features():
+    plain, turned = dial.make(200, 0), dial.make(200, 0, unique_first=2.0, offset=1.0)
+    np.testing.assert_array_equal(plain["first"], turned["first"])
+    assert (plain["label"] != turned["label"]).any()
+
+
+def test_the_rotation_is_the_same_for_every_seed_and_turns_without_stretching():
+    for place in (0, 1):
+        turn = dial.rotation(place)
+        np.testing.assert_allclose(turn @ turn.T, np.eye(8), atol=1e-12)
+        np.testing.assert_array_equal(turn, dial.rotation(place))
+    assert not np.allclose(dial.rotation(0), dial.rotation(1))
+
+
+@pytest.mark.parametrize("offset", [0, 1, 3])
+@pytest.mark.parametrize("name", ["redundant", "unique_first", "unique_second", "product"])
+def test_each_term_has_mean_0_and_deviation_1(name, offset):
+    dials = {"product": 0.0} | {name: 1.0}
+    score = dial.make(40_000, 0, offset=offset, **dials)["score"]
+    assert score.mean() == pytest.approx(0, abs=0.03)
+    assert score.std() == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("name", "known_by"),
+    [
+        ("redundant", ("first", "second")),
+        ("unique_first", ("first",)),
+        ("unique_second", ("second",)),
+        ("product", ()),
+    ],
+)
+def test_a_latent_is_linear_in_the_senses_that_hold_it(name, known_by):
+    rows = dial.make(4000, 0, **({"product": 0.0} | {name: 1.0}))
+    for sense in dial.SENSES:
+        fitted = rows[sense] @ np.linalg.lstsq(rows[sense], rows["score"], rcond=None)[0]
+        if sense in known_by:
+            np.testing.assert_allclose(fitted, rows["score"], atol=1e-4)
+        else:
+            assert abs(correlation(fitted, rows["score"])) < 0.1
+
+
+def test_with_a_large_offset_the_product_is_nearly_a_sum():
+    def left_over(offset):
+        rows = dial.make(4000, 0, offset=offset)
+        both = np.hstack([rows["first"], rows["second"], np.ones((4000, 1))])
+        fitted = both @ np.linalg.lstsq(both, rows["score"], rcond=None)[0]
+        return (rows["score"] - fitted).var() / rows["score"].var()
+
+    assert left_over(0) > 0.95
+    assert left_over(3) < 0.1
+
+
+@pytest.mark.parametrize(
+    "dials", [{"strength": 1}, {"product": -1}, {"noise": float("nan")}, {"offset": "much"}]
+)
+def test_unfit_dials_are_answered_in_a_sentence(dials):
+    with pytest.raises(ValueError, match=f"{next(iter(dials))}"):
+        dial.make(10, **dials)
+    with pytest.raises(ValueError, match="number of rows"):
+        dial.make(0)
+
+
+# --- the ceiling ----------------------------------------------------------------------------------
+
+
+def test_of_a_product_one_sense_alone_knows_nothing():
+    best = dial.ceiling()
+    assert best["first"] == pytest.approx(0.5, abs=0.005)
+    assert best["second"] == pytest.approx(0.5, abs=0.005)
+    assert best["both"] > 0.8
+
+
+def test_what_one_sense_holds_alone_the_other_does_not_know():
+    best = dial.ceiling(product=0, unique_first=1)
+    assert best["first"] == pytest.approx(best["both"])
+    assert best["second"] == pytest.approx(0.5, abs=0.005)
+
+
+def test_a_normal_score_has_the_ceiling_of_the_textbook():
+    # For score and noise both normal, P(their signs agree) = 1 - atan(noise) / pi.
+    best = dial.ceiling(product=0, redundant=1, noise=0.5)
+    assert best["both"] == pytest.approx(1 - np.arctan(0.5) / np.pi, abs=0.003)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.5])
+def test_the_ceiling_of_one_sense_is_what_its_best_reader_reaches(offset):
+    dials = {"product": 0.8, "unique_first": 0.4, "unique_second": 0.3, "offset": offset}
+    latents = dial.draw_latents(np.random.default_rng(5), 60_000)
+    score = dial.score_of(dial.Dials(**dials), latents)
+    noise = 0.3 * np.random.default_rng(6).standard_normal(60_000)
+    label = score + noise > 0
+    for sense in dial.SENSES:
+        mean, _ = dial.seen_by_one(dial.Dials(**dials), latents, sense)
+        reached = ((mean > 0) == label).mean()
+        assert dial.ceiling(**dials)[sense] == pytest.approx(reached, abs=0.006)
+
+
+def test_without_noise_both_senses_tell_all():
+    assert dial.ceiling(noise=0)["both"] == 1
+
+
+# --- the binary twin ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(dial.TWINS))
+def test_the_twins_partial_information_is_the_textbooks(name):
+    np.testing.assert_allclose(
+        dial.partial_information(dial.TWINS[name]), dial.EXACT[name], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["xor", "and", "or", "copy", "equal"])
+def test_there_the_two_measures_agree(name):
+    np.testing.assert_allclose(dial.williams_beer(dial.TWINS[name]), dial.EXACT[name], atol=1e-9)
+
+
+def test_two_bits_copied_are_where_the_measures_differ():
+    assert dial.williams_beer(dial.TWINS["pair"]) == pytest.approx((1, 0, 0, 1))
+    assert dial.partial_information(dial.TWINS["pair"]) == pytest.approx((0, 1, 1, 0), abs=1e-6)
+
+
+def two_sensors(flip):
+    joint = np.zeros((2, 2, 2))
+    for first, second, label in itertools.product((0, 1), repeat=3):
+        right = np.where(np.array([first, second]) == label, 1 - flip, flip)
+        joint[first, second, label] = 0.5 * right.prod()
+    return joint
+
+
+def test_two_independent_sensors_of_one_bit_have_synergy_too():
+    information = dial.partial_information(two_sensors(0.2))
+    assert information.redundant == pytest.approx(0.278, abs=1e-3)
+    assert information.synergy == pytest.approx(0.183, abs=1e-3)
+    assert information.unique_first == pytest.approx(0, abs=1e-6)
+
+
+joints = st.lists(st.floats(0, 1), min_size=8, max_size=8).filter(lambda p: sum(p) > 0.1)
+
+
+@settings(deadline=None, max_examples=25)
+@given(joints)
+def test_the_parts_are_never_negative_and_sum_to_all_there_is(numbers):
+    joint = np.array(numbers).reshape(2, 2, 2) / sum(numbers)
+    first, second = joint.sum(axis=1), joint.sum(axis=0)
+    for measure in (dial.partial_information, dial.williams_beer):
+        parts = measure(joint)
+        assert min(parts) >= 0
+        assert sum(parts) == pytest.approx(dial.information(joint.reshape(4, -1)), abs=1e-5)
+        known = parts.redundant + parts.unique_first
+        assert known == pytest.approx(dial.information(first), abs=1e-5)
+        known = parts.redundant + parts.unique_second
+        assert known == pytest.approx(dial.information(second), abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_other_joint_with_the_same_margins_tells_less(seed):
+    joint = np.random.default_rng(seed).dirichlet(np.full(8, 0.5)).reshape(2, 2, 2)
+    least = dial.least_telling(joint)
+    np.testing.assert_allclose(least.sum(axis=1), joint.sum(axis=1), atol=1e-9)
+    np.testing.assert_allclose(least.sum(axis=0), joint.sum(axis=0), atol=1e-9)
+    found = dial.information(least.reshape(4, -1))
+    swap = np.array([[1, -1], [-1, 1]])  # keeps both margins
+    for step in itertools.product(np.linspace(-0.5, 0.5, 41), repeat=2):
+        other = joint + swap[:, :, None] * np.array(step)
+        if other.min() >= 0:
+            assert dial.information(other.reshape(4, -1)) >= found - 1e-9
+
+
+def test_rows_of_a_twin_follow_its_rule():
+    rows = dial.draw_twin("and", 500)
+    np.testing.assert_array_equal(rows["label"], rows["first"] & rows["second"])
+    np.testing.assert_array_equal(
+        dial.draw_twin("equal", 50)["first"], dial.draw_twin("equal", 50)["label"]
+    )
+    with pytest.raises(ValueError, match="no twin 'nand'"):
+        dial.draw_twin("nand", 5)
+
+
+def test_tables_that_are_no_probabilities_are_answered_in_a_sentence():
+    with pytest.raises(ValueError, match="not \\(2, 3, 2\\)"):
+        dial.partial_information(np.full((2, 3, 2), 1 / 12))
+    with pytest.raises(ValueError, match="these sum to 2"):
+        dial.williams_beer(np.full((2, 2, 2), 0.25))
