@@ -29,6 +29,7 @@ from course_utils.exercises.core import (
     judge,
 )
 from course_utils.exercises.limits import TooLong, call_within
+from course_utils.exercises.telling import marked_up
 
 # --- toy exercises ---------------------------------------------------------------------------
 
@@ -970,3 +971,8 @@ def test_a_real_kernel_shows_html_stops_loops_and_runs_to_the_end(toys):
         assert "Traceback" not in page
         assert "course_utils" not in page
     assert "line 3 of your code: <code>return total @ points</code>" in pages[3]
+
+
+def test_backticks_become_code_and_asterisks_italics_and_sums_stay():
+    shown = marked_up("an *inner* word, `a * b`, 2 * 3 * 4, 2*3*4 and a < b")
+    assert shown == "an <i>inner</i> word, <code>a * b</code>, 2 * 3 * 4, 2*3*4 and a &lt; b"

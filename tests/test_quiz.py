@@ -140,7 +140,7 @@ def text_of(markup):
 def test_html_is_closed_and_holds_no_script_link_or_handler(written):
     reader = read(as_html(load(written([entry()] * 4))))
     assert reader.open == []
-    allowed = {"div", "p", "b", "code", "details", "summary"}
+    allowed = {"div", "p", "b", "i", "code", "details", "summary"}
     assert {tag for tag, _ in reader.tags} <= allowed
     assert {name for _, attributes in reader.tags for name in attributes} == {"style"}
 

@@ -1,6 +1,7 @@
 """What a learner reads: a headed box in a notebook, the same words as plain text elsewhere."""
 
 import html
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -35,5 +36,8 @@ def plain(sentence: str, details: Sequence[tuple[str, str]] = (), code: str = ""
 
 
 def marked_up(text: str) -> str:
-    """Text as HTML, with what stands between backticks as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+    """Text as HTML: what stands between backticks as code, *between asterisks* in italics."""
+    parts = re.split(r"`([^`]+)`", html.escape(text, quote=False))
+    words = [re.sub(r"(?<!\w)\*(\w[^*]*)\*(?!\w)", r"<i>\1</i>", part) for part in parts[::2]]
+    codes = [f"<code>{part}</code>" for part in parts[1::2]]
+    return "".join(itertools.chain(*itertools.zip_longest(words, codes, fillvalue="")))
