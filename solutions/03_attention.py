@@ -1,0 +1,873 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+#   lesson:
+#     title: Attention
+#     minutes: {read: 45, exercises: 27}
+#     needs: [02_words_to_vectors]
+#     teaches: [query, key and value, mask, heads, positions, encoder layer, causal mask]
+# ---
+
+# %% [markdown]
+# # Attention
+#
+# *You will be able to:* write attention and its masks from the formula; build an encoder layer that
+# equals PyTorch's, number by number; and say what lets a transformer see the order of words, and
+# what its weights do not tell.
+#
+# **The question.** *Which words matter to this word?* A bag of words (lesson 02) gives every word
+# of a headline the same share. "Profit follows goal against late plan" would do better with unequal
+# ones: *profit* and *goal* tell the section, *late* does not.
+
+# %%
+import torch
+
+from course_utils import check, claim, hint, quiz, seed_everything, show, solution  # noqa: F401
+from course_utils.data import news_cards
+from course_utils.data.batches import to_tensors
+from course_utils.data.text import Vocabulary
+
+seed_everything(0)
+
+
+# %% [markdown]
+# We begin with what this lesson ends in: a small network with *attention*, trained on the headlines
+# of news cards. It reads words, vectors of words, and nothing about sections but the labels.
+
+
+# %%
+def read_cards(seed):
+    """A vocabulary, and the headlines of each split as tensors, for the task `section`."""
+    # The same cards as in lesson 02, of which `section` takes the fitting ones.
+    cards = news_cards.make(6000, seed)
+    rows = {s: news_cards.rows_for(cards, "section", s) for s in ("train", "validation", "test")}
+    # A word seen once cannot be learnt from; it is read as unknown.
+    vocabulary = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
+    return vocabulary, {
+        split: to_tensors(part, vocabulary, modalities=("text",)) for split, part in rows.items()
+    }
+
+
+# %% [markdown]
+# The network, its training (taken on trust until lesson 06), and what it makes of one headline:
+
+# %%
+from course_utils.encoders import TransformerEncoder
+from course_utils.evaluation import models_alone
+from course_utils.widgets.lesson03 import describe_attention, draw_attention, read_headline
+
+vocabulary, cards = read_cards(seed=0)
+encoder = TransformerEncoder(len(vocabulary), dim=64, heads=4)
+# Trained alone, with a linear layer on top that scores the five sections.
+reader = models_alone({"text": encoder}, cards, 5, epochs=6, learning_rate=3e-3)["text"].model
+
+headline = "profit follows goal against late plan"
+reading = read_headline(reader, vocabulary, headline)
+show(draw_attention(reading), alt=describe_attention(reading))
+
+# %% [markdown]
+# Read a row: the word on its left looks at the words below, and shares itself out over them. The
+# shares, its *attention weights*, sum to 1. (Four sets of weights, averaged; we come to that.)
+# Nobody told the model which words name a section. The rows are nearly equal: for this task every
+# word may ask the same, *where are the section words?* Below we meet words that ask for different
+# things, and what such a table does *not* tell.
+
+# %%
+weights = reading.seen()  # (6, 6), a row for each word that looks
+claim("each word gives profit and goal together over 0.6 of its attention",
+      (weights[:, 0] + weights[:, 2]).min() > 0.6, trained=True)  # fmt: skip
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the instructor: the 20-minute path.* The picture above (2 min: which row is which?), the
+# formula and its four lines (5), hiding words in the interactive figure (3), why the root, with its
+# *predict* (3), the twins and the order task with its *predict* (5), four models that agree and
+# look elsewhere, with its *predict* (2). Leave the layer by hand, the waves and the news table for
+# home.
+#
+# *Live:* in the interactive figure hide "profit", then "goal", then all words. Ask before each
+# click what the row of "late" will be.
+
+# %% [markdown]
+# ## A weighted mean that the words choose
+#
+# Each word sends out three vectors, made from its own by three linear layers:
+#
+# - a *query*: what it looks for, $d$ numbers;
+# - a *key*: what it can be found by, $d$ numbers;
+# - a *value*: what it hands over to those who look at it.
+#
+# A query and a key that point the same way have a large dot product, their *score*. A *softmax*,
+# $w_i = e^{s_i} / \sum_j e^{s_j}$, turns the scores $s$ of one query into weights $w$ that are
+# positive and sum to 1; the result is the mean of the values with these weights. All queries at
+# once, with $Q$ $(L, d)$, $K$ $(S, d)$ and $V$ $(S, d_v)$ for $L$ words that look and $S$ that are
+# looked at (here the same words, so $L = S$):
+#
+# $$ \mathrm{attention}(Q, K, V) = \mathrm{softmax}\!\left( \frac{Q K^\top}{\sqrt{d}} + M \right)
+# V . $$
+#
+# The *mask* $M$ holds 0 where a query may look and $-\infty$ where it may not: $e^{-\infty} = 0$,
+# so what is hidden gets no weight and the rest still sum to 1. The root has a section of its own.
+#
+# On paper, with two words and $d = 2$: *bank* looks for water, its query is $(2, 0)$; *river* looks
+# for nothing, $(0, 0)$. The keys are $(1, 0)$ for *river* and $(0, 1)$ for *bank*. So the scores of
+# *bank* are $2 / \sqrt 2 = 1.41$ and 0, and its weights $e^{1.41} / (e^{1.41} + 1) = 0.80$ and
+# 0.20. *River* has two scores of 0 and shares itself out evenly. Two words, two different rows.
+#
+# ### Exercise 1: `attention` · 10 min · medium
+#
+# The dots in a shape stand for any axes before, such as the batch; `@` and `softmax` leave them
+# alone.
+
+
+# %% tags=["exercise"]
+def attention(query, key, value, mask=0):
+    """softmax(Q K^T / sqrt(d) + M) V
+
+    query (..., L, d), key (..., S, d), value (..., S, d_v), mask fits (..., L, S)
+    -> output (..., L, d_v), weights (..., L, S)
+    """
+    ### BEGIN SOLUTION
+    scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask  # (..., L, S)
+    weights = scores.softmax(dim=-1)
+    return weights @ value, weights
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+attention = check(attention)
+
+# %% [markdown]
+# The example on paper, run (the values are the keys here):
+
+# %% tags=["nbval-check-output"]
+river_and_bank = torch.eye(2)  # two keys, (1, 0) and (0, 1)
+look_for = torch.tensor([[0.0, 0.0], [2.0, 0.0]])  # river's query, bank's query
+result, weights = attention(look_for, river_and_bank, river_and_bank)
+print([[round(w, 2) for w in row] for row in weights.tolist()])
+
+# %% [markdown]
+# Two masks matter. The *padding mask* hides what stands behind a row's last word. The *causal mask*
+# hides the future: word 3 sees words 1 to 3. Masks add up.
+
+# %%
+from course_utils.attention import causal_mask, padding_mask
+from course_utils.widgets.lesson03 import draw_masks
+
+lengths = torch.tensor([5, 3])  # two rows, the second with two places of padding
+# Without the axis for heads, which comes later: (B, 1, 1, L) becomes (B, 1, L).
+padded, causal = padding_mask(lengths, 5)[:, 0], causal_mask(5)  # (2, 1, 5), (5, 5)
+second = {"padding (second row)": padded[1], "causal": causal, "their sum": padded[1] + causal}
+show(
+    draw_masks(second),
+    alt="Of five keys, the padding mask hides the last two from every query, "
+    "the causal mask hides from each query the keys after its own, and their sum hides both.",
+)
+
+# %% [markdown]
+# PyTorch has the whole formula as one function. Is ours the same, with every mask?
+
+# %%
+import torch.nn.functional as F
+
+query, key, value = torch.randn(3, 2, 5, 8)  # each (B, L, d)
+for each in (None, padded, causal, padded + causal):
+    # The mask is added here, so "no mask" is 0; PyTorch's function calls it None.
+    ours, _ = attention(query, key, value, 0 if each is None else each)
+    theirs = F.scaled_dot_product_attention(query, key, value, attn_mask=each)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+claim("attention by hand is PyTorch's, to 1e-5", (ours - theirs).abs().max() < 1e-5)
+
+# %% [markdown]
+# **Predict, then run.** A row of the mask that is all $-\infty$: a query that may look at nothing.
+# An empty text in a batch does this. What comes out for that query, by hand? And from PyTorch?
+
+# %%
+nothing = torch.zeros(5, 5)
+nothing[2] = -torch.inf  # word 3 may look at no word
+ours, _ = attention(query, key, value, nothing)
+theirs = F.scaled_dot_product_attention(query, key, value, attn_mask=nothing)
+print("by hand:  ", ours[0, 2, :3])
+print("PyTorch's:", theirs[0, 2, :3])
+
+# %% [markdown]
+# That query alone is hit:
+
+# %%
+others = [0, 1, 3, 4]
+claim("by hand it is NaN", ours[:, 2].isnan().all())
+claim("PyTorch's function gives zeros", (theirs[:, 2] == 0).all())
+claim("the other queries agree", (ours - theirs)[:, others].abs().max() < 1e-5)
+
+# %% [markdown]
+# Every $e^{-\infty}$ is 0, so the softmax divides 0 by 0. PyTorch's function catches the case, but
+# its *layer*, which we meet below, does so only while it trains:
+
+# %%
+layer = torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+empty = torch.tensor([[False] * 5, [True] * 5])  # True hides; the second text has no word
+words = torch.randn(2, 5, 8)
+trains = layer(words, src_key_padding_mask=empty)
+layer.eval()
+with torch.no_grad():
+    # Evaluation mode and no gradients: then it takes a faster way through its code.
+    in_use = layer(words, src_key_padding_mask=empty)
+print("NaN while it trains:", trains[1].isnan().any().item())
+print("NaN in use:         ", in_use[1].isnan().any().item())
+
+# %% [markdown]
+# (This may change from version to version.) So let no row be empty: our `Vocabulary.encode` gives a
+# text without words one unknown word.
+#
+# Now hide *goal* from the model above. The scores stay as they are, since there is only one layer;
+# a second would read vectors that have changed. In each head, the weights that are left in a row
+# grow by one factor, $1 / (1 - w_{goal})$. Here is the third of the four heads:
+
+# %%
+from course_utils.widgets.lesson03 import describe_readings, draw_readings
+
+without_goal = read_headline(reader, vocabulary, headline, hidden=[2])
+two = {"all words": reading, "goal hidden": without_goal}
+show(draw_readings(two, head=3), alt=describe_readings(two, head=3))
+
+row = reading.seen(3)[1]  # how follows looks
+print(f"follows to profit: {row[0]:.2f} / (1 - {row[2]:.2f}) = {row[0] / (1 - row[2]):.2f}")
+business = [each.probabilities[1] for each in two.values()]
+print("probability of business: {:.2f}, then {:.2f}".format(*business))
+
+# %% [markdown]
+# The row of *goal* is grey: its own vector leaves the final mean too, so the model's answer changes
+# for two reasons. The factor, checked in each head and row:
+
+# %%
+left, goal = [0, 1, 3, 4, 5], [2]
+before, after = reading.weights[:, left], without_goal.weights[:, left]  # (heads, 5, 6)
+# Multiplied out, because a head that gave *goal* everything would divide 0 by 0.
+claim("each weight that is left grew by the factor 1 / (1 - w_hidden)",
+      abs(after[..., left] * (1 - before[..., goal]) - before[..., left]).max() < 1e-4)  # fmt: skip
+
+# %% [markdown]
+# **Now yours.** Hide words, look at single heads, hide everything. Then write another headline,
+# with section words from this list. A word that the model does not know gets a question mark.
+
+# %% tags=["volatile"]
+from course_utils.widgets.lesson03 import attention_explorer
+
+for section, names in zip(news_cards.SECTIONS, news_cards.SECTION_WORDS, strict=True):
+    print(f"{section}:", *(word for word in names if word in vocabulary.ids))
+attention_explorer(reader, vocabulary, "profit follows goal against late plan")
+
+# %% [markdown]
+# ## Why the root
+#
+# Let the entries of a query $q$ and a key $k$ be independent, with mean 0 and variance 1. Each
+# product $q_i k_i$ then has mean 0 and variance $E[q_i^2]\, E[k_i^2] = 1$, and the variances of $d$
+# independent terms add up:
+#
+# $$ \mathrm{Var}(q \cdot k) = \sum_{i=1}^{d} \mathrm{Var}(q_i k_i) = d . $$
+#
+# So scores grow like $\sqrt d$, and dividing by it keeps their size at 1. What would go wrong
+# without? The slope of a weight by its own score is $\partial w_i / \partial s_i = w_i (1 - w_i)$.
+# Summed over the words that is $1 - \sum_i w_i^2$, because the weights sum to 1; nothing is left of
+# it when one weight is 1.
+#
+# **Predict, then run.** Ten random keys, $d = 256$, no root. How large is the largest of the ten
+# weights, on average? And the slope, next to that at $d = 4$?
+
+# %%
+import pandas as pd
+
+by_size = {}
+for d in (4, 16, 64, 256, 1024):
+    # Two thousand queries, each with ten keys of its own.
+    q, k = torch.randn(2000, 1, d), torch.randn(2000, 10, d)
+    products = (q @ k.transpose(1, 2))[:, 0]  # (2000, 10)
+    by_size[d] = {"variance": products.var().item()}
+    # The entries are standard normal, as in the derivation.
+    for name, divisor in {"no root": 1, "root": d**0.5}.items():
+        w = (products / divisor).softmax(dim=1)
+        by_size[d][f"largest, {name}"] = w.max(dim=1).values.mean().item()
+        by_size[d][f"slope, {name}"] = (1 - w.square().sum(dim=1)).mean().item()
+measured = pd.DataFrame(by_size).T.rename_axis("d")
+print(measured.round(2).to_string())
+
+# %% [markdown]
+# What we lean on:
+
+# %%
+relative = measured["variance"] / measured.index
+claim("the variance of a dot product is d, to 5 %", (relative - 1).abs().max() < 0.05)
+claim("without the root the slope at d = 256 is under a quarter of that at d = 4",
+      measured.loc[256, "slope, no root"] < measured.loc[4, "slope, no root"] / 4)  # fmt: skip
+claim(
+    "with the root it stays", measured["slope, root"].max() < measured["slope, root"].min() + 0.05
+)
+
+# %% [markdown]
+# With entries of variance 1 and no root, one word gets nearly everything before anything is learnt,
+# and little is left of the gradient that could change this: such a layer *can* be slow to learn.
+# It need not be. Our word vectors start smaller, and training can shrink queries and keys; the
+# table of the order task, below, has a row without the root.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At the predict on the empty row* most say "zeros" or "the plain mean". The plain mean is what
+# -1e9 in place of -inf gives: ask for it. *At the predict on the root* few go above 0.5 for the
+# largest weight. *Dial:* multiply `q` by 3 and see the rooted columns fade too: the root assumes
+# variance 1. (PyTorch's linear layers make variance 1/3 of it, so a fresh layer's products have
+# variance d / 9.)
+
+# %% [markdown]
+# ## Heads, and a layer from its parts
+#
+# One softmax can look for one thing at a time. So a word's vector, of $\mathrm{dim}$ numbers, is
+# cut into $H$ equal parts, the *heads*, of $d = \mathrm{dim} / H$ numbers each. Each head attends
+# by itself, and a linear layer mixes what they bring home. Around attention an *encoder layer* has
+# three more parts:
+
+# %%
+from course_utils.widgets.lesson03 import draw_layer
+
+show(
+    draw_layer(),
+    alt="From left to right: attention, plus what went into it, LayerNorm; a "
+    "feed-forward network, plus what went into it, LayerNorm.",
+)
+
+# %% [markdown]
+# - a *residual* connection adds a part's input to its output: the part only has to learn a
+#   correction, and the gradient reaches earlier layers through the sum even if the part passes
+#   little;
+# - *LayerNorm* shifts and scales the numbers of each word to mean 0 and variance 1, then by learnt
+#   amounts, so that they do not grow from layer to layer;
+# - a *feed-forward* network, two linear layers with a ReLU between, works on each word by itself.
+#
+# We rebuild PyTorch's layer with PyTorch's weights. First its attention, two heads of four numbers:
+
+# %%
+# Without dropout, which switches numbers off at random, two calls give the same.
+their = torch.nn.TransformerEncoderLayer(8, nhead=2, dim_feedforward=16, dropout=0.0,
+                                         batch_first=True)  # fmt: skip
+x = torch.randn(2, 5, 8)  # (B, L, dim)
+mask = padding_mask(lengths, 5)  # (B, 1, 1, L), the same for every head and query
+
+
+def into_heads(vectors):
+    """(B, L, dim) -> (B, heads, L, dim / heads)"""
+    return vectors.unflatten(-1, (2, 4)).transpose(1, 2)
+
+
+# %% [markdown]
+# One product makes queries, keys and values of all heads. The heads attend, and their results are
+# laid side by side and mixed:
+
+# %%
+weight, bias = their.self_attn.in_proj_weight, their.self_attn.in_proj_bias  # (24, 8), (24,)
+projected = (x @ weight.T + bias).chunk(3, dim=-1)  # queries, keys and values, each (2, 5, 8)
+heads, _ = attention(*(into_heads(part) for part in projected), mask)
+side_by_side = heads.transpose(1, 2).flatten(start_dim=2)  # (2, 5, 8)
+attended = their.self_attn.out_proj(side_by_side)
+
+# %% [markdown]
+# Then the rest, one line for each sum. At padding the two may differ; nobody reads what stands
+# there, if the pooling is masked as well.
+
+# %%
+middle = their.norm1(x + attended)
+by_hand = their.norm2(middle + their.linear2(their.linear1(middle).relu()))
+
+padding = torch.arange(5) >= lengths[:, None]  # (B, L), True where there is no word
+expected = their(x, src_key_padding_mask=padding)
+gap = (by_hand - expected)[~padding].abs().max()
+claim("the layer by hand is PyTorch's at every word, to 1e-5", gap < 1e-5)
+
+# %% [markdown]
+# These lines as a module are the package's `EncoderLayer`. With PyTorch's weights copied into it,
+# is nothing left over, and do both masks at once give the same?
+
+# %%
+from course_utils.attention import EncoderLayer
+
+our = EncoderLayer(dim=8, heads=2, hidden=16)
+with torch.no_grad():
+    our.attend.project.weight.copy_(their.self_attn.in_proj_weight)
+    our.attend.project.bias.copy_(their.self_attn.in_proj_bias)
+# The other parts are PyTorch's own classes, so they take over all their weights at once.
+our_parts = our.attend.out, our.norm_1, our.norm_2, our.feed[0], our.feed[2]
+their_parts = their.self_attn.out_proj, their.norm1, their.norm2, their.linear1, their.linear2
+for mine, other in zip(our_parts, their_parts, strict=True):
+    mine.load_state_dict(other.state_dict())
+
+count = sum(p.numel() for p in our.parameters())
+claim("no weight is left over", count == sum(p.numel() for p in their.parameters()))
+# PyTorch names two masks, and wants both of one type.
+hidden = torch.zeros(2, 5).masked_fill(padding, -torch.inf)
+expected = their(x, src_mask=causal, src_key_padding_mask=hidden)
+gap = (our(x, mask + causal) - expected)[~padding].abs().max()
+claim("with copied weights and both masks too, to 1e-5", gap < 1e-5)
+
+# %% [markdown]
+# ## Does attention see the order?
+#
+# A bag of words cannot tell "lions beat tigers" from "tigers beat lions". Attention looks at pairs
+# of words. Is that enough? Reorder the words and apply a layer, or apply the layer and reorder what
+# comes out: if both give the same for every order, the layer treats a word alike wherever it
+# stands. It is then called *equivariant*.
+#
+# ### Exercise 2: `permutation_gap` · 7 min · medium
+#
+# Measure how far a layer is from that. `order` is a permutation such as `[2, 0, 1]`, and `x[order]`
+# the words in that order.
+
+
+# %% tags=["exercise"]
+def permutation_gap(layer, x, order):
+    """The largest absolute difference between reordering before a layer and after it, a number.
+
+    layer: a function (L, dim) -> (L, any); x (L, dim); order (L,) long
+    """
+    ### BEGIN SOLUTION
+    return (layer(x[order]) - layer(x)[order]).abs().max().item()
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+permutation_gap = check(permutation_gap)
+
+# %% [markdown]
+# **Predict, then run.** Which of these four see the order: attention, attention with a causal mask,
+# the whole encoder layer, a convolution over words (lesson 02)?
+
+# %%
+# A convolution takes (channels, L), so words go in and come out transposed.
+conv = torch.nn.Conv1d(8, 8, kernel_size=3, padding=1)
+layers = {
+    "attention": lambda x: attention(x, x, x)[0],
+    "attention, causal": lambda x: attention(x, x, x, causal_mask(5))[0],
+    "encoder layer": lambda x: our(x[None])[0],
+    "convolution": lambda x: conv(x.T).T,
+}
+order = torch.tensor([2, 0, 1, 4, 3])
+with torch.no_grad():  # gaps are to be looked at, not trained
+    gaps = {name: float(permutation_gap(each, x[0], order)) for name, each in layers.items()}
+print({name: round(gap, 2) + 0.0 for name, gap in gaps.items()})
+
+# %% [markdown]
+# Two do and two do not:
+
+# %%
+claim("attention and the encoder layer do not mind the order",
+      max(gaps["attention"], gaps["encoder layer"]) < 1e-5)  # fmt: skip
+claim("a causal mask and a convolution do",
+      min(gaps["attention, causal"], gaps["convolution"]) > 0.1)  # fmt: skip
+
+# %% [markdown]
+# The formula says why. Reordered words reorder the rows of $Q$, $K$ and $V$ alike. Each query still
+# meets the same keys, a softmax does not mind in which order its scores come, nor a sum its terms.
+# LayerNorm and feed-forward work word by word.
+#
+# **So the mean over the words is the same for every order** (*invariant*), through any number of
+# layers. Now take a headline and its twin of the order task (lesson 02): the same words, the other
+# winner. Without positions and without a causal mask the encoder gives both the same vector, the
+# head gives both the same answer, and one of the two is wrong. That is half of all test rows,
+# whatever was learnt.
+
+# %% [markdown]
+# ## Positions
+#
+# The way out of Vaswani et al. (2017): add to each word's vector another of $\mathrm{dim}$ numbers
+# that tells its place $p$, made of waves from fast to slow. For each $i$ from 0 to
+# $\mathrm{dim} / 2 - 1$, columns $2i$ and $2i + 1$ hold
+#
+# $$ P_{p,\,2i} = \sin\!\left( \frac{p}{10000^{2i / \mathrm{dim}}} \right) , \qquad
+# P_{p,\,2i+1} = \cos\!\left( \frac{p}{10000^{2i / \mathrm{dim}}} \right) . $$
+#
+# ### Exercise 3: `sinusoidal_positions` · 10 min · medium
+
+
+# %% tags=["exercise"]
+def sinusoidal_positions(longest, dim):
+    """The waves for positions 0 .. longest - 1, with dim even -> (longest, dim)"""
+    ### BEGIN SOLUTION
+    position = torch.arange(longest)[:, None]
+    angle = position / 10_000 ** (torch.arange(0, dim, 2) / dim)  # (longest, dim / 2)
+    waves = torch.empty(longest, dim)
+    waves[:, 0::2], waves[:, 1::2] = angle.sin(), angle.cos()
+    return waves
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+sinusoidal_positions = check(sinusoidal_positions)
+
+# %% [markdown]
+# Why waves and not the number $p$ itself? Two waves of one frequency $\omega$ at $p$ and $q$ have
+# the dot product $\sin \omega p \sin \omega q + \cos \omega p \cos \omega q = \cos \omega (p - q)$.
+# So the dot product of two positions depends on their *distance* alone. Scores are dot products of
+# queries and keys; these come from linear layers, which can hand the waves on, so a layer *can*
+# learn to look at what is near.
+
+# %%
+import matplotlib.pyplot as plt
+
+waves = sinusoidal_positions(40, 64)
+products = waves @ waves.T  # (40, 40)
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+for column, style in {0: "o-", 16: "s--", 32: "^:"}.items():
+    axes[0].plot(waves[:, column], style, ms=3, label=f"column {column}")
+axes[0].set(xlabel="position", ylabel="sine", title="three of 64 columns")
+# Over the distance, so that curves that depend on nothing else lie on each other.
+for place, style in {10: "o-", 25: "x--"}.items():
+    axes[1].plot(torch.arange(40) - place, products[place], style, ms=4, label=f"position {place}")
+axes[1].set(xlabel="distance to the other position", ylabel="dot product", title="all 64 columns")
+axes[0].set_ylim(-1.1, 1.6)  # room for the legend
+for ax, columns in zip(axes, (3, 1), strict=True):
+    ax.legend(fontsize=8, ncols=columns, loc="upper right")
+show(
+    fig,
+    alt="Left: column 0 goes up and down every six positions, column 16 is slower, column 32 "
+    "hardly moves. Right: the dot product is highest at distance 0 and falls to both sides, with "
+    "ripples; where positions 10 and 25 share a distance, their curves coincide.",
+)
+
+# %% [markdown]
+# For all pairs of positions:
+
+# %%
+# Along a diagonal of the table the distance is the same.
+far = torch.stack([products.diagonal(k).std() for k in range(30)])  # one number a distance
+claim("the dot product depends on the distance alone", far.max() < 1e-3)
+
+# %% [markdown]
+# ## The order task
+#
+# One encoder layer, three ways, over three seeds, and a fourth without the root; beside them the
+# bag and the LSTM of lesson 02. The vectors of the words are averaged, so nothing after attention
+# can see the order.
+
+# %%
+from functools import partial
+
+import numpy as np
+
+from course_utils import seeds
+from course_utils.data import word_order
+from course_utils.encoders import BagEncoder, LSTMEncoder
+from course_utils.evaluation import accuracy, fair_table, majority_baseline
+
+
+def read_order(seed):
+    """A vocabulary, and the headlines of each split as tensors, for the task `winner`."""
+    rows = word_order.make(2000, seed)
+    # Twins share a split, so each is in the test rows with its other half.
+    parts = {
+        split: news_cards.take(rows, np.flatnonzero(rows["split"] == split))
+        for split in ("train", "validation", "test")
+    }
+    vocabulary = Vocabulary.from_texts(parts["train"]["headline"])
+    return vocabulary, {
+        split: to_tensors(part, vocabulary, label="winner", modalities=("text",))
+        for split, part in parts.items()
+    }
+
+
+# %% [markdown]
+# **Predict, then run.** No positions but a causal mask: a guess, or solved? And which rows are at
+# *exactly* 0.5?
+
+
+# %%
+def without_root(words):
+    """An encoder of one head, whose queries are multiplied by what attention divides by."""
+    encoder = TransformerEncoder(words, dim=64, heads=1)
+    factor = torch.tensor([8.0, 1.0, 1.0]).repeat_interleave(64)  # queries, keys, values
+    # A hook changes what a part gives out; the rest of the layer stays as it is.
+    encoder.layers[0].attend.project.register_forward_hook(
+        lambda part, given, output: output * factor.to(output)
+    )
+    return encoder
+
+
+# %% [markdown]
+# The encoders to be compared:
+
+# %%
+# One layer each; only what they are told about places differs.
+small = partial(TransformerEncoder, dim=32, heads=4)
+kinds = {
+    "bag": BagEncoder,
+    "LSTM": LSTMEncoder,
+    "attention, no positions": partial(small, positions=False),
+    "attention, positions": small,
+    "attention, causal, no positions": partial(small, positions=False, causal=True),
+    "attention, positions, no root": without_root,
+}
+
+
+# %% [markdown]
+# Two helpers, because we do the same with news cards later. One trains:
+
+
+# %%
+def train_reader(make_encoder, vocabulary, splits, classes, seed, **options):
+    """An encoder with a linear head, trained alone -> the model and its test logits."""
+    torch.manual_seed(seed)
+    encoder = {"text": make_encoder(len(vocabulary))}
+    return models_alone(encoder, splits, classes, seed, **options)["text"]
+
+
+# %% [markdown]
+# The other trains every model with three seeds and notes its test accuracy.
+
+
+# %%
+def score(readers, read, classes, epochs):
+    """Accuracies over three seeds, majority first; and each seed's models, vocabulary, data."""
+    accuracies, runs = {}, []
+    for seed in seeds(3):
+        vocabulary, splits = read(seed)
+        label = splits["test"]["label"]
+        majority = majority_baseline(splits["train"]["label"], label)
+        accuracies.setdefault("majority", []).append(majority)
+        models = {}
+        for name, make_encoder in readers.items():
+            # A bag has few weights and takes larger steps.
+            rate = 1e-2 if name == "bag" else 3e-3
+            models[name] = train_reader(make_encoder, vocabulary, splits, classes, seed,
+                                        epochs=epochs, learning_rate=rate)  # fmt: skip
+            accuracies.setdefault(name, []).append(accuracy(models[name].logits, label))
+        runs.append((models, vocabulary, splits))
+    return accuracies, runs
+
+
+# %% [markdown]
+# The table:
+
+# %%
+order_scores, order_runs = score(kinds, read_order, classes=2, epochs=8)
+print(fair_table(order_scores | {"ceiling": [1.0]}).round(2).to_string(na_rep=""))
+
+# %% [markdown]
+# At exactly 0.5 stand the majority, the bag and attention without positions: to these three a
+# headline and its twin are one, and one of the two answers is wrong. Leaving out the root does no
+# harm here.
+
+# %%
+blind, sees, masked, rootless = (torch.tensor(order_scores[name]) for name in list(kinds)[2:])
+claim("the bag: exactly 0.5", abs(np.array(order_scores["bag"]) - 0.5).max() < 1e-6)
+claim("no positions, no causal mask: half, to 0.01", ((blind - 0.5).abs() <= 0.01).all())
+claim("with positions: solved", sees.min() > 0.95, trained=True)
+claim("with a causal mask and no positions: solved", masked.min() > 0.95, trained=True)
+claim("with positions and without the root: solved", rootless.min() > 0.95, trained=True)
+
+# %% [markdown]
+# The first of these claims does not rest on training. Here is the proof at work: twins stand next
+# to each other in the data, and get the same logits.
+
+# %%
+order_models, teams_vocabulary, teams = order_runs[-1]
+logits = order_models["attention, no positions"].logits
+twins = (logits[0::2] - logits[1::2]).abs().max().item()
+claim("a headline and its twin get the same logits, to 1e-4", twins < 1e-4)
+
+# %% [markdown]
+# And so the same answer:
+
+# %%
+winners = logits.argmax(dim=1)
+# Rounding could part twins that stand on the very edge, so not all are asked for.
+alike = (winners[0::2] == winners[1::2]).double().mean()
+claim("twins get the same answer on over 0.99 of the pairs", alike > 0.99)
+
+# %% [markdown]
+# **And the causal mask?** It breaks the symmetry: a query no longer meets all keys, but its own and
+# those before it. Here the rows differ:
+
+# %%
+causal_model = order_models["attention, causal, no positions"].model
+pair = {text: read_headline(causal_model, teams_vocabulary, text)
+        for text in ("lions beat tigers", "tigers beat lions")}  # fmt: skip
+show(draw_readings(pair), alt=describe_readings(pair))
+
+# %% [markdown]
+# In "lions beat tigers" the word *tigers* sees *lions*; in the twin it sees nobody else. So its
+# vector depends on what came before it, and the mean over the words too. Language models with
+# causal masks do learn without positions (Haviv et al., 2022).
+#
+# The proof needs the mean at the end: reading off the last word would leak a little order, namely
+# which word is last.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At the predict on four layers* the encoder layer is often put with the convolution, because it
+# has "so many parts". *At the order task* most say chance for the causal mask. Let somebody act it
+# out: four people in a row, each may only turn to the left. *Dial:* `layers=2` changes nothing for
+# the model without positions: ask why before running.
+
+# %% [markdown]
+# ## What attention weights are not
+#
+# It is tempting to read the weights as reasons: "the model looked at *lions*, so *lions* decided".
+# Take four models with positions and one head, on the same rows, that differ in nothing but their
+# seed. **Predict, then run.** How much do their answers differ, and how much their weights?
+
+# %%
+one_head = partial(TransformerEncoder, dim=32, heads=1)
+# The seed sets the start of the weights and the order of the batches; the rows stay.
+four = [
+    train_reader(one_head, teams_vocabulary, teams, 2, seed, epochs=8, learning_rate=3e-3)
+    for seed in range(4)
+]
+sentence = "again lions clearly beat young tigers today"
+looks = [read_headline(each.model, teams_vocabulary, sentence) for each in four]
+shares = torch.tensor(np.array([look.seen().mean(axis=0) for look in looks]))  # (4, 7)
+
+# %% [markdown]
+# The share of attention that each word gets (the mean over the words that look), and above, the
+# model's probability that the lions won:
+
+# %%
+fig, axes = plt.subplots(1, 4, figsize=(10, 2.6), sharey=True, layout="constrained")
+for ax, share, look in zip(axes, shares, looks, strict=True):
+    ax.barh(look.words, share, color="#D55E00")
+    ax.set(xlim=(0, 1), xticks=(0, 0.5, 1), xlabel="share of attention")
+    ax.set_title(f"lions: {look.probabilities[0]:.2f}", fontsize=10)
+axes[0].invert_yaxis()
+most = ", ".join(looks[0].words[i] for i in shares.argmax(dim=1))
+lions = sum(look.probabilities[0] > 0.5 for look in looks)
+show(fig, alt=f"{lions} of four models say that the lions won. The word that each looks at most "
+     f"is, in turn: {most}.")  # fmt: skip
+
+# %% [markdown]
+# In numbers:
+
+# %%
+of_four = torch.tensor([accuracy(each.logits, teams["test"]["label"]) for each in four])
+# Half the summed differences: 0 where two share alike, 1 where they have nothing in common.
+apart = 0.5 * (shares[:, None] - shares).abs().sum(dim=2)  # (4, 4)
+claim("each is right on over 0.95 of the test rows", of_four.min() > 0.95, trained=True)
+claim("yet two of them share less than half of their attention on this headline",
+      apart.max() > 0.5, trained=True)  # fmt: skip
+
+# %% [markdown]
+# Same task, same answers, other weights. A weight says where a value was *taken from* in one layer;
+# the word's own vector also passes by on the residual path, and what the values carry is not in the
+# weight. Jain and Wallace (2019) found other weights that leave a model's answer as it is;
+# Wiegreffe and Pinter (2019) answered that this depends on what you call an explanation and on what
+# the model could learn with such weights. Treat a heat map as a view into a model, not as its
+# reason. Lesson 13 returns to this with methods that can be tested.
+
+# %% [markdown]
+# ## Does it help with the news?
+#
+# **Predict, then run.** Back to `section` on news cards. Attention can do all that a bag can, and
+# see the order. How much does it gain?
+
+# %%
+card_readers = {
+    "bag": partial(BagEncoder, dim=64),
+    "LSTM": partial(LSTMEncoder, dim=64, embedding_dim=64),
+    "transformer": partial(TransformerEncoder, dim=64, heads=4),
+}
+card_scores, card_runs = score(card_readers, read_cards, classes=5, epochs=6)
+ceiling = news_cards.ceiling("section")["text"]
+print(fair_table(card_scores | {"ceiling, text": [ceiling]}).round(2).to_string(na_rep=""))
+
+# %% [markdown]
+# What we lean on:
+
+# %%
+mean = {name: np.mean(values) for name, values in card_scores.items()}
+claim("all three are within 0.04 of the ceiling",
+      min(mean[name] for name in card_readers) > ceiling - 0.04, trained=True)  # fmt: skip
+claim("attention and bag differ by less than 0.03",
+      abs(mean["transformer"] - mean["bag"]) < 0.03, trained=True)  # fmt: skip
+
+# %% [markdown]
+# Next to nothing. In this world the section is told by which words there are, never by their order,
+# so the bag stands at the ceiling already. A stronger encoder pays where the task has something for
+# it to find. (Single test rows are few: a seed may pass the ceiling by luck.)
+
+# %% [markdown]
+# **So, which words matter to this word?** Those whose keys answer its query: it takes from each in
+# proportion to a softmax of dot products, from all at once however far apart, and the mask says who
+# is asked at all. Where they stand it learns from positions or from a causal mask. The price: $L$
+# words have $L^2$ weights, so twice the text costs four times the scores.
+
+# %% [markdown]
+# ## The table that grows, and the wall
+
+# %%
+from course_utils.evaluation import grow_table
+
+grow_table("03", {"transformer, text alone": card_scores["transformer"]})
+
+# %% [markdown]
+# And the twelve trick cards, by their headlines, with the models of the last seed:
+
+# %%
+from course_utils.data import trick_cards
+from course_utils.display import card_wall
+from course_utils.evaluation import answers
+
+tricks = trick_cards.read()
+named = {
+    name: torch.stack(
+        [answers(models[name].model, tricks, words) for models, words, _ in card_runs]
+    )
+    for name in ("bag", "transformer")
+}  # each (seeds, 12)
+hits = {name: sections[-1].numpy() == tricks["section"] for name, sections in named.items()}
+counts = ", ".join(f"{name} {each.sum()}" for name, each in hits.items())
+show(card_wall(tricks, hits), alt=f"The wall of twelve trick cards; right are: {counts}.")
+
+# %% [markdown]
+# What does the transformer answer with each seed?
+
+# %%
+say = [[news_cards.SECTIONS[i] for i in line] for line in named["transformer"]]
+print(pd.DataFrame(say, columns=tricks["trick"]).T.to_string(header=False))
+clear = [0, 1, 3, 5, 6, 10, 11]  # known section words, most of them of one section
+claim(
+    "where the headline points one way, all seeds agree",
+    (named["transformer"][:, clear] == named["transformer"][0, clear]).all(),
+    trained=True,
+)
+
+# %% [markdown]
+# Elsewhere, without a known section word or with two that contradict (our own headline!), the seed
+# decides, and being right is luck. Where the headline names another section, or its distractors
+# outvote the true one, every seed is wrong. A picture may help; lesson 04 joins the two.
+
+# %% [markdown]
+# ## Recap
+#
+# - $\mathrm{softmax}(QK^\top / \sqrt d + M)\,V$: each query's weighted mean of the values.
+# - The root keeps scores at variance 1, so that the softmax can still learn.
+# - An encoder layer: attention in heads, then a feed-forward network, each with residual and norm.
+# - Attention alone does not see order. Positions show it, and so does a causal mask.
+# - Equal answers can come from unequal weights: a heat map is no proof of a reason.
+#
+# **Common mistakes.** Hiding keys after the softmax, so that the weights no longer sum to 1.
+# Masking attention but not the mean that follows. A row of the mask that hides everything.
+# Forgetting positions, and wondering why order does not help.
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+quiz("03")
+
+# %% [markdown]
+# **Further reading**
+#
+# - Bahdanau, Cho and Bengio, *Neural machine translation by jointly learning to align and
+#   translate*, ICLR, 2015: attention between two sentences, on top of a recurrent network.
+# - Vaswani et al., *Attention is all you need*, NeurIPS, 2017: the layer of this lesson, the root,
+#   the waves.
+# - Ba, Kiros and Hinton, *Layer normalization*, arXiv:1607.06450, 2016.
+# - Haviv et al., *Transformer language models without positional encodings still learn positional
+#   information*, Findings of EMNLP, 2022.
+# - Jain and Wallace, *Attention is not explanation*, NAACL-HLT, 2019; Wiegreffe and Pinter,
+#   *Attention is not not explanation*, EMNLP-IJCNLP, 2019.
