@@ -14,7 +14,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -137,6 +137,18 @@ def predict(
     return torch.cat(logits).cpu()
 
 
+def should_stop(scores: Sequence[float], patience: int) -> bool:
+    """Early stopping: whether ``patience`` epochs went by without a better score.
+
+    scores: one number for each epoch so far, higher is better; of equal ones the first is the
+        best. Without any score there is nothing to stop for.
+    """
+    if not scores:
+        return False
+    best = scores.index(max(scores))
+    return len(scores) - 1 - best >= patience
+
+
 @dataclass(repr=False)
 class History:
     """One number per epoch for each measure; epochs count from 1.
@@ -164,8 +176,8 @@ class History:
 
     def is_over(self, epochs: int, patience: int | None = None) -> bool:
         """Whether all epochs are done, or ``patience`` of them went by without a better one."""
-        waited = self.epochs - (self.best_epoch or self.epochs)
-        return self.epochs >= epochs or (patience is not None and waited >= patience)
+        tired = patience is not None and should_stop(self.validation_accuracy, patience)
+        return self.epochs >= epochs or tired
 
     def table(self) -> Any:
         """A pandas table: one row for each epoch, one column for each measure."""

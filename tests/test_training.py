@@ -8,7 +8,15 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from course_utils.data.batches import Batches
-from course_utils.training import History, TrainingStopped, _bar, _Run, fit, predict
+from course_utils.training import (
+    History,
+    TrainingStopped,
+    _bar,
+    _Run,
+    fit,
+    predict,
+    should_stop,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +146,27 @@ def test_without_validation_the_last_epoch_stays():
 def test_patience_stops_after_so_many_epochs_without_a_better_one():
     history = quick(Scripted([3, 8, 8, 7, 9, 9]), TEN, TEN, epochs=6, patience=2)
     assert history.validation_accuracy == [0.3, 0.8, 0.8, 0.7]
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "stop"),
+    [
+        ([], 1, False),
+        ([0.5], 1, False),
+        ([0.8, 0.7], 1, True),
+        ([0.8, 0.7], 2, False),
+        ([0.8, 0.6, 0.7], 2, True),  # a rise below the best is not a better score
+        ([0.8, 0.8], 1, True),  # nor is an equal one
+        ([0.8, 0.7, 0.9], 1, False),
+        ([-1.0, -0.5, -0.6], 1, True),  # minus a loss will do
+    ],
+)
+def test_should_stop_counts_the_epochs_since_the_first_best_one(scores, patience, stop):
+    assert should_stop(scores, patience) is stop
+
+
+def test_without_validation_patience_never_ends_a_run():
+    assert not History([1.0, 0.5], [0.5, 0.8]).is_over(epochs=3, patience=1)
 
 
 def test_the_plot_draws_loss_and_accuracy_with_labels_and_the_best_epoch():

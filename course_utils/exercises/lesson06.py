@@ -1,0 +1,426 @@
+"""The exercises of lesson 06, Training."""
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import evaluation, training
+from course_utils.exercises.core import Exercise, Mistake
+
+# --- bce_with_logits -------------------------------------------------------------------------
+
+
+def bce_of_columns(logits, target):
+    """Two classes with the logits 0 and z are one logit z."""
+    columns = torch.stack([torch.zeros_like(logits), logits], dim=1)
+    return F.cross_entropy(columns, target.long())
+
+
+def bce_by_rearranging(logits, target):
+    return (logits.clamp(min=0) - logits * target + torch.log1p((-logits.abs()).exp())).mean()
+
+
+def bce_by_probabilities(logits, target):
+    p = logits.sigmoid()
+    return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
+
+
+def binary_cases(rng):
+    """Logits and targets (n,): ordinary ones, then some beyond 88, where exp() is infinite."""
+    for rows in (5, 8):
+        yield 2 * torch.randn(rows, generator=rng), mixed_targets(rows, rng)
+    far = torch.cat([torch.tensor([150.0, -150.0, 120.0, -120.0]), torch.randn(3, generator=rng)])
+    yield far, torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+
+
+def mixed_targets(rows, rng):
+    """Zeros and ones (n,) float, some of each, not as many ones as zeros."""
+    target = torch.zeros(rows)
+    target[torch.randperm(rows, generator=rng)[: rows // 3]] = 1
+    return target
+
+
+bce_with_logits = Exercise(
+    reference=F.binary_cross_entropy_with_logits,
+    cases=binary_cases,
+    also_right=(
+        bce_of_columns,
+        bce_by_rearranging,
+        lambda logits, target: (F.softplus(logits) - logits * target).mean(),
+        lambda logits, target: (
+            -(target * F.logsigmoid(logits) + (1 - target) * F.logsigmoid(-logits)).mean()
+        ),
+    ),
+    hints=(
+        "Each row's loss is log(1 + e^z) - y z. The first term overflows where z is large; for "
+        "those rows take e^z out of the bracket: log(1 + e^z) = z + log(1 + e^-z).",
+        "Both in one: `logits.clamp(min=0)`, plus the logarithm of `1 + (-logits.abs()).exp()`, "
+        "minus `logits * target`; then the mean.",
+    ),
+    mistakes=(
+        Mistake(
+            lambda logits, target: F.binary_cross_entropy_with_logits(logits.sigmoid(), target),
+            "You applied the sigmoid twice: what goes in must be logits, not probabilities. No "
+            "probability can then leave the range from 0.5 to 0.73, and nothing warns you.",
+        ),
+        Mistake(
+            lambda logits, target: ((1 + logits.exp()).log() - logits * target).mean(),
+            "Right for ordinary logits, but exp() overflows beyond 88 and the loss is infinite. "
+            "Only take exp() of numbers that are not positive.",
+        ),
+        Mistake(
+            bce_by_probabilities,
+            "Right for ordinary logits, but a large one gives a probability of exactly 1 or 0, "
+            "and its logarithm is infinite. Work on the logits themselves.",
+        ),
+        Mistake(
+            lambda logits, target: F.binary_cross_entropy(logits.sigmoid(), target),
+            "Sigmoid first, then the loss: for large logits the probability is exactly 0 or 1, and "
+            "PyTorch cuts the loss of such a row off at 100. Work on the logits themselves.",
+        ),
+        Mistake(
+            lambda logits, target: F.binary_cross_entropy_with_logits(
+                logits, target, reduction="sum"
+            ),
+            "You added the rows up; the exercise asks for their mean.",
+        ),
+        Mistake(
+            lambda logits, target: F.binary_cross_entropy_with_logits(
+                logits, target, reduction="none"
+            ),
+            "You returned one loss for each row; take their mean.",
+        ),
+        Mistake(
+            lambda logits, target: F.binary_cross_entropy_with_logits(logits, 1 - target),
+            "The targets are turned round: a large logit must cost little where y is 1.",
+        ),
+        Mistake(
+            lambda logits, target: -F.binary_cross_entropy_with_logits(logits, target),
+            "The sign is turned round. A loss is lower where the model is better.",
+        ),
+    ),
+)
+
+
+# --- training_step ---------------------------------------------------------------------------
+
+
+class Linear(nn.Module):
+    """A model small enough for a check, called as the course's models are."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(4, 3)
+
+    def forward(self, batch):
+        return self.map(batch["x"])
+
+    def __repr__(self):
+        return "a model"
+
+
+def stepped(model, batch, optimizer):
+    loss = F.cross_entropy(model(batch), batch["label"])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def stepped_after_clearing(model, batch, optimizer):
+    optimizer.zero_grad()
+    logits = model(batch)
+    loss = -logits.log_softmax(dim=1)[range(len(logits)), batch["label"]].mean()
+    loss.backward()
+    optimizer.step()
+    return float(loss.detach())
+
+
+def stepped_on(loss_of, keep=torch.Tensor.item):
+    """A step on another loss; ``keep`` says what is made of it for the answer."""
+
+    def attempt(model, batch, optimizer):
+        loss = loss_of(model(batch), batch["label"])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return keep(loss)
+
+    return attempt
+
+
+def never_cleared(model, batch, optimizer):
+    loss = F.cross_entropy(model(batch), batch["label"])
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def cleared_before_step(model, batch, optimizer):
+    loss = F.cross_entropy(model(batch), batch["label"])
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+def stepped_before_backward(model, batch, optimizer):
+    loss = F.cross_entropy(model(batch), batch["label"])
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+def weights_after(result, model, batch, optimizer):
+    """The loss that was returned, and the weights as the step left them."""
+    return {"the returned loss": result, "the model's weights": model.map.weight.detach()}
+
+
+def step_cases(rng):
+    """A model with an old gradient in it, as after the batch before; two kinds of optimizer."""
+    for make in (
+        lambda parameters: torch.optim.SGD(parameters, lr=0.5),
+        lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9),
+        lambda parameters: torch.optim.AdamW(parameters, lr=0.05),
+    ):
+        model = Linear()
+        for parameter in model.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=rng)
+        batch = {
+            "x": torch.randn(6, 4, generator=rng),
+            "label": torch.randint(0, 3, (6,), generator=rng),
+        }
+        yield model, batch, make(model.parameters())
+
+
+training_step = Exercise(
+    reference=stepped,
+    cases=step_cases,
+    observe=weights_after,
+    changes_input=True,
+    also_right=(stepped_after_clearing,),
+    hints=(
+        "Forward: `logits = model(batch)`, then `F.cross_entropy(logits, batch['label'])`. "
+        "Then three calls: `zero_grad`, `backward`, `step`. Which belongs to the loss, and in "
+        "which order must they come?",
+        "`optimizer.zero_grad()` throws the old gradients away, `loss.backward()` computes new "
+        "ones, `optimizer.step()` uses them. Return `loss.item()`.",
+    ),
+    mistakes=(
+        Mistake(
+            never_cleared,
+            "Old gradients got into the step: `backward` adds to those that are there, and the "
+            "step follows the sum. Call `optimizer.zero_grad()` before `backward`; at the end "
+            "of the step is too late for what was there before it.",
+        ),
+        Mistake(
+            cleared_before_step,
+            "The weights did not move: when `step` was called there was no gradient. `step` comes "
+            "after `backward`, and `zero_grad` not between the two.",
+        ),
+        Mistake(
+            stepped_before_backward,
+            "You stepped before `backward`: the step used the gradients of the batch before.",
+        ),
+        Mistake(
+            stepped_on(lambda logits, label: F.cross_entropy(logits.softmax(dim=1), label)),
+            "You applied a softmax before `cross_entropy`, which has one inside and wants logits. "
+            "Such a model hardly learns.",
+        ),
+        Mistake(
+            stepped_on(lambda logits, label: F.cross_entropy(logits, label, reduction="sum")),
+            "Your loss is a sum over the batch, so the step grows with the batch. Take the mean, "
+            "which is what `F.cross_entropy` does by itself.",
+        ),
+        Mistake(
+            stepped_on(F.cross_entropy, keep=lambda loss: loss),
+            "You returned the loss as a tensor that still holds on to its whole graph; who keeps "
+            "it runs out of memory. Return the number, `loss.item()`.",
+        ),
+    ),
+)
+
+
+# --- should_stop -----------------------------------------------------------------------------
+
+
+def stops_by_counting(scores, patience):
+    best, waited = None, 0
+    for score in scores:
+        if best is None or score > best:
+            best, waited = score, 0
+        else:
+            waited += 1
+    return waited >= patience
+
+
+def latest_of_equals(scores, patience):
+    if not scores:
+        return False
+    best = max(index for index, score in enumerate(scores) if score == max(scores))
+    return len(scores) - 1 - best >= patience
+
+
+def falls_in_a_row(scores, patience):
+    falls = 0
+    for before, score in itertools.pairwise(scores):
+        falls = 0 if score > before else falls + 1
+    return falls >= patience
+
+
+def score_cases(rng):
+    """Histories, and at each of them a patience on both sides of the answer."""
+    yield [], 1
+    for scores in (
+        [0.50, 0.70, 0.80],
+        [0.50, 0.80, 0.60, 0.70],  # rises again, but not above its best
+        [0.50, 0.80, 0.80, 0.80],  # equal is not better
+        [0.60, 0.80, 0.70, 0.75, 0.72, 0.78],
+        torch.rand(8, generator=rng).tolist(),
+    ):
+        for patience in (1, 2, 3, 4):
+            yield scores, patience
+
+
+should_stop = Exercise(
+    reference=training.should_stop,
+    cases=score_cases,
+    observe=lambda result, *arguments: bool(result),
+    also_right=(
+        stops_by_counting,
+        lambda scores, patience: (
+            len(scores) > patience and max(scores[-patience:]) <= max(scores[:-patience])
+        ),
+    ),
+    hints=(
+        "Where is the best score so far? How many epochs have come after it?",
+        "`scores.index(max(scores))` is the place of the first best one, and `len(scores) - 1` "
+        "the place of the last epoch. Compare their distance with `patience`. And an empty list?",
+    ),
+    mistakes=(
+        Mistake(
+            lambda scores, patience: len(scores) > 1 and scores[-1] <= scores[-2],
+            "You compare the last two epochs alone, and `patience` does not come in. Validation "
+            "scores go up and down; count the epochs since the best one.",
+        ),
+        Mistake(
+            falls_in_a_row,
+            "You count falls in a row, so one small rise starts the count anew, even far below "
+            "the best score. Count the epochs since the best one.",
+        ),
+        Mistake(
+            latest_of_equals,
+            "An equal score is not a better one: count from the first of the best epochs, or a "
+            "flat curve never ends.",
+        ),
+        Mistake(
+            lambda scores, patience: training.should_stop(scores, patience + 1),
+            "You wait one epoch too long: with patience 1 the first epoch that is not better "
+            "ends the run.",
+        ),
+        Mistake(
+            lambda scores, patience: (
+                training.should_stop(scores, max(patience - 1, 1)) if patience > 1 else bool(scores)
+            ),
+            "You stop one epoch too soon; the best epoch itself is not one of waiting.",
+        ),
+        Mistake(
+            lambda scores, patience: training.should_stop([-score for score in scores], patience),
+            "You look for the smallest score, as if it were a loss. Here higher is better.",
+        ),
+        Mistake(
+            lambda scores, patience: len(scores) >= patience,
+            "You count all epochs. Patience starts anew whenever a score beats the best so far.",
+        ),
+    ),
+)
+
+
+# --- accuracy --------------------------------------------------------------------------------
+
+
+def share_of_right(logits, label):
+    """Share of right rows; one column of logits (n, 1) is a yes-or-no question."""
+    if logits.shape[1] == 1:
+        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    return evaluation.accuracy(logits, label)
+
+
+def share_by_flattening(logits, label):
+    one_column = logits.shape[1] == 1
+    named = (logits.flatten() > 0).long() if one_column else logits.argmax(dim=1)
+    return (named == label).float().mean()
+
+
+def with_one_column(of_one_column):
+    """A wrong way that treats two and more columns rightly, as the tempting ones do."""
+
+    def attempt(logits, label):
+        if logits.shape[1] > 1:
+            return evaluation.accuracy(logits, label)
+        return of_one_column(logits, label)
+
+    return attempt
+
+
+def answer_cases(rng):
+    """One column and several; some logits lie between 0 and 0.5, some rows are wrong."""
+    for far, near, below, flipped in ((4, 3, 3, -1), (2, 1, 4, 0)):
+        z = torch.cat([torch.ones(far), 0.2 * torch.ones(near), -0.5 * torch.ones(below)])
+        label = (z > 0).long()
+        label[flipped] = 1 - label[flipped]
+        z = z * (1 + torch.rand(len(z), generator=rng))
+        order = torch.randperm(len(z), generator=rng)
+        yield z[order, None], label[order]
+    for rows, classes in ((6, 2), (7, 4)):
+        label = torch.randint(0, classes, (rows,), generator=rng)
+        logits = F.one_hot((label + (torch.arange(rows) < 2)) % classes, classes)
+        yield logits + 0.1 * torch.rand(rows, classes, generator=rng), label
+
+
+accuracy = Exercise(
+    reference=share_of_right,
+    cases=answer_cases,
+    observe=lambda result, *arguments: float(result),
+    also_right=(share_by_flattening,),
+    hints=(
+        "Two cases, by `logits.shape[1]`. With several columns the largest one names the class. "
+        "With one column, what does a positive logit say?",
+        "`logits[:, 0] > 0` has the shape (B,), as `label` has. `logits > 0` has the shape (B, 1), "
+        "and comparing that with (B,) gives a (B, B).",
+    ),
+    mistakes=(
+        Mistake(
+            with_one_column(lambda logits, label: ((logits > 0) == label).double().mean()),
+            "You compared (B, 1) with (B,): broadcasting compares every row's answer with every "
+            "row's label, a (B, B). No error, no warning, a wrong number. Take the column out, "
+            "`logits[:, 0]`.",
+        ),
+        Mistake(
+            evaluation.accuracy,
+            "The largest of one column is always column 0, so every row is called class 0. With "
+            "one column, ask whether the logit is positive.",
+        ),
+        Mistake(
+            with_one_column(lambda logits, label: ((logits[:, 0] > 0.5) == label).double().mean()),
+            "0.5 is the border for probabilities. These are logits: a probability of 0.5 is the "
+            "logit 0.",
+        ),
+        Mistake(
+            lambda logits, label: share_of_right(logits, label) * len(label),
+            "You counted the right rows; divide by the number of rows.",
+        ),
+        Mistake(
+            lambda logits, label: ((logits[:, 0] > 0) == label).double().mean(),
+            "You look at the first column alone. That is right where there is only one; with "
+            "several, the column with the largest logit is the answer.",
+        ),
+        Mistake(
+            lambda logits, label: 1 - share_of_right(logits, label),
+            "This is the share of wrong answers.",
+        ),
+    ),
+)
