@@ -15,10 +15,12 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tqdm.auto
 
 from course_utils.data import real
+from course_utils.data.folder import BadData
 from course_utils.environment import course_root
 
 NEAR = course_root().parent / "shared" / "real"
@@ -26,6 +28,10 @@ DATA = Path(os.environ.get("COURSE_DATA_DIR") or NEAR)
 needs_emoji = pytest.mark.skipif(
     not (DATA / "emoji" / "metadata.csv").is_file(),
     reason="no emoji set in COURSE_DATA_DIR or ../shared/real",
+)
+needs_texts = pytest.mark.skipif(
+    not all((DATA / "text" / name).is_file() for name in ("TREC.train.all", "rt-polarity.all")),
+    reason="no texts in COURSE_DATA_DIR or ../shared/real",
 )
 
 
@@ -467,8 +473,9 @@ def test_a_malicious_archive_of_the_registry_ends_in_one_line(server, home, monk
 # --- the emoji set ------------------------------------------------------------------------------
 
 
-def test_every_address_of_the_registry_is_pinned_to_a_commit():
-    for source in real.REGISTRY["emoji"].sources():
+@pytest.mark.parametrize("name", sorted(real.REGISTRY))
+def test_every_address_of_the_registry_is_pinned_to_a_commit(name):
+    for source in real.REGISTRY[name].sources():
         assert source.url.startswith("https://raw.githubusercontent.com/")
         commit = source.url.split("/")[5]
         assert len(commit) == 40
@@ -563,3 +570,126 @@ def test_the_registry_fits_the_pictures_at_hand():
     assert all(real._fits(source, DATA / "emoji" / source.file) for source in pictures)
     sizes = [int(row["bytes"]) for row in real._emoji_registry()]
     assert sizes == [(DATA / "emoji" / source.file).stat().st_size for source in pictures]
+
+
+# --- texts --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def texts(tmp_path, monkeypatch):
+    """A folder with the three files of texts, short, and with bytes that are not UTF-8."""
+    folder = tmp_path / "mine" / "text"
+    folder.mkdir(parents=True)
+    lines = [
+        b"4 Which city is a sister\xf0city ?",
+        *(b"%d What is it ?" % (k % 6) for k in range(19)),
+    ]
+    (folder / "TREC.train.all").write_bytes(b"\n".join(lines) + b"\n")
+    (folder / "TREC.test.all").write_bytes(b"5 How far ?\n3 Who ?\n")
+    reviews = [b"0 dull\x85 and long . ", *(b"%d it is film %d" % (k % 2, k) for k in range(29))]
+    (folder / "rt-polarity.all").write_bytes(b"\n".join(reviews) + b"\n")
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "mine"))
+    return folder
+
+
+def test_questions_come_with_text_label_and_split(texts):
+    rows = real.question_types(download=False)
+    assert rows["text"][-2:] == ["How far ?", "Who ?"]
+    assert rows["label"][-2:].tolist() == [5, 3]
+    assert [rows.classes[k] for k in rows["label"][-2:]] == ["number", "person"]
+    assert rows["label"].dtype == np.int64
+    assert Counter(rows["split"].tolist()) == {"train": 18, "validation": 2, "test": 2}
+    assert (rows["split"] == "validation").nonzero()[0].tolist() == [9, 19]
+
+
+def test_latin_1_is_read_as_such(texts):
+    assert real.question_types(download=False)["text"][0] == "Which city is a sister\xf0city ?"
+
+
+def test_the_byte_0x85_does_not_break_a_line_in_two(texts):
+    rows = real.movie_reviews(download=False)
+    assert len(rows["text"]) == 30
+    assert rows["text"][0] == "dull\x85 and long ."
+
+
+def test_each_review_is_in_the_test_part_of_one_fold(texts):
+    tested = np.zeros(30, dtype=int)
+    for fold in range(10):
+        split = real.movie_reviews(fold, download=False)["split"]
+        assert Counter(split.tolist()) == {"train": 24, "validation": 3, "test": 3}
+        tested += split == "test"
+    assert (tested == 1).all()
+
+
+@pytest.mark.parametrize("fold", [-1, 10, None])
+def test_a_fold_that_is_not_there_is_refused(texts, fold):
+    with pytest.raises(ValueError, match="a fold is a number from 0 to 9"):
+        real.movie_reviews(fold)
+
+
+@pytest.mark.parametrize("line", [b"6 What ?", b"What is it ?", b"", b"3", b"3  ", b"\xb2 What ?"])
+def test_a_line_without_class_and_text_is_named(texts, line):
+    path = texts / "TREC.test.all"
+    path.write_bytes(b"5 How far ?\n" + line + b"\n4 Where ?\n")
+    with pytest.raises(BadData, match=r"TREC\.test\.all, line 2: not a class from 0 to 5"):
+        real.question_types(download=False)
+
+
+def test_a_missing_part_of_the_questions_is_named(texts):
+    (texts / "TREC.test.all").unlink()
+    with pytest.raises(BadData, match=r"TREC\.test\.all cannot be read"):
+        real.question_types(download=False)
+
+
+def test_a_folder_with_the_sets_own_name_is_found_too(texts):
+    own = texts.parent / "question_types"
+    texts.rename(own)
+    assert real.find("question_types") == own
+    assert real.find("movie_reviews") is None
+
+
+@pytest.mark.parametrize("read", [real.question_types, real.movie_reviews])
+def test_texts_that_are_not_here_end_in_one_line(read, capsys):
+    assert read(download=False) is None
+    assert "what needs it is left out" in one_line(capsys)
+
+
+def test_texts_are_downloaded_and_refused_when_they_changed(texts, server, monkeypatch, capsys):
+    monkeypatch.delenv("COURSE_DATA_DIR")
+    monkeypatch.setattr(real, "RAW", server.url)
+    for path in texts.iterdir():
+        server.routes[f"/{real.SENTENCES}/{path.name}"] = path.read_bytes()
+    assert real.movie_reviews() is None
+    assert "other contents" in one_line(capsys)
+
+
+@needs_texts
+def test_the_registry_fits_the_texts_at_hand(server, home, monkeypatch):
+    monkeypatch.setattr(real, "RAW", server.url)
+    for path in (DATA / "text").glob("*.all"):
+        server.routes[f"/{real.SENTENCES}/{path.name}"] = path.read_bytes()
+    downloaded = real.question_types(), real.movie_reviews()
+    assert sum(server.asked.values()) == 3
+    monkeypatch.setenv("COURSE_DATA_DIR", str(DATA))
+    for rows, at_hand in zip(
+        downloaded, (real.question_types(), real.movie_reviews()), strict=True
+    ):
+        assert rows["text"] == at_hand["text"]
+        assert (rows["label"] == at_hand["label"]).all()
+
+
+@needs_texts
+def test_the_texts_have_their_published_sizes(monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_DIR", str(DATA))
+    questions, reviews = real.question_types(), real.movie_reviews()
+    assert Counter(questions["split"].tolist()) == {"train": 4907, "validation": 545, "test": 500}
+    assert sorted(Counter(questions["label"].tolist()).values()) == [
+        95,
+        916,
+        1009,
+        1288,
+        1300,
+        1344,
+    ]
+    assert Counter(reviews["label"].tolist()) == {0: 5331, 1: 5331}
+    assert not any("\ufffd" in text for text in questions["text"] + reviews["text"])

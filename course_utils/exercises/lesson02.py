@@ -1,0 +1,488 @@
+"""The exercises of lesson 02, Words to vectors."""
+
+import random
+from collections import Counter
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import encoders
+from course_utils.data.text import PADDING, UNKNOWN, Vocabulary, tokenize
+from course_utils.exercises.core import Exercise, Mistake
+
+# --- build_vocab -----------------------------------------------------------------------------
+
+
+def build_vocab_reference(splits, fewest=1):
+    return Vocabulary.from_texts(splits["train"], fewest).ids
+
+
+def counted(texts):
+    return Counter(word for text in texts for word in tokenize(text))
+
+
+def by_count(counts):
+    """Words, commonest first, then by alphabet."""
+    return sorted(counts, key=lambda word: (-counts[word], word))
+
+
+def numbered(words, specials=(PADDING, UNKNOWN)):
+    return {word: number for number, word in enumerate((*specials, *words))}
+
+
+def often_enough(counts, fewest):
+    return Counter({word: times for word, times in counts.items() if times >= fewest})
+
+
+def build_vocab_in_two_sorts(splits, fewest=1):
+    """By alphabet first; a second, stable sort by count keeps the alphabet within ties."""
+    counts = counted(splits["train"])
+    words = sorted(sorted(counts), key=counts.get, reverse=True)
+    ids = {PADDING: 0, UNKNOWN: 1}
+    for word in words:
+        if counts[word] >= fewest:
+            ids[word] = len(ids)
+    return ids
+
+
+def vocabulary_of_all_splits(splits, fewest=1):
+    texts = [text for part in splits.values() for text in part]
+    return numbered(by_count(often_enough(counted(texts), fewest)))
+
+
+def vocabulary_of_split_at_spaces(splits, fewest=1):
+    counts = Counter(word for text in splits["train"] for word in text.split())
+    return numbered(by_count(often_enough(counts, fewest)))
+
+
+def from_training(order=by_count, specials=(PADDING, UNKNOWN), above=0):
+    """A way to build it from the training texts that differs in one thing."""
+
+    def build(splits, fewest=1):
+        counts = often_enough(counted(splits["train"]), fewest + above)
+        return numbered(order(counts), specials)
+
+    return build
+
+
+def vocabulary_by_texts(splits, fewest=1):
+    counts = Counter(word for text in splits["train"] for word in set(tokenize(text)))
+    return numbered(by_count(often_enough(counts, fewest)))
+
+
+WORDS = (
+    "atom", "bank", "beach", "coach", "fog", "goal", "market", "museum", "rain", "shares", "snow",
+    "storm", "team", "train",
+)  # fmt: skip
+
+
+def vocab_cases(rng):
+    """Three splits and a limit, such that ties, rare words and words of one split alone occur."""
+    chance = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
+    for fewest in (1, 2, 2):
+        words = chance.sample(WORDS, len(WORDS))
+        often, twice, ties, other, double = (
+            words[:2],
+            words[2:5],
+            words[5:9],
+            words[9:13],
+            words[13],
+        )
+        # Ties come in the reverse of the alphabet, so that the order of appearance shows.
+        ties, twice = sorted(ties, reverse=True), sorted(twice, reverse=True)
+        train = [
+            f"{ties[0].title()}, {twice[0]} and {often[0]}!",
+            f"{twice[1]} {twice[2]} {often[0]}: {double}, {ties[1]} {double}",
+            f"the {often[0]} {twice[0]} {often[1]} {often[0]} again",
+            f"The {often[1]} {often[1]} {twice[1]}, {ties[2]} {twice[2]} {ties[3]}.",
+        ]
+        yield (
+            {
+                "train": train,
+                "validation": [f"{other[0]} and {other[1]} and {twice[0]}"],
+                "test": [f"{other[2]} {other[1]} {other[2]} {ties[0]}", f"no {other[3]}"],
+            },
+            fewest,
+        )
+
+
+build_vocab = Exercise(
+    reference=build_vocab_reference,
+    cases=vocab_cases,
+    also_right=(build_vocab_in_two_sorts, from_training()),
+    hints=(
+        'Count first: `Counter(word for text in splits["train"] for word in tokenize(text))`. '
+        "Which words are left when rare ones go?",
+        "Sort the kept words with `key=lambda word: (-counts[word], word)`: a larger count comes "
+        "first, and words of equal count stand by alphabet.",
+        "Start from `ids = {PADDING: 0, UNKNOWN: 1}` and give each word the number `len(ids)`.",
+    ),
+    mistakes=(
+        Mistake(
+            vocabulary_of_all_splits,
+            "You counted the words of all splits. A word that only test texts have must stay "
+            "unknown, as it would be in use: count the training texts alone.",
+        ),
+        Mistake(
+            from_training(specials=(PADDING,)),
+            f"There is no place for unknown words: give {UNKNOWN!r} the number 1, and let the "
+            "words start at 2.",
+        ),
+        Mistake(
+            from_training(specials=(UNKNOWN,)),
+            f"There is no place for padding: give {PADDING!r} the number 0, and let the words "
+            "start at 2.",
+        ),
+        Mistake(
+            from_training(specials=()),
+            f"The two special words are missing: {PADDING!r} is 0 and {UNKNOWN!r} is 1.",
+        ),
+        Mistake(
+            from_training(specials=(UNKNOWN, PADDING)),
+            f"The two special words have changed places: {PADDING!r} is 0 and {UNKNOWN!r} is 1.",
+        ),
+        Mistake(
+            from_training(order=lambda counts: [word for word, _ in counts.most_common()]),
+            "Words of equal count stand in the order of their first appearance, so other ids come "
+            "out when the texts are shuffled. Sort ties by alphabet.",
+        ),
+        Mistake(
+            from_training(order=list),
+            "Words stand in the order of their first appearance, so other ids come out when the "
+            "texts are shuffled. Sort by count, then by alphabet.",
+        ),
+        Mistake(
+            from_training(order=set),
+            "A set has no order: the ids change from one start of Python to the next. Sort by "
+            "count, then by alphabet.",
+        ),
+        Mistake(
+            from_training(order=sorted),
+            "By alphabet: a stable order, but not the one asked for. The commonest word comes "
+            "first; the alphabet decides ties.",
+        ),
+        Mistake(
+            from_training(order=lambda counts: sorted(counts, key=lambda w: (counts[w], w))),
+            "The rarest word comes first here; the commonest should. Sort by `-counts[word]`.",
+        ),
+        Mistake(
+            from_training(above=1),
+            "A word that occurs exactly `fewest` times is missing: keep it.",
+        ),
+        Mistake(
+            vocabulary_of_split_at_spaces,
+            "You split at spaces, so `Rain,` and `rain` are two words. Use `tokenize`.",
+        ),
+        Mistake(
+            vocabulary_by_texts,
+            "You counted in how many texts a word occurs; count each time it occurs.",
+        ),
+    ),
+)
+
+
+# --- masked_mean -----------------------------------------------------------------------------
+
+
+def mean_by_loop(vectors, text_length):
+    rows = zip(vectors, text_length, strict=True)
+    return torch.stack([row[:length].mean(dim=0) for row, length in rows])
+
+
+def mean_by_weights(vectors, text_length):
+    real = torch.arange(vectors.shape[1]) < text_length[:, None]
+    weights = real / text_length[:, None]
+    return (weights[:, None] @ vectors)[:, 0]
+
+
+def real_places(vectors, text_length, more=0):
+    return (torch.arange(vectors.shape[1]) < text_length[:, None] + more)[..., None]
+
+
+def mean_cases(rng):
+    """Vectors that are not zero at padding, lengths from 1 to L, never all the same."""
+    for rows, places, dim in [(2, 4, 3), (3, 5, 2), (4, 6, 5)]:
+        vectors = torch.randn(rows, places, dim, generator=rng)
+        middle = torch.randint(2, places, (rows - 2,), generator=rng)
+        lengths = torch.cat([torch.tensor([places, 1]), middle])
+        yield vectors, lengths
+
+
+masked_mean = Exercise(
+    reference=encoders.masked_mean,
+    cases=mean_cases,
+    also_right=(mean_by_loop, mean_by_weights),
+    hints=(
+        "`torch.arange(L) < text_length[:, None]` is True at real words: (B, L).",
+        "Give the mask a last axis with `[..., None]`, multiply, add up over the words (axis 1), "
+        "and divide by `text_length[:, None]`.",
+    ),
+    mistakes=(
+        Mistake(
+            lambda vectors, text_length: vectors.mean(dim=1),
+            "You took the plain mean: the vectors at padding are in it.",
+        ),
+        Mistake(
+            lambda vectors, text_length: (vectors * real_places(vectors, text_length)).mean(dim=1),
+            "You left the padding out of the sum, but divided by the padded length L. Divide by "
+            "each row's own length.",
+        ),
+        Mistake(
+            lambda vectors, text_length: vectors.sum(dim=1) / text_length[:, None],
+            "You divided by the right length, but the sum includes the vectors at padding. That "
+            "is right only while they are zeros; mask them.",
+        ),
+        Mistake(
+            lambda vectors, text_length: (vectors * real_places(vectors, text_length)).sum(dim=1),
+            "This is the sum of the real words' vectors; divide by each row's length.",
+        ),
+        Mistake(
+            lambda vectors, text_length: (
+                (vectors * real_places(vectors, text_length, -1)).sum(dim=1) / text_length[:, None]
+            ),
+            "Your mask stops one word early: places 0 to length - 1 are real.",
+        ),
+        Mistake(
+            lambda vectors, text_length: (
+                (vectors * real_places(vectors, text_length, 1)).sum(dim=1) / text_length[:, None]
+            ),
+            "Your mask runs one word too far: the place with the number `length` is padding.",
+        ),
+        Mistake(
+            lambda vectors, text_length: (
+                (vectors * real_places(vectors, text_length)).sum(dim=1) / text_length.sum()
+            ),
+            "You divided by the sum of all lengths; divide each row by its own.",
+        ),
+    ),
+)
+
+
+# --- padding_gap -----------------------------------------------------------------------------
+
+
+def padding_gap_reference(encoder, text, text_length, more):
+    with torch.no_grad():
+        padded = encoder(F.pad(text, (0, more)), text_length)
+        return (padded - encoder(text, text_length)).abs().max().item()
+
+
+def gap_with_zeros_joined(encoder, text, text_length, more):
+    zeros = torch.zeros(len(text), more, dtype=torch.long)
+    before = encoder(text, text_length)
+    after = encoder(torch.cat([text, zeros], dim=1), text_length)
+    return float((after - before).detach().abs().max())
+
+
+class LastState(nn.Module):
+    """The last state of an LSTM that also reads the padding."""
+
+    def __init__(self, words, dim):
+        super().__init__()
+        self.embed, self.lstm = nn.Embedding(words, dim), nn.LSTM(dim, dim, batch_first=True)
+
+    def forward(self, text, text_length):
+        return self.lstm(self.embed(text))[1][0][-1]
+
+
+class PlainMean(nn.Module):
+    """The mean of all vectors, padding included, scaled by the length."""
+
+    def __init__(self, words, dim):
+        super().__init__()
+        self.embed = nn.Embedding(words, dim)
+
+    def forward(self, text, text_length):
+        return self.embed(text).mean(dim=1) * text_length[:, None]
+
+
+def changed_gap(pad=lambda text, more: F.pad(text, (0, more)), longer=0, measure=None):
+    """A way to measure the gap that differs in one thing."""
+
+    def gap(encoder, text, text_length, more):
+        with torch.no_grad():
+            after = encoder(pad(text, more), text_length + longer * more)
+            moved = after - encoder(text, text_length)
+        return (measure(moved) if measure else moved.abs().max()).item()
+
+    return gap
+
+
+def gap_cases(rng):
+    """Encoders that padding moves, and one that it does not."""
+    text = torch.randint(2, 9, (4, 5), generator=rng)
+    length = torch.tensor([5, 2, 3, 4])
+    text = text * (torch.arange(5) < length[:, None])
+    yield LastState(9, 4), text, length, 3
+    yield PlainMean(9, 3), text[1:], length[1:], 2
+    yield PlainMean(9, 3), text[1:], length[1:], 7
+    yield encoders.LSTMEncoder(9, 4, 3), text, length, 3
+
+
+padding_gap = Exercise(
+    reference=padding_gap_reference,
+    cases=gap_cases,
+    also_right=(gap_with_zeros_joined,),
+    atol=1e-6,
+    hints=(
+        "Call the encoder twice: on `text`, and on `text` with `more` columns of zeros behind it.",
+        "`F.pad(text, (0, more))` adds the columns. The lengths stay as they are, because padding "
+        "is no word. Then `.abs().max().item()` of the difference.",
+    ),
+    mistakes=(
+        Mistake(
+            changed_gap(pad=lambda text, more: F.pad(text, (more, 0))),
+            "You put the padding in front of the words. It belongs behind them: "
+            "`F.pad(text, (0, more))`.",
+        ),
+        Mistake(
+            changed_gap(pad=lambda text, more: F.pad(text, (0, more), value=1)),
+            "You filled up with ones: 1 is the unknown word. Padding is 0.",
+        ),
+        Mistake(
+            changed_gap(pad=lambda text, more: F.pad(text, (0, 1))),
+            "You added one column; add `more` of them.",
+        ),
+        Mistake(
+            changed_gap(longer=1),
+            "You raised the lengths too, so the padding counts as words. Leave `text_length` as "
+            "it is.",
+        ),
+        Mistake(
+            changed_gap(measure=lambda moved: moved.abs().mean()),
+            "This is the mean change; the exercise asks for the largest.",
+        ),
+        Mistake(
+            changed_gap(measure=lambda moved: moved.norm()),
+            "This is the length of the whole change as one vector; the exercise asks for the "
+            "largest change of a single number.",
+        ),
+        Mistake(
+            changed_gap(measure=lambda moved: moved.min()),
+            "This is the smallest signed change. Take `.abs()`, then `.max()`.",
+        ),
+    ),
+)
+
+
+# --- lstm_step -------------------------------------------------------------------------------
+
+
+def gates_of(x, h, W, U, b):
+    return (x @ W.T + h @ U.T + b).chunk(4, dim=1)
+
+
+def lstm_step_reference(x, h, c, W, U, b):
+    i, f, g, o = gates_of(x, h, W, U, b)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def step_by_cell(x, h, c, W, U, b):
+    cell = nn.LSTMCell(x.shape[1], h.shape[1])
+    with torch.no_grad():
+        for own, given in zip(cell.parameters(), (W, U, b, torch.zeros_like(b)), strict=True):
+            own.copy_(given)
+    return cell(x, (h, c))
+
+
+def step_by_slices(x, h, c, W, U, b):
+    dim = h.shape[1]
+    sums = torch.cat([x, h], dim=1) @ torch.cat([W, U], dim=1).T + b
+    i, f, o = (torch.sigmoid(sums[:, k * dim : (k + 1) * dim]) for k in (0, 1, 3))
+    g = torch.tanh(sums[:, 2 * dim : 3 * dim])
+    new = f * c + i * g
+    return o * torch.tanh(new), new
+
+
+def step_with_order(order):
+    """The step with the four blocks of rows taken in another order, such as "ifog"."""
+
+    def step(x, h, c, W, U, b):
+        gate = dict(zip(order, gates_of(x, h, W, U, b), strict=True))
+        c = gate["f"].sigmoid() * c + gate["i"].sigmoid() * gate["g"].tanh()
+        return gate["o"].sigmoid() * c.tanh(), c
+
+    return step
+
+
+def step_without_tanh(x, h, c, W, U, b):
+    _, c_new = lstm_step_reference(x, h, c, W, U, b)
+    return gates_of(x, h, W, U, b)[3].sigmoid() * c_new, c_new
+
+
+def step_from_old_cell(x, h, c, W, U, b):
+    _, c_new = lstm_step_reference(x, h, c, W, U, b)
+    return gates_of(x, h, W, U, b)[3].sigmoid() * c.tanh(), c_new
+
+
+def step_with_sigmoid_candidate(x, h, c, W, U, b):
+    i, f, g, o = (part.sigmoid() for part in gates_of(x, h, W, U, b))
+    c = f * c + i * g
+    return o * c.tanh(), c
+
+
+def step_that_forgets_nothing(x, h, c, W, U, b):
+    i, _, g, o = gates_of(x, h, W, U, b)
+    c = c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def step_cases(rng):
+    """Input and state sizes that differ, so that a matrix cannot stand in for another."""
+    for rows, ins, dim in [(1, 2, 3), (3, 4, 2), (4, 3, 5)]:
+        sizes = (rows, ins), (rows, dim), (rows, dim), (4 * dim, ins), (4 * dim, dim), (4 * dim,)
+        yield tuple(torch.randn(*size, generator=rng) for size in sizes)
+
+
+lstm_step = Exercise(
+    reference=lstm_step_reference,
+    cases=step_cases,
+    also_right=(step_by_cell, step_by_slices, step_with_order("ifgo")),
+    hints=(
+        "`x @ W.T + h @ U.T + b` has the shape (B, 4 D). `.chunk(4, dim=1)` cuts it into i, f, g "
+        "and o, in this order.",
+        "i, f and o go through `sigmoid`, g through `tanh`. Then the two lines of the formula: "
+        "first the new c, and from it the new h.",
+    ),
+    mistakes=(
+        Mistake(
+            step_with_order("ifog"),
+            "You took the gates in the order i, f, o, g. PyTorch stacks i, f, g, o.",
+        ),
+        Mistake(
+            step_with_order("figo"),
+            "The input gate and the forget gate have changed places: PyTorch stacks i, f, g, o.",
+        ),
+        Mistake(
+            step_without_tanh,
+            "The new h lacks a tanh: it is the output gate times tanh of the new c.",
+        ),
+        Mistake(
+            step_from_old_cell,
+            "You made the new h from the old c. Compute the new c first.",
+        ),
+        Mistake(
+            step_with_sigmoid_candidate,
+            "You sent g through a sigmoid, so it can only add. It goes through tanh.",
+        ),
+        Mistake(
+            step_that_forgets_nothing,
+            "The forget gate is missing: the old c is multiplied by it.",
+        ),
+        Mistake(
+            lambda x, h, c, W, U, b: lstm_step_reference(x, torch.zeros_like(h), c, W, U, b),
+            "The old h does not come in: add `h @ U.T`, or each word is read without those "
+            "before it.",
+        ),
+        Mistake(
+            lambda x, h, c, W, U, b: lstm_step_reference(x, h, c, W, U, torch.zeros_like(b)),
+            "The bias b is missing.",
+        ),
+        Mistake(
+            lambda x, h, c, W, U, b: lstm_step_reference(x, h, c, W, U, b)[::-1],
+            "You returned (c, h); the exercise asks for (h, c).",
+        ),
+    ),
+)
