@@ -45,6 +45,19 @@ def test_the_title_and_the_cells_say_what_is_right():
     assert "+0.5" in words
 
 
+def test_a_legend_says_what_the_colour_and_the_frame_mean():
+    figure = widgets.draw_additive_table(ZEROS, ZEROS)
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told == ['says "fits": u + v above 0', 'should say "fits"']
+
+
+def test_the_three_joins_are_drawn_side_by_side_with_their_names():
+    axes = widgets.draw_joins().axes[:3]
+    assert [one.get_title() for one in axes] == list(widgets.JOINS)
+    assert all(one.collections for one in axes)
+    assert "maximum" in widgets.describe_joins()
+
+
 def test_the_alt_text_counts_the_cells():
     text = widgets.describe_additive_table(*STAIRS)
     assert "in 5 of the 5 cells" in text

@@ -19,6 +19,16 @@ def mixed_differences(scores):
     return scores - scores.mean(dim=0) - scores.mean(dim=1, keepdim=True) + scores.mean()
 
 
+def of_moving_scores(measure):
+    """The measure as the lesson's first two lines make it: 0 for scores that are all equal."""
+
+    def guarded(scores):
+        return 0.0 if (scores == scores[0, 0]).all() else measure(scores)
+
+    return guarded
+
+
+@of_moving_scores
 def strength_by_quadruples(scores):
     partners = (
         scores[:, :, None, None]
@@ -34,11 +44,20 @@ def share_of(mixed, scores):
     return (mixed.square().mean() / scores.var(correction=0)).item()
 
 
+def without_keepdim(scores):
+    mixed = scores - scores.mean(dim=0) - scores.mean(dim=1) + scores.mean()
+    return share_of(mixed, scores)
+
+
 def score_cases(rng):
-    """Scores off zero, few and many; the last are a sum, and have no interaction."""
-    for n, m in [(2, 2), (4, 3), (5, 6)]:
+    """Scores off zero, few and many; then a sum, without interaction; then a constant.
+
+    Never as many rows as columns, so that a forgotten ``keepdim`` cannot broadcast in silence.
+    """
+    for n, m in [(2, 3), (4, 3), (5, 6)]:
         yield (3 + torch.randn(n, m, generator=rng).double(),)
     yield (torch.randn(4, 1, generator=rng).double() + torch.randn(1, 3, generator=rng).double(),)
+    yield (torch.full((3, 4), 2.0).double(),)
 
 
 interaction_strength = Exercise(
@@ -47,51 +66,69 @@ interaction_strength = Exercise(
     also_right=(strength_by_quadruples,),
     hints=(
         "Average the mixed difference over all a' and b': what becomes of f(a', b), of f(a, b') "
-        "and of f(a', b')? Three means, one of each column, one of each line, one of all.",
+        "and of f(a', b')? Three means, one of each column, one of each row, one of all.",
         "`scores.mean(dim=0)` is the mean over a', for each b. `scores.mean(dim=1, keepdim=True)` "
         "is the mean over b', for each a. Square what you get, take the mean, and divide by "
         "`scores.var(correction=0)`.",
     ),
     mistakes=(
         Mistake(
-            lambda scores: share_of(mixed_differences(scores) - scores.mean(), scores),
+            of_moving_scores(without_keepdim),
+            "`scores.mean(dim=1)` has the shape (n,), and is taken for one number a column. With "
+            "`keepdim=True` it is (n, 1), one number for each row.",
+        ),
+        Mistake(
+            lambda scores: share_of(mixed_differences(scores), scores),
+            "Scores that are all equal have no variance to divide by, so this is nan. Keep the "
+            "first two lines: a constant has no interaction, 0.",
+        ),
+        Mistake(
+            of_moving_scores(
+                lambda scores: share_of(mixed_differences(scores) - scores.mean(), scores)
+            ),
             "The last term is missing: what belongs to neither a nor b was taken away twice, so "
             "add the mean of all scores.",
         ),
         Mistake(
-            lambda scores: share_of(mixed_differences(scores) - 2 * scores.mean(), scores),
+            of_moving_scores(
+                lambda scores: share_of(mixed_differences(scores) - 2 * scores.mean(), scores)
+            ),
             "The last term has the wrong sign. f(a', b') is added, so its mean is too.",
         ),
         Mistake(
-            lambda scores: mixed_differences(scores).square().mean().item(),
+            of_moving_scores(lambda scores: mixed_differences(scores).square().mean().item()),
             "This is the mean square of the mixed differences. Divide it by the variance of the "
             "scores, or it changes with their unit.",
         ),
         Mistake(
-            lambda scores: (mixed_differences(scores).square().mean() / scores.var()).item(),
+            of_moving_scores(
+                lambda scores: (mixed_differences(scores).square().mean() / scores.var()).item()
+            ),
             "`scores.var()` divides by one less than the number of scores. Here the variance is "
             "the plain mean of squares around the mean: `scores.var(correction=0)`.",
         ),
         Mistake(
-            lambda scores: share_of(mixed_differences(scores), scores) ** 0.5,
+            of_moving_scores(lambda scores: share_of(mixed_differences(scores), scores) ** 0.5),
             "You took the root. A share of variance is a ratio of squares and stays as it is.",
         ),
         Mistake(
-            lambda scores: 1 - share_of(mixed_differences(scores), scores),
+            of_moving_scores(lambda scores: 1 - share_of(mixed_differences(scores), scores)),
             "This is the share that a sum does explain; the exercise asks for the other part.",
         ),
         Mistake(
-            lambda scores: share_of(scores - scores.mean(dim=0), scores),
+            of_moving_scores(lambda scores: share_of(scores - scores.mean(dim=0), scores)),
             "You took away the mean over a' alone. What a adds by itself is still there; take away "
             "the mean over b' too, and add the mean of all.",
         ),
         Mistake(
-            lambda scores: share_of(scores - scores.mean(dim=1, keepdim=True), scores),
+            of_moving_scores(
+                lambda scores: share_of(scores - scores.mean(dim=1, keepdim=True), scores)
+            ),
             "You took away the mean over b' alone. What b adds by itself is still there; take away "
             "the mean over a' too, and add the mean of all.",
         ),
         Mistake(
-            lambda scores: mixed_differences(scores).mean().item(),
+            of_moving_scores(lambda scores: mixed_differences(scores).mean().item()),
             "Without the square the mixed differences cancel: their mean is always 0.",
         ),
     ),
@@ -128,8 +165,8 @@ def by_first_empty_place(fits, misfits):
     return best_staircase(fits, misfits, place=0.0)
 
 
-def by_lines(fits, misfits):
-    """Orders of the lines in place of orders of the columns."""
+def by_rows(fits, misfits):
+    """Orders of the rows in place of orders of the columns."""
     v, u = best_staircase(fits.T, misfits.T)
     return u, v
 
@@ -148,6 +185,25 @@ def in_order_of_sums(fits, misfits):
     return staircase(gain, gain.sum(dim=0).argsort(descending=True).tolist())[:2]
 
 
+def places_for_columns(fits, misfits):
+    """The k-th value of v goes to the place that the order names the other way round."""
+    u, v = best_staircase(fits, misfits)
+    return u, v.sort(descending=True).values[v.argsort(descending=True)]
+
+
+def one_column_at_least(fits, misfits):
+    """The best stretches of length 1, 2, ..., J: a row cannot say no everywhere."""
+    gain = fits - misfits
+    best = -torch.inf
+    for order in map(list, permutations(range(gain.shape[1]))):
+        most, place = gain[:, order].cumsum(dim=1).max(dim=1)
+        if most.sum() > best:
+            best, u, by_v = most.sum(), place.double() + 1, order
+    v = torch.empty(gain.shape[1], dtype=gain.dtype)
+    v[by_v] = -torch.arange(0.5, len(by_v), dtype=v.dtype)
+    return u, v
+
+
 def always_yes(fits, misfits):
     return torch.ones(fits.shape[0]), torch.ones(fits.shape[1])
 
@@ -164,13 +220,13 @@ def upside_down(fits, misfits):
 def table_cases(rng):
     """Diagonals that stand out of noise, columns shuffled, so that no order is right by luck.
 
-    The first line tends to yes and the last to no: totals alone do not say the same everywhere.
+    The first row tends to yes and the last to no: totals alone do not say the same everywhere.
     The last table is one that a rule can get right in full, with one column whose large total is
     made by a single cell.
     """
-    for lines, columns in [(4, 4), (5, 5), (3, 4), (5, 4)]:
-        fits, misfits = (torch.rand(lines, columns, generator=rng).double() for _ in range(2))
-        fits += torch.eye(max(lines, columns)).double()[:lines, :columns]
+    for rows, columns in [(4, 4), (5, 5), (3, 4), (5, 4)]:
+        fits, misfits = (torch.rand(rows, columns, generator=rng).double() for _ in range(2))
+        fits += torch.eye(max(rows, columns)).double()[:rows, :columns]
         fits[0] += 0.5
         misfits[-1] += 0.9
         shuffled = torch.randperm(columns, generator=rng)
@@ -185,19 +241,19 @@ best_additive_rule = Exercise(
     reference=evaluation.best_additive_rule,
     cases=table_cases,
     observe=share_right,
-    also_right=(best_staircase, by_first_empty_place, by_lines),
+    also_right=(best_staircase, by_first_empty_place, by_rows),
     hints=(
-        "Sort the columns by v, largest first. Whatever u_i is, line i says yes on the first k_i "
-        "of them and no on the rest. So choose an order, and then the best k_i for each line.",
+        "Sort the columns by v, largest first. Whatever u_i is, row i says yes on the first k_i "
+        "of them and no on the rest. So choose an order, and then the best k_i for each row.",
         "For one order: `stretches = F.pad(gain[:, order].cumsum(dim=1), (1, 0))` holds what each "
-        "line gains by a yes on the first 0, 1, ..., J columns, and `stretches.max(dim=1)` the "
+        "row gains by a yes on the first 0, 1, ..., J columns, and `stretches.max(dim=1)` the "
         "best of them and its k_i. Keep the order with the largest sum. Then u_i = k_i, and v = "
         "-0.5, -1.5, ... along the order.",
     ),
     mistakes=(
         Mistake(
             by_sums,
-            "You took each line's and each column's total. They tell what a modality knows alone, "
+            "You took each row's and each column's total. They tell what a modality knows alone, "
             "which may be nothing; search the orders instead.",
         ),
         Mistake(
@@ -210,6 +266,16 @@ best_additive_rule = Exercise(
             "You sorted the columns by their totals. The best order need not follow them: try all.",
         ),
         Mistake(
+            places_for_columns,
+            "The values of v are at the wrong columns. `v[order] = values` gives the k-th value to "
+            "column `order[k]`; `values[order]` does the reverse.",
+        ),
+        Mistake(
+            one_column_at_least,
+            "Each row of yours says yes on one column at least. A row may say no everywhere: let "
+            "a stretch of length 0, which gains 0, be among the choices.",
+        ),
+        Mistake(
             always_yes,
             "This rule says yes to everything. Is v small for the columns that say yes last?",
         ),
@@ -219,7 +285,7 @@ best_additive_rule = Exercise(
         ),
         Mistake(
             lambda fits, misfits: best_staircase(fits, misfits, place=1.0),
-            "Each line stops one column too early: at u_i + v_j = 0 the rule says no. Put v half "
+            "Each row stops one column too early: at u_i + v_j = 0 the rule says no. Put v half "
             "way between two values of u, at -0.5, -1.5, ...",
         ),
         Mistake(
@@ -383,6 +449,63 @@ class RankByRank(RanksAddedFirst):
         return total
 
 
+class AllZeros(fusion.LowRankFusion):
+    def __init__(self, dims, dim=64, rank=4):
+        super().__init__(dims, dim, rank)
+        for factor in self.factors:
+            nn.init.zeros_(factor)
+
+
+class OneAtZero(fusion.LowRankFusion):
+    """The first factor starts at 0 and the others do not, so that it gets going first."""
+
+    def __init__(self, dims, dim=64, rank=4):
+        super().__init__(dims, dim, rank)
+        nn.init.zeros_(self.factors[0])
+
+
+class AllOnes(fusion.LowRankFusion):
+    def __init__(self, dims, dim=64, rank=4):
+        super().__init__(dims, dim, rank)
+        for factor in self.factors:
+            nn.init.ones_(factor)
+
+
+def low_rank_seen(result, module, features, present=None):
+    """What came out, and whether a module that is built anew, with its own start, can learn.
+
+    The module itself was given the reference's factors, so it says nothing about its start.
+    """
+    torch.manual_seed(0)
+    dims = {name: feature.shape[1] for name, feature in features.items()}
+    fresh = type(module)(dims, module.dim_out, len(module.factors[0]))
+    start = [factor.detach().clone() for factor in fresh.factors]
+    step_down(fresh, features)
+    moved = [
+        bool(new.isfinite().all() and (new - old).abs().max() > 1e-6)
+        for new, old in zip(fresh.factors, start, strict=True)
+    ]
+    ranks = any(factor.std(dim=0).max().item() > 1e-6 for factor in start)
+    return {
+        "Your answer": result,
+        "Whether each factor moves": moved,
+        "Whether ranks differ": ranks,
+    }
+
+
+def step_down(module, features, steps=2):
+    """Steps of gradient descent on a loss that weighs the outputs differently, as a head does.
+
+    Two steps, since one factor may well start at 0 if the others do not, and gets going first.
+    """
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        output = module(features)
+        (torch.linspace(1, 2, output.shape[1]) * output).mean().backward()
+        optimizer.step()
+
+
 def low_rank_cases(rng):
     """Two modalities and three, rank 1 to 3; the last case lacks some."""
     for dims, dim, rank in [({"image": 4, "text": 3}, 2, 3), ({"a": 2, "b": 3, "c": 2}, 4, 2)]:
@@ -397,15 +520,26 @@ LowRankFusion = Exercise(
     reference=fusion.LowRankFusion,
     cases=low_rank_cases,
     module=True,
-    also_right=(RankByRank,),
+    observe=low_rank_seen,
+    also_right=(RankByRank, OneAtZero),
     hints=(
-        "The constructor makes one tensor (rank, dims[i] + 1, dim) for each modality. What kind of "
-        "list makes them parameters of the module?",
-        "`nn.ParameterList(torch.randn(shape) for shape in shapes)`. In forward, "
-        "`extended @ factor` gives (rank, B, dim) for each modality; multiply these over the "
+        "The constructor makes one tensor (rank, dims[i] + 1, dim) for each modality: normal "
+        "random numbers over the root of dims[i] + 1. What kind of list makes them parameters?",
+        "`nn.ParameterList(torch.randn(s) / s[1] ** 0.5 for s in shapes)`. In forward, "
+        "`vector @ factor` gives (rank, B, dim) for each modality; multiply these over the "
         "modalities, then `.sum(dim=0)` over the ranks.",
     ),
     mistakes=(
+        Mistake(
+            AllZeros,
+            "All factors start at 0. Each one's gradient holds the other as a factor, so it is 0 "
+            "too, and nothing ever moves. Start them at random numbers.",
+        ),
+        Mistake(
+            AllOnes,
+            "All ranks start with the same numbers, so they get the same gradients and stay the "
+            "same: R times rank 1. Start the factors at random numbers.",
+        ),
         Mistake(
             InAList,
             "The factors stand in a plain Python list. The module does not know them: they are "
@@ -413,7 +547,7 @@ LowRankFusion = Exercise(
         ),
         Mistake(
             WithoutOnes,
-            "The factors have one line too few: each modality is [1; F], one longer than F.",
+            "The factors have one row too few: each modality is [1; F], one longer than F.",
         ),
         Mistake(
             RanksAddedFirst,

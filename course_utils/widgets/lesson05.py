@@ -1,11 +1,11 @@
-"""Lesson 05: how much of a table a sum of two parts can get right."""
+"""Lesson 05: three ways to join two numbers, and what a sum of two parts can get right."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from course_utils.data.news_cards import SECTIONS
 from course_utils.display import PALETTE
@@ -13,6 +13,35 @@ from course_utils.widgets.core import InteractiveFigure
 
 N = len(SECTIONS)
 REACH = 5.0  # of the sliders
+SAYS_FIT = "#BFE3F7"
+JOINS = {"sum, p + q": np.add, "product, pq": np.multiply, "maximum, max(p, q)": np.maximum}
+
+
+def draw_joins(reach: float = 2.0) -> Figure:
+    """Level lines of sum, product and maximum of two numbers p and q from -reach to reach."""
+    steps = np.linspace(-reach, reach, 201)
+    figure = Figure(figsize=(8.4, 3.1), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
+    for axes, (name, join) in zip(panels, JOINS.items(), strict=True):
+        heights = join.outer(steps, steps).T  # lines of the picture are q, columns are p
+        levels = np.arange(-4, 4.5, 1)
+        filled = axes.contourf(steps, steps, heights, levels=levels, cmap="cividis")
+        axes.contour(steps, steps, heights, levels=levels, colors="black", linewidths=0.8,
+                     linestyles="solid")  # fmt: skip
+        axes.set(title=name, xlabel="p, of the picture", aspect="equal")
+    panels[0].set_ylabel("q, of the headline")
+    figure.colorbar(filled, ax=panels, label="joined")
+    return figure
+
+
+def describe_joins() -> str:
+    """The alt text of ``draw_joins``."""
+    return (
+        "Level lines over p and q. Of the sum: parallel slanting lines at equal distances "
+        "everywhere. Of the product: curves in the four corners that bend the other way where a "
+        "sign changes. Of the maximum: right angles, so that a step in p counts only where p is "
+        "the larger one."
+    )
 
 
 def says_fit(u: Sequence[float], v: Sequence[float]) -> np.ndarray:
@@ -34,7 +63,7 @@ def share_right(u: Sequence[float], v: Sequence[float]) -> float:
 def draw_additive_table(u: Sequence[float], v: Sequence[float]) -> Figure:
     """The sums u_i + v_j in a table, coloured where they say "fits", each marked right or wrong."""
     totals, yes = np.add.outer(u, v), says_fit(u, v)
-    figure = Figure(figsize=(6.2, 4.4), layout="constrained")
+    figure = Figure(figsize=(6.2, 4.8), layout="constrained")
     axes = figure.subplots()
     axes.imshow(yes, cmap=_two_colours(), vmin=0, vmax=1)
     for (i, j), total in np.ndenumerate(totals):
@@ -50,13 +79,16 @@ def draw_additive_table(u: Sequence[float], v: Sequence[float]) -> Figure:
     axes.set_xticklabels([f"{name}\n{one:+g}" for name, one in zip(SECTIONS, v, strict=True)])
     axes.set_yticklabels([f"{name} {one:+g}" for name, one in zip(SECTIONS, u, strict=True)])
     axes.set_title(f"right on {share_right(u, v):.3g} of the cards")
+    keys = Patch(fc=SAYS_FIT), Patch(fc="white", ec="black", lw=2)
+    figure.legend(keys, ['says "fits": u + v above 0', 'should say "fits"'], ncols=2,
+                  loc="outside lower center", frameon=False)  # fmt: skip
     return figure
 
 
 def _two_colours() -> Any:
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap(["white", "#BFE3F7"])
+    return ListedColormap(["white", SAYS_FIT])
 
 
 def describe_additive_table(u: Sequence[float], v: Sequence[float]) -> str:
