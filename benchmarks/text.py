@@ -1,11 +1,15 @@
-"""Question types and film reviews, on real data: bag, LSTM and text CNN beside a linear model.
+"""Question types and film reviews, on real data: bag, LSTM and text CNN beside linear models.
 
     python benchmarks/text.py                       # both sets
     python benchmarks/text.py question_types        # three seeds on the authors' test questions
     python benchmarks/text.py movie_reviews [10]    # so many of the ten folds, a seed for each
 
 All word vectors start at random. Epochs, step sizes and widths were chosen on validation rows:
-those of the questions, and for the reviews those of folds 0 to 2. Beside the results stands what
+those of the questions, and for the reviews those of folds 0 to 2. The reviews' test rows were not
+untouched by then: the author had seen the test result over all ten folds of a first setting of the
+text CNN, .749, before choosing this one on validation rows, so its score on them may be a little
+high. The linear model of phrases (one to three words, C = 100) was the best of 24 settings on the
+questions' validation rows, .875 there; the reviews use it as it is. Beside the results stands what
 Kim published for CNN-rand (Convolutional Neural Networks for Sentence Classification, EMNLP 2014).
 What differs: his word vectors have 300 numbers, his optimiser is Adadelta with a bound on the last
 layer's weights, his tokens keep punctuation, his validation rows are drawn at random, and his ten
@@ -61,7 +65,8 @@ def one_run(name: str, rows: Rows, seed: int) -> dict[str, float]:
     label = {split: torch.as_tensor(part["label"]) for split, part in parts.items()}
     scores = {
         "majority": majority_baseline(label["train"], label["test"]),
-        "TF-IDF, linear": linear(parts["train"], parts["test"]),
+        "TF-IDF, words": linear(parts["train"], parts["test"], 1, 10),
+        "TF-IDF, phrases": linear(parts["train"], parts["test"], 3, 100),
     }
     for encoder, (make, fewest, options) in ENCODERS[name].items():
         vocabulary = Vocabulary.from_texts(parts["train"]["text"], fewest)
@@ -76,14 +81,14 @@ def one_run(name: str, rows: Rows, seed: int) -> dict[str, float]:
     return scores
 
 
-def linear(train: dict, test: dict) -> float:
-    """Test accuracy of TF-IDF and logistic regression."""
+def linear(train: dict, test: dict, longest: int, C: float) -> float:
+    """Test accuracy of TF-IDF of phrases up to ``longest`` words and logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    words = TfidfVectorizer(token_pattern=r"\w+")
-    model = make_pipeline(words, LogisticRegression(C=10, max_iter=2000))
+    phrases = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, longest))
+    model = make_pipeline(phrases, LogisticRegression(C=C, max_iter=2000))
     return float(model.fit(train["text"], train["label"]).score(test["text"], test["label"]))
 
 

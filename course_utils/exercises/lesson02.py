@@ -1,6 +1,7 @@
 """The exercises of lesson 02, Words to vectors."""
 
 import random
+import re
 from collections import Counter
 
 import torch
@@ -54,6 +55,25 @@ def vocabulary_of_all_splits(splits, fewest=1):
 def vocabulary_of_split_at_spaces(splits, fewest=1):
     counts = Counter(word for text in splits["train"] for word in text.split())
     return numbered(by_count(often_enough(counts, fewest)))
+
+
+def vocabulary_of_lower_split(splits, fewest=1):
+    counts = Counter(word for text in splits["train"] for word in text.lower().split())
+    return numbered(by_count(often_enough(counts, fewest)))
+
+
+def vocabulary_with_capitals(splits, fewest=1):
+    counts = Counter(word for text in splits["train"] for word in re.findall(r"\w+", text))
+    return numbered(by_count(often_enough(counts, fewest)))
+
+
+def words_by_id(splits, fewest=1):
+    return {number: word for word, number in build_vocab_reference(splits, fewest).items()}
+
+
+def ties_reversed(counts):
+    """Count and word in one key, and the whole of it reversed."""
+    return sorted(counts, key=lambda word: (counts[word], word), reverse=True)
 
 
 def from_training(order=by_count, specials=(PADDING, UNKNOWN), above=0):
@@ -167,12 +187,32 @@ build_vocab = Exercise(
             "The rarest word comes first here; the commonest should. Sort by `-counts[word]`.",
         ),
         Mistake(
+            from_training(order=ties_reversed),
+            "Ties stand in the reverse of the alphabet: `reverse=True` turned both parts of the "
+            "key. Sort by `(-counts[word], word)` without it.",
+        ),
+        Mistake(
+            words_by_id,
+            "You returned {id: word}. The exercise asks for {word: id}, because texts come as "
+            "words and their ids are looked up.",
+        ),
+        Mistake(
             from_training(above=1),
             "A word that occurs exactly `fewest` times is missing: keep it.",
         ),
         Mistake(
             vocabulary_of_split_at_spaces,
             "You split at spaces, so `Rain,` and `rain` are two words. Use `tokenize`.",
+        ),
+        Mistake(
+            vocabulary_of_lower_split,
+            "You split at spaces, so `rain,` and `rain` are two words. Use `tokenize`, which "
+            "leaves punctuation out.",
+        ),
+        Mistake(
+            vocabulary_with_capitals,
+            "Your words keep their capitals, so `Rain` and `rain` are two. Use `tokenize`, which "
+            "makes small letters.",
         ),
         Mistake(
             vocabulary_by_texts,
@@ -200,8 +240,27 @@ def real_places(vectors, text_length, more=0):
     return (torch.arange(vectors.shape[1]) < text_length[:, None] + more)[..., None]
 
 
+def masked_by_zeros(vectors, text_length):
+    """Takes for padding what is zero, and never looks at the lengths."""
+    return vectors.sum(dim=1) / (vectors != 0).sum(dim=1)
+
+
+def mean_without_new_axis(vectors, text_length):
+    return (vectors * real_places(vectors, text_length)).sum(dim=1) / text_length
+
+
+def mask_without_new_axis(vectors, text_length):
+    real = torch.arange(vectors.shape[1]) < text_length[:, None]
+    return (vectors * real).sum(dim=1) / text_length[:, None]
+
+
 def mean_cases(rng):
-    """Vectors that are not zero at padding, lengths from 1 to L, never all the same."""
+    """Lengths from 1 to L, never all the same; at padding any numbers, and once zeros.
+
+    Rows, places and numbers differ, so that a missing axis raises an error.
+    """
+    vectors, lengths = torch.randn(2, 5, 3, generator=rng), torch.tensor([2, 4])
+    yield vectors * real_places(vectors, lengths), lengths
     for rows, places, dim in [(2, 4, 3), (3, 5, 2), (4, 6, 5)]:
         vectors = torch.randn(rows, places, dim, generator=rng)
         middle = torch.randint(2, places, (rows - 2,), generator=rng)
@@ -222,6 +281,21 @@ masked_mean = Exercise(
         Mistake(
             lambda vectors, text_length: vectors.mean(dim=1),
             "You took the plain mean: the vectors at padding are in it.",
+        ),
+        Mistake(
+            masked_by_zeros,
+            "You took for padding what is zero. The vectors at padding may be any numbers: only "
+            "`text_length` tells which words are real.",
+        ),
+        Mistake(
+            mean_without_new_axis,
+            "The sum is (B, dim), and `text_length` is (B,): PyTorch lines up the last axes, and "
+            "these do not fit. Divide by `text_length[:, None]`, which is (B, 1).",
+        ),
+        Mistake(
+            mask_without_new_axis,
+            "The vectors are (B, L, dim), and your mask is (B, L): PyTorch lines up the last "
+            "axes, and these do not fit. Give the mask a last axis with `[..., None]`.",
         ),
         Mistake(
             lambda vectors, text_length: (vectors * real_places(vectors, text_length)).mean(dim=1),
@@ -275,6 +349,10 @@ def gap_with_zeros_joined(encoder, text, text_length, more):
     return float((after - before).detach().abs().max())
 
 
+def gap_as_a_tensor(encoder, text, text_length, more):
+    return (encoder(F.pad(text, (0, more)), text_length) - encoder(text, text_length)).abs().max()
+
+
 class LastState(nn.Module):
     """The last state of an LSTM that also reads the padding."""
 
@@ -295,6 +373,23 @@ class PlainMean(nn.Module):
 
     def forward(self, text, text_length):
         return self.embed(text).mean(dim=1) * text_length[:, None]
+
+
+class MinusPadding(nn.Module):
+    """The share of padding, all numbers negative, so that a sign that is dropped shows."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(1, 2, dim))
+
+    def forward(self, text, text_length):
+        return -(text == 0).float().mean(dim=1, keepdim=True) * self.weight
+
+
+def as_number(result, *_):
+    """A tensor without axes is a number too."""
+    scalar = isinstance(result, torch.Tensor) and result.ndim == 0
+    return result.item() if scalar else result
 
 
 def changed_gap(pad=lambda text, more: F.pad(text, (0, more)), longer=0, measure=None):
@@ -318,12 +413,14 @@ def gap_cases(rng):
     yield PlainMean(9, 3), text[1:], length[1:], 2
     yield PlainMean(9, 3), text[1:], length[1:], 7
     yield encoders.LSTMEncoder(9, 4, 3), text, length, 3
+    yield MinusPadding(3), text, length, 4
 
 
 padding_gap = Exercise(
     reference=padding_gap_reference,
     cases=gap_cases,
-    also_right=(gap_with_zeros_joined,),
+    also_right=(gap_with_zeros_joined, gap_as_a_tensor),
+    observe=as_number,
     atol=1e-6,
     hints=(
         "Call the encoder twice: on `text`, and on `text` with `more` columns of zeros behind it.",
@@ -348,6 +445,21 @@ padding_gap = Exercise(
             changed_gap(longer=1),
             "You raised the lengths too, so the padding counts as words. Leave `text_length` as "
             "it is.",
+        ),
+        Mistake(
+            changed_gap(measure=lambda moved: moved.max()),
+            "You took the largest signed change, so numbers that fall do not count. Take "
+            "`.abs()` before `.max()`.",
+        ),
+        Mistake(
+            changed_gap(measure=lambda moved: moved.max().abs()),
+            "You took `.abs()` after `.max()`, so the largest signed change is all you saw. Take "
+            "`.abs()` first.",
+        ),
+        Mistake(
+            changed_gap(measure=lambda moved: moved.norm(dim=1).max()),
+            "This is the length of the longest row of changes; the exercise asks for the largest "
+            "change of a single number: `.abs().max()`.",
         ),
         Mistake(
             changed_gap(measure=lambda moved: moved.abs().mean()),
@@ -429,9 +541,30 @@ def step_that_forgets_nothing(x, h, c, W, U, b):
     return o.sigmoid() * c.tanh(), c
 
 
+def step_with_matrix_first(x, h, c, W, U, b):
+    i, f, g, o = (W @ x + U @ h + b).chunk(4, dim=1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def step_without_transpose(x, h, c, W, U, b):
+    i, f, g, o = (x @ W + h @ U + b).chunk(4, dim=1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def step_cut_by_rows(x, h, c, W, U, b):
+    i, f, g, o = (x @ W.T + h @ U.T + b).chunk(4, dim=0)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
 def step_cases(rng):
-    """Input and state sizes that differ, so that a matrix cannot stand in for another."""
-    for rows, ins, dim in [(1, 2, 3), (3, 4, 2), (4, 3, 5)]:
+    """Input and state sizes that differ, so that a matrix cannot stand in for another.
+
+    Fewer than four rows, so that cutting the batch in four fails alike on every case.
+    """
+    for rows, ins, dim in [(1, 2, 3), (3, 4, 2), (2, 3, 5)]:
         sizes = (rows, ins), (rows, dim), (rows, dim), (4 * dim, ins), (4 * dim, dim), (4 * dim,)
         yield tuple(torch.randn(*size, generator=rng) for size in sizes)
 
@@ -447,6 +580,20 @@ lstm_step = Exercise(
         "first the new c, and from it the new h.",
     ),
     mistakes=(
+        Mistake(
+            step_with_matrix_first,
+            "`W @ x` does not fit: W is (4 D, d), and x is (B, d), because each row of a batch is "
+            "a word. Write `x @ W.T`, which is (B, 4 D).",
+        ),
+        Mistake(
+            step_without_transpose,
+            "`x @ W` does not fit: x is (B, d), and W is (4 D, d). Turn W over: `x @ W.T`.",
+        ),
+        Mistake(
+            step_cut_by_rows,
+            "You cut the batch in four, not the numbers: `chunk` takes axis 0 unless it is told "
+            "another. The gates lie side by side on axis 1: `.chunk(4, dim=1)`.",
+        ),
         Mistake(
             step_with_order("ifog"),
             "You took the gates in the order i, f, o, g. PyTorch stacks i, f, g, o.",
