@@ -26,13 +26,20 @@ PARTS = {"image": ("image",), "text": ("text", "text_length")}
 
 
 def accuracy(logits: Tensor, label: Tensor) -> float:
-    """Share of rows whose largest logit is the label's: logits (n, C), label (n,)."""
+    """Share of rows that are right: logits (n, C), label (n,) long.
+
+    The largest of several logits names the class. One column (n, 1) is a yes-or-no model's: it
+    names class 1 where its logit is positive, else class 0.
+
+    Raises ValueError for other shapes.
+    """
     if logits.ndim != 2 or label.shape != logits.shape[:1]:
         raise ValueError(
             f"accuracy needs logits (n, C) and label (n,); "
             f"it got {tuple(logits.shape)} and {tuple(label.shape)}"
         )
-    return (logits.argmax(dim=1) == label).double().mean().item()
+    named = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(dim=1)
+    return (named == label).double().mean().item()
 
 
 def majority_baseline(train_label: Tensor, test_label: Tensor) -> float:

@@ -43,6 +43,12 @@ def test_accuracy_is_the_share_of_rows_whose_largest_score_is_the_labels():
     assert accuracy(logits, torch.tensor([0, 1, 0, 0])) == 0.75
 
 
+def test_one_column_of_logits_answers_yes_where_it_is_positive():
+    logits = torch.tensor([[0.3], [-0.2], [4.0], [-5.0]])
+    assert accuracy(logits, torch.tensor([1, 0, 0, 0])) == 0.75
+    assert accuracy(logits, torch.tensor([1.0, 0.0, 1.0, 0.0])) == 1
+
+
 @pytest.mark.parametrize("shape", [(4, 1), (3,), ()])
 def test_labels_of_another_shape_are_refused_before_they_broadcast(shape):
     with pytest.raises(ValueError, match=r"logits \(n, C\) and label \(n,\); it got \(4, 2\)"):

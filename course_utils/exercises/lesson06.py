@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import evaluation, training
-from course_utils.exercises.core import Exercise, Mistake
+from course_utils.exercises.core import Exercise, Mistake, gradients
 
 # --- bce_with_logits -------------------------------------------------------------------------
 
@@ -27,12 +27,33 @@ def bce_by_probabilities(logits, target):
     return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
 
 
+def bce_by_choosing(logits, target):
+    """The right value; the branch that was not taken spoils the gradient."""
+    return (torch.where(logits > 20, logits, (1 + logits.exp()).log()) - logits * target).mean()
+
+
+def bce_cut_off(logits, target):
+    return ((1 + logits.clamp(max=80).exp()).log() - logits * target).mean()
+
+
 def binary_cases(rng):
     """Logits and targets (n,): ordinary ones, then some beyond 88, where exp() is infinite."""
     for rows in (5, 8):
-        yield 2 * torch.randn(rows, generator=rng), mixed_targets(rows, rng)
+        near = 2 * torch.randn(rows, generator=rng)
+        yield near.requires_grad_(), mixed_targets(rows, rng)
     far = torch.cat([torch.tensor([150.0, -150.0, 120.0, -120.0]), torch.randn(3, generator=rng)])
-    yield far, torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    yield far.requires_grad_(), torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+
+
+def loss_and_slope(result, logits, target):
+    """What is compared; of far logits that were cut off, wherever it was, only that they were."""
+    loss, z = result.detach(), logits.detach()
+    truth = F.binary_cross_entropy_with_logits(z, target)
+    if z.abs().max() > 88 and loss.isfinite().all() and loss.mean() < truth - 1:
+        return {"Your loss of large logits": "too small"}
+    (slope,) = gradients(result, logits)
+    spoilt = slope is not None and slope.isnan().any()
+    return {"Your loss": loss, "Its gradient": "NaN" if spoilt else slope}
 
 
 def mixed_targets(rows, rng):
@@ -45,6 +66,7 @@ def mixed_targets(rows, rng):
 bce_with_logits = Exercise(
     reference=F.binary_cross_entropy_with_logits,
     cases=binary_cases,
+    observe=loss_and_slope,
     also_right=(
         bce_of_columns,
         bce_by_rearranging,
@@ -55,7 +77,7 @@ bce_with_logits = Exercise(
     ),
     hints=(
         "Each row's loss is log(1 + e^z) - y z. The first term overflows where z is large; for "
-        "those rows take e^z out of the bracket: log(1 + e^z) = z + log(1 + e^-z).",
+        "those rows use z + log(1 + e^-z). What is it for z = 150, on paper?",
         "Both in one: `logits.clamp(min=0)`, plus the logarithm of `1 + (-logits.abs()).exp()`, "
         "minus `logits * target`; then the mean.",
     ),
@@ -76,9 +98,17 @@ bce_with_logits = Exercise(
             "and its logarithm is infinite. Work on the logits themselves.",
         ),
         Mistake(
-            lambda logits, target: F.binary_cross_entropy(logits.sigmoid(), target),
-            "Sigmoid first, then the loss: for large logits the probability is exactly 0 or 1, and "
-            "PyTorch cuts the loss of such a row off at 100. Work on the logits themselves.",
+            bce_cut_off,
+            "Something cuts large logits off (a `clamp`, a small number added before the "
+            "logarithm, or PyTorch's `binary_cross_entropy`, which ends at 100). A sure, wrong row "
+            "with the logit 150 must cost 150. Nothing need be cut: only take exp() of numbers "
+            "that are not positive.",
+        ),
+        Mistake(
+            bce_by_choosing,
+            "The value is right; its gradient is NaN. `torch.where` computes both branches, and "
+            "the one that it drops is infinite: 0 times infinity. Only take exp() of numbers that "
+            "are not positive.",
         ),
         Mistake(
             lambda logits, target: F.binary_cross_entropy_with_logits(
@@ -112,7 +142,7 @@ class Linear(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.map = nn.Linear(4, 3)
+        self.map = nn.Linear(2, 2)
 
     def forward(self, batch):
         return self.map(batch["x"])
@@ -176,7 +206,7 @@ def stepped_before_backward(model, batch, optimizer):
 
 def weights_after(result, model, batch, optimizer):
     """The loss that was returned, and the weights as the step left them."""
-    return {"the returned loss": result, "the model's weights": model.map.weight.detach()}
+    return {"The returned loss": result, "The weights": model.map.weight.detach()}
 
 
 def step_cases(rng):
@@ -190,8 +220,8 @@ def step_cases(rng):
         for parameter in model.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=rng)
         batch = {
-            "x": torch.randn(6, 4, generator=rng),
-            "label": torch.randint(0, 3, (6,), generator=rng),
+            "x": torch.randn(4, 2, generator=rng),
+            "label": torch.randint(0, 2, (4,), generator=rng),
         }
         yield model, batch, make(model.parameters())
 
@@ -257,6 +287,10 @@ def stops_by_counting(scores, patience):
     return waited >= patience
 
 
+def stops_without_a_guard(scores, patience):
+    return len(scores) - 1 - scores.index(max(scores)) >= patience
+
+
 def latest_of_equals(scores, patience):
     if not scores:
         return False
@@ -273,7 +307,6 @@ def falls_in_a_row(scores, patience):
 
 def score_cases(rng):
     """Histories, and at each of them a patience on both sides of the answer."""
-    yield [], 1
     for scores in (
         [0.50, 0.70, 0.80],
         [0.50, 0.80, 0.60, 0.70],  # rises again, but not above its best
@@ -283,6 +316,7 @@ def score_cases(rng):
     ):
         for patience in (1, 2, 3, 4):
             yield scores, patience
+    yield [], 1
 
 
 should_stop = Exercise(
@@ -335,6 +369,11 @@ should_stop = Exercise(
             lambda scores, patience: len(scores) >= patience,
             "You count all epochs. Patience starts anew whenever a score beats the best so far.",
         ),
+        Mistake(
+            stops_without_a_guard,
+            "Right wherever there is a score. Before the first epoch the list is empty, and `max` "
+            "of nothing is an error: return False there.",
+        ),
     ),
 )
 
@@ -342,17 +381,15 @@ should_stop = Exercise(
 # --- accuracy --------------------------------------------------------------------------------
 
 
-def share_of_right(logits, label):
-    """Share of right rows; one column of logits (n, 1) is a yes-or-no question."""
-    if logits.shape[1] == 1:
-        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
-    return evaluation.accuracy(logits, label)
-
-
 def share_by_flattening(logits, label):
     one_column = logits.shape[1] == 1
     named = (logits.flatten() > 0).long() if one_column else logits.argmax(dim=1)
-    return (named == label).float().mean()
+    return (named == label).float().mean().item()
+
+
+def share_and_kind(result, *arguments):
+    """What is compared: a tensor of no dimension has the value, and is no float."""
+    return {"Your share": float(result), "A float": not isinstance(result, torch.Tensor)}
 
 
 def with_one_column(of_one_column):
@@ -361,7 +398,7 @@ def with_one_column(of_one_column):
     def attempt(logits, label):
         if logits.shape[1] > 1:
             return evaluation.accuracy(logits, label)
-        return of_one_column(logits, label)
+        return of_one_column(logits, label).item()
 
     return attempt
 
@@ -381,10 +418,50 @@ def answer_cases(rng):
         yield logits + 0.1 * torch.rand(rows, classes, generator=rng), label
 
 
+def without_item(mistake):
+    """The same mistake by somebody who returns a tensor as well."""
+    return Mistake(
+        lambda logits, label: torch.tensor(mistake.fn(logits, label)),
+        f"{mistake.message} And end in `.item()`: the answer is a float.",
+    )
+
+
+SHARE_MISTAKES = (
+    Mistake(
+        with_one_column(lambda logits, label: ((logits > 0) == label).double().mean()),
+        "You compared (B, 1) with (B,): broadcasting compares every row's answer with every "
+        "row's label, a (B, B). No error, no warning, a wrong number. Take the column out, "
+        "`logits[:, 0]`.",
+    ),
+    Mistake(
+        lambda logits, label: (logits.argmax(dim=1) == label).double().mean().item(),
+        "The largest of one column is always column 0, so every row is called class 0. With "
+        "one column, ask whether the logit is positive.",
+    ),
+    Mistake(
+        with_one_column(lambda logits, label: ((logits[:, 0] > 0.5) == label).double().mean()),
+        "0.5 is the border for probabilities. These are logits: a probability of 0.5 is the "
+        "logit 0.",
+    ),
+    Mistake(
+        lambda logits, label: evaluation.accuracy(logits, label) * len(label),
+        "You counted the right rows; divide by the number of rows.",
+    ),
+    Mistake(
+        lambda logits, label: ((logits[:, 0] > 0) == label).double().mean().item(),
+        "You look at the first column alone. That is right where there is only one; with "
+        "several, the column with the largest logit is the answer.",
+    ),
+    Mistake(
+        lambda logits, label: 1 - evaluation.accuracy(logits, label),
+        "This is the share of wrong answers.",
+    ),
+)
+
 accuracy = Exercise(
-    reference=share_of_right,
+    reference=evaluation.accuracy,
     cases=answer_cases,
-    observe=lambda result, *arguments: float(result),
+    observe=share_and_kind,
     also_right=(share_by_flattening,),
     hints=(
         "Two cases, by `logits.shape[1]`. With several columns the largest one names the class. "
@@ -393,34 +470,12 @@ accuracy = Exercise(
         "and comparing that with (B,) gives a (B, B).",
     ),
     mistakes=(
+        *SHARE_MISTAKES,
+        *map(without_item, SHARE_MISTAKES),
         Mistake(
-            with_one_column(lambda logits, label: ((logits > 0) == label).double().mean()),
-            "You compared (B, 1) with (B,): broadcasting compares every row's answer with every "
-            "row's label, a (B, B). No error, no warning, a wrong number. Take the column out, "
-            "`logits[:, 0]`.",
-        ),
-        Mistake(
-            evaluation.accuracy,
-            "The largest of one column is always column 0, so every row is called class 0. With "
-            "one column, ask whether the logit is positive.",
-        ),
-        Mistake(
-            with_one_column(lambda logits, label: ((logits[:, 0] > 0.5) == label).double().mean()),
-            "0.5 is the border for probabilities. These are logits: a probability of 0.5 is the "
-            "logit 0.",
-        ),
-        Mistake(
-            lambda logits, label: share_of_right(logits, label) * len(label),
-            "You counted the right rows; divide by the number of rows.",
-        ),
-        Mistake(
-            lambda logits, label: ((logits[:, 0] > 0) == label).double().mean(),
-            "You look at the first column alone. That is right where there is only one; with "
-            "several, the column with the largest logit is the answer.",
-        ),
-        Mistake(
-            lambda logits, label: 1 - share_of_right(logits, label),
-            "This is the share of wrong answers.",
+            lambda logits, label: torch.tensor(evaluation.accuracy(logits, label)),
+            "The right share, as a tensor. A table or a list of scores wants numbers: end in "
+            "`.item()`.",
         ),
     ),
 )

@@ -12,7 +12,7 @@ from course_utils.display import PALETTE
 from course_utils.widgets.core import InteractiveFigure, slider
 
 OPTIMIZERS = ("SGD", "Adam")
-START = (-4.0, 1.5)  # off both axes, so that the flat and the steep way both have to be walked
+START = (-4.0, 1.5)  # off both axes, so that both directions have to be walked
 STEPS = 60
 FRAME = (5.0, 2.2)  # how far the drawing reaches from the middle, along each weight
 
@@ -82,7 +82,7 @@ def _draw_bowl(axes: Axes, steepness: float) -> None:
     levels = bowl_loss(START, steepness) * 4.0 ** np.arange(-4, 2)
     axes.contour(across, up, losses, levels=levels, cmap="cividis", linewidths=1)
     axes.plot(0, 0, "*", ms=14, color=PALETTE["both"], label="lowest point")
-    axes.set(xlabel="weight 1 (flat way)", ylabel="weight 2 (steep way)",
+    axes.set(xlabel="weight 1 (flat direction)", ylabel="weight 2 (steep direction)",
              xlim=(-FRAME[0], FRAME[0]), ylim=(-FRAME[1], FRAME[1]))  # fmt: skip
 
 
