@@ -1,11 +1,13 @@
 """From strings to numbers: tokens, a vocabulary, ids, padding.
 
-Everything is plain Python and PyTorch, so that a learner can read it.
+Everything is plain Python and PyTorch, so that a learner can read it. ``article_fields`` alone
+needs torchtext, which is archived: nothing else in the package imports it.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,3 +66,18 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> str:
         """The words of a row of ids, without the padding."""
         return " ".join(self.words[int(number)] for number in ids if int(number) != 0)
+
+
+def article_fields() -> tuple[Any, Any]:
+    """A text and a label field of torchtext 0.6, as lesson 07's article makes them, no vocabulary.
+
+    Raises ImportError, in a sentence, where torchtext is missing or too new to have ``Field``.
+    """
+    try:
+        from torchtext.data import Field, LabelField
+    except ImportError:
+        raise ImportError(
+            "this needs torchtext 0.6.0, whose later releases have no Field; install it with "
+            "pip install torchtext==0.6.0"
+        ) from None
+    return Field(sequential=True, batch_first=True), LabelField(dtype=torch.float)

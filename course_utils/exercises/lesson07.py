@@ -1,0 +1,656 @@
+"""The exercises of lesson 07, Debug the article: five faults, mended one by one."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils.data.text import article_fields
+from course_utils.exercises.core import Exercise, Mistake
+
+# --- give_vocabulary -------------------------------------------------------------------------
+
+WORDS = ("film", "plot", "actor", "song", "ending", "funny", "dull", "warm", "long", "script")
+
+
+def with_vocabulary(text_field, label_field, train, test):
+    text_field.build_vocab([text_field.preprocess(review) for review, _ in train])
+    label_field.build_vocab([label for _, label in train])
+
+
+def by_loop(text_field, label_field, train, test):
+    words, labels = [], []
+    for review, label in train:
+        words += review.split()
+        labels.append([label])
+    text_field.build_vocab([words])  # one long list has the same counts
+    label_field.build_vocab(labels)
+
+
+def from_all_splits(text_field, label_field, train, test):
+    with_vocabulary(text_field, label_field, train + test, [])
+
+
+def from_the_test_rows(text_field, label_field, train, test):
+    with_vocabulary(text_field, label_field, test, [])
+
+
+def without_the_label(text_field, label_field, train, test):
+    text_field.build_vocab([text_field.preprocess(review) for review, _ in train])
+
+
+def of_letters(text_field, label_field, train, test):
+    text_field.build_vocab([review for review, _ in train])
+    label_field.build_vocab([label for _, label in train])
+
+
+def of_pairs(text_field, label_field, train, test):
+    text_field.build_vocab(train)
+    label_field.build_vocab(train)
+
+
+def one_word_a_review(text_field, label_field, train, test):
+    text_field.build_vocab([[review] for review, _ in train])
+    label_field.build_vocab([label for _, label in train])
+
+
+def reviews(count, words, rng):
+    """Pairs (review of two to six words, label); both labels occur equally often."""
+    lengths = torch.randint(2, 7, (count,), generator=rng).tolist()
+    chosen = [torch.randint(len(words), (n,), generator=rng).tolist() for n in lengths]
+    texts = [" ".join(words[i] for i in row) for row in chosen]
+    return [(text, ("pos", "neg")[number % 2]) for number, text in enumerate(texts)]
+
+
+def field_cases(rng):
+    """Both fields, fresh; training and test reviews, each with a word that the other has not."""
+    for count in (4, 6):
+        train = [*reviews(count, WORDS[:6], rng), ("silly jokes", "neg"), ("clever", "pos")]
+        test = [*reviews(count, WORDS[3:], rng), ("silly lighthouse", "neg"), ("train", "pos")]
+        yield *article_fields(), train, test
+
+
+def vocabularies(_, text_field, label_field, train, test):
+    """What the fields know after the call."""
+    known = {"the words of text_field": text_field, "the labels of label_field": label_field}
+    return {name: field.vocab.itos if hasattr(field, "vocab") else None
+            for name, field in known.items()}  # fmt: skip
+
+
+give_vocabulary = Exercise(
+    reference=with_vocabulary,
+    cases=field_cases,
+    observe=vocabularies,
+    changes_input=True,
+    also_right=(by_loop,),
+    hints=(
+        "Each field has a method `build_vocab`. The text field's takes a list of lists of words: "
+        "`text_field.preprocess(review)` turns one review into such a list.",
+        "`text_field.build_vocab([text_field.preprocess(review) for review, _ in train])`, and "
+        "the same for the label field with `[label for _, label in train]`.",
+    ),
+    mistakes=(
+        Mistake(
+            from_all_splits,
+            "You counted the test rows too. A word that stands in test rows alone has to stay "
+            "unknown, as it would be in use; build both vocabularies from `train`.",
+        ),
+        Mistake(
+            from_the_test_rows,
+            "You built the vocabularies from the test rows; the training rows are the ones that "
+            "a model may learn from.",
+        ),
+        Mistake(
+            without_the_label,
+            "The text field is ready, the label field has no vocabulary yet: pos and neg have "
+            "no number. It needs `build_vocab` too.",
+        ),
+        Mistake(
+            of_letters,
+            "Your vocabulary holds letters: a string, taken as a list, is a list of letters. Cut "
+            "each review into words first, with `text_field.preprocess(review)`.",
+        ),
+        Mistake(
+            of_pairs,
+            "You handed over whole pairs, so reviews and labels are counted together. Take the "
+            "reviews for one field and the labels for the other.",
+        ),
+        Mistake(
+            one_word_a_review,
+            "Each review became one long word. Cut it into words with "
+            "`text_field.preprocess(review)`.",
+        ),
+    ),
+)
+
+
+# --- picture_index ---------------------------------------------------------------------------
+
+SECTIONS = ("business", "science", "sport")
+
+
+def by_name(files, samples):
+    place = {}
+    for number, (path, _) in enumerate(samples):
+        place["/".join(path.replace("\\", "/").split("/")[-2:])] = number
+    return [place["/".join(file.split("/")[-2:])] for file in files]
+
+
+def by_search(files, samples):
+    return [next(i for i, (path, _) in enumerate(samples) if path.endswith(file)) for file in files]
+
+
+def in_the_tables_order(files, samples):
+    return list(range(len(files)))
+
+
+def the_other_way_round(files, samples):
+    answer = by_name(files, samples)
+    return [answer.index(i) if i in answer else 0 for i in range(len(files))]
+
+
+def by_class(files, samples):
+    classes = sorted({path.split("/")[-2] for path, _ in samples})
+    numbers = [classes.index(file.split("/")[-2]) for file in files]
+    return [next(i for i, (_, label) in enumerate(samples) if label == n) for n in numbers]
+
+
+def as_class_numbers(files, samples):
+    return [samples[number][1] for number in by_name(files, samples)]
+
+
+def as_sorted_files(files, samples):
+    return [sorted(files).index(file) for file in files]
+
+
+def one_too_far(files, samples):
+    return [number + 1 for number in by_name(files, samples)]
+
+
+def pair_cases(rng):
+    """Files in a table's order, and samples in the folder's, with one picture that has no row."""
+    three = [f"train/{section}/0007.png" for section in ("sport", "business", "science")]
+    yield three, [(f"cards/{file}", SECTIONS.index(file.split("/")[1])) for file in sorted(three)]
+    for count in (6, 9):
+        numbers = torch.randperm(90, generator=rng)[: count + 1].add(10).tolist()
+        kinds = [2, 0, 1, *torch.randint(3, (count - 3,), generator=rng).tolist()]
+        files = [f"train/{SECTIONS[k]}/00{n}.png" for k, n in zip(kinds, numbers, strict=False)]
+        extra = f"train/business/00{numbers[-1]}.png"
+        samples = [(f"cards/{file}", SECTIONS.index(file.split("/")[1]))
+                   for file in sorted([*files, extra])]  # fmt: skip
+        yield files, samples
+
+
+picture_index = Exercise(
+    reference=by_name,
+    cases=pair_cases,
+    also_right=(by_search,),
+    hints=(
+        "What do the two lists have in common? Not their order: the table's files also end the "
+        "folder's paths.",
+        "Make a dict from a path's last part, such as `sport/0002.png`, to its position, with "
+        "`enumerate(samples)`. Then look up every file of `files`.",
+    ),
+    mistakes=(
+        Mistake(
+            in_the_tables_order,
+            "You took row i with picture i. The folder is sorted by section and name, the table "
+            "is not: that pairs headlines with strangers' pictures, and nothing complains.",
+        ),
+        Mistake(
+            the_other_way_round,
+            "This is the inverse: for each picture its row. Asked is, for each row of the table, "
+            "the position of its picture.",
+        ),
+        Mistake(
+            by_class,
+            "Each row gets the first picture of its section: the label fits and the picture is "
+            "not its own. Compare whole file names.",
+        ),
+        Mistake(
+            as_class_numbers,
+            "These are the pictures' classes. Asked are their positions in `samples`.",
+        ),
+        Mistake(
+            as_sorted_files,
+            "You sorted the table's files. The folder may hold pictures that the table does not "
+            "name, and then every later position is shifted; look each file up in `samples`.",
+        ),
+        Mistake(
+            one_too_far,
+            "All positions are one too high; Python counts from 0.",
+        ),
+    ),
+)
+
+
+# --- pool_words ------------------------------------------------------------------------------
+
+
+def mean_of_words(lstm_output, text, padding=1):
+    states, _ = lstm_output
+    real = (text != padding).unsqueeze(2)
+    return (states * real).sum(dim=1) / real.sum(dim=1)
+
+
+def mean_by_loop(lstm_output, text, padding=1):
+    rows = zip(lstm_output[0], text, strict=True)
+    return torch.stack([states[row != padding].mean(dim=0) for states, row in rows])
+
+
+def over_all_places(lstm_output, text, padding=1):
+    return lstm_output[0].mean(dim=1)
+
+
+def padded_length(lstm_output, text, padding=1):
+    real = (text != padding).unsqueeze(2)
+    return (lstm_output[0] * real).mean(dim=1)
+
+
+def summed(lstm_output, text, padding=1):
+    return (lstm_output[0] * (text != padding).unsqueeze(2)).sum(dim=1)
+
+
+def last_place(lstm_output, text, padding=1):
+    return lstm_output[0][:, -1]
+
+
+def cell(lstm_output, text, padding=1):
+    return lstm_output[1][1][-1]
+
+
+def first_place(lstm_output, text, padding=1):
+    return lstm_output[0][:, 0]
+
+
+def not_pooled(lstm_output, text, padding=1):
+    return lstm_output[0]
+
+
+def over_the_batch(lstm_output, text, padding=1):
+    return lstm_output[0].mean(dim=0)
+
+
+def where_zero(lstm_output, text, padding=1):
+    real = (text != 0).unsqueeze(2)
+    return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
+
+
+def state_cases(rng):
+    """What an nn.LSTM returns for B texts of different lengths, and the texts, padded with 1."""
+    for rows, longest, dim in [(3, 5, 4), (2, 6, 3), (4, 4, 4)]:
+        lengths = torch.randint(2, longest, (rows,), generator=rng)
+        lengths[0] = longest
+        text = torch.randint(2, 30, (rows, longest), generator=rng)
+        text[0, 1] = 0  # an unknown word, which is a word
+        text[torch.arange(longest) >= lengths[:, None]] = 1
+        states = torch.randn(rows, longest, dim, generator=rng)
+        # As an LSTM without packing has it: the last state is the one at the last place.
+        inner = torch.randn(1, rows, dim, generator=rng)
+        yield (states, (states[None, :, -1].clone() * 1.0, inner)), text
+
+
+pool_words = Exercise(
+    reference=mean_of_words,
+    cases=state_cases,
+    also_right=(mean_by_loop,),
+    hints=(
+        "`states, _ = lstm_output` opens the tuple. Which places of `text` hold a word?",
+        "`real = (text != padding).unsqueeze(2)` is (B, L, 1). Multiply the states by it, add up "
+        "over the words (axis 1), and divide by the number of words in each row.",
+    ),
+    mistakes=(
+        Mistake(
+            over_all_places,
+            "You averaged the padding too, so a text's feature depends on the longest text in "
+            "its batch. Leave out the places where `text` is `padding`.",
+        ),
+        Mistake(
+            padded_length,
+            "You set the padding to zero and divided by L, the padded length. Divide by the "
+            "number of words in the row.",
+        ),
+        Mistake(
+            summed,
+            "You added the states up; divide by the number of words in each row, or a long text "
+            "gives large numbers.",
+        ),
+        Mistake(
+            last_place,
+            "This is the state at the last place, for most rows the state after padding "
+            "(lesson 02). Average over the words.",
+        ),
+        Mistake(
+            cell,
+            "You took the LSTM's cell state. The outputs of all places are the first part of the "
+            "tuple; average those over the words.",
+        ),
+        Mistake(
+            first_place,
+            "You took the state after the first word alone; average over all words.",
+        ),
+        Mistake(
+            not_pooled,
+            "You opened the tuple, and there is still one vector for each place, (B, L, d). Pool "
+            "over the words, axis 1.",
+        ),
+        Mistake(
+            over_the_batch,
+            "You averaged over the batch (axis 0), so different texts are mixed. The words are "
+            "axis 1.",
+        ),
+        Mistake(
+            where_zero,
+            "You took 0 for padding, as the course's own vocabulary does. In torchtext 0 is the "
+            "unknown word and 1 is padding; use the argument `padding`.",
+        ),
+        Mistake(
+            lambda lstm_output, text, padding=1: lstm_output.mean(dim=1),
+            "`lstm_output` is still a tuple, which has no `mean`. Its first part holds the states.",
+        ),
+    ),
+)
+
+
+# --- MendedModel -----------------------------------------------------------------------------
+
+
+class Published(nn.Module):
+    """The article's layers, under the names that the exercise gives them."""
+
+    def __init__(self, words, outputs=1):
+        super().__init__()
+        self.image_branch = nn.Sequential(
+            nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=2, stride=2),
+        )
+        self.embedding = nn.Embedding(words, 100)
+        self.lstm = nn.LSTM(100, 256, batch_first=True)
+        self.text_branch = nn.Sequential(nn.Linear(256, 128), nn.ReLU(), nn.Dropout(0.5))
+        self.fusion_layer = nn.Linear(128 + 64, outputs)
+
+    def image_feature(self, image):
+        return self.image_branch(image).mean(dim=(2, 3))
+
+    def text_feature(self, text):
+        return self.text_branch(mean_of_words(self.lstm(self.embedding(text)), text))
+
+    def forward(self, image, text):
+        features = self.image_feature(image), self.text_feature(text)
+        return self.fusion_layer(torch.cat(features, dim=1))
+
+
+class Pooled(Published):
+    def image_feature(self, image):
+        return F.adaptive_avg_pool2d(self.image_branch(image), 1).flatten(1)
+
+
+class Flattened(Published):
+    def image_feature(self, image):
+        return self.image_branch(image).flatten(1)
+
+
+class Largest(Published):
+    def image_feature(self, image):
+        return self.image_branch(image).amax(dim=(2, 3))
+
+
+class HalfPooled(Published):
+    def image_feature(self, image):
+        return self.image_branch(image).mean(dim=2)
+
+
+class NotPooled(Published):
+    def image_feature(self, image):
+        return self.image_branch(image)
+
+
+class TuplePassed(Published):
+    def text_feature(self, text):
+        return self.text_branch(self.lstm(self.embedding(text)))
+
+
+class WordsNotPooled(Published):
+    def text_feature(self, text):
+        return self.text_branch(self.lstm(self.embedding(text))[0])
+
+
+class PaddingPooled(Published):
+    def text_feature(self, text):
+        return self.text_branch(self.lstm(self.embedding(text))[0].mean(dim=1))
+
+
+class LastPlace(Published):
+    def text_feature(self, text):
+        return self.text_branch(self.lstm(self.embedding(text))[0][:, -1])
+
+
+class TextFirst(Published):
+    def forward(self, image, text):
+        image_feature, text_feature = self.image_feature(image), self.text_feature(text)
+        return self.fusion_layer(torch.cat((text_feature, image_feature), dim=1))
+
+
+class Stacked(Published):
+    def forward(self, image, text):
+        features = self.image_feature(image), self.text_feature(text)
+        return self.fusion_layer(torch.cat(features, dim=0))
+
+
+class Squeezed(Published):
+    def forward(self, image, text):
+        return super().forward(image, text).squeeze(1)
+
+
+class Probability(Published):
+    def forward(self, image, text):
+        return super().forward(image, text).sigmoid()
+
+
+def model_cases(rng):
+    """(words, outputs) and a small batch: pictures of other sizes than 224, texts with padding."""
+    for words, outputs, rows, size in [(20, 1, 3, (8, 12)), (12, 1, 2, (9, 6))]:
+        text = torch.randint(2, words, (rows, 5), generator=rng)
+        text[1:, 3:] = 1
+        yield (words, outputs), (torch.rand(rows, 3, *size, generator=rng), text)
+
+
+MendedModel = Exercise(
+    reference=Published,
+    cases=model_cases,
+    module=True,
+    also_right=(Pooled,),
+    hints=(
+        "`self.image_branch(image)` gives (B, 64, H / 2, W / 2), and the fusion layer has room for "
+        "64 numbers of a picture: one for each channel.",
+        "The picture: `.mean(dim=(2, 3))`. The text: embedding, LSTM, `pool_words`, text branch. "
+        "Then `torch.cat((image_feature, text_feature), dim=1)` and the fusion layer.",
+    ),
+    mistakes=(
+        Mistake(
+            NotPooled,
+            "The picture is still a map of four dimensions, the text a vector of two: they cannot "
+            "stand side by side. Average the map over its height and width.",
+        ),
+        Mistake(
+            Flattened,
+            "You flattened the map, so every place of every channel became a number of its own, "
+            "and the fusion layer has room for 64. Average over height and width instead.",
+        ),
+        Mistake(
+            Largest,
+            "You took the largest answer of each channel. Good networks do that too; the exercise "
+            "asks for the mean over height and width.",
+        ),
+        Mistake(
+            HalfPooled,
+            "You averaged over one axis of the map, and three are left. Its places have two axes, "
+            "height and width: `dim=(2, 3)`.",
+        ),
+        Mistake(
+            TuplePassed,
+            "The LSTM's tuple goes on to a linear layer. `pool_words` stands between them.",
+        ),
+        Mistake(
+            WordsNotPooled,
+            "The text still has one vector for each word. `pool_words` makes one for the text.",
+        ),
+        Mistake(
+            PaddingPooled,
+            "You averaged over all places, padding included; `pool_words` leaves it out.",
+        ),
+        Mistake(
+            LastPlace,
+            "You took the state at the last place, after the padding; `pool_words` averages over "
+            "the words.",
+        ),
+        Mistake(
+            TextFirst,
+            "You put the text first. The shapes fit, but the article's order is image, then text, "
+            "and weights trained for one order are wrong for the other.",
+        ),
+        Mistake(
+            Stacked,
+            "You joined along axis 0, which puts texts below pictures as if they were more rows. "
+            "Side by side is `dim=1`.",
+        ),
+        Mistake(
+            Squeezed,
+            "You took away the last axis. The model gives (B, outputs), also for one output; the "
+            "next exercise brings label and output together.",
+        ),
+        Mistake(
+            Probability,
+            "You ended in a sigmoid. `BCEWithLogitsLoss` has its own; give it logits (lesson 06).",
+        ),
+    ),
+)
+
+
+# --- one_against_rest_loss -------------------------------------------------------------------
+
+
+def against_the_rest(output, label, positive):
+    target = (label == positive).float()
+    return F.binary_cross_entropy_with_logits(output.squeeze(1), target)
+
+
+def loss_by_formula(output, label, positive):
+    target = (label == positive).to(output.dtype).unsqueeze(1)
+    return (F.softplus(output) - output * target).mean()
+
+
+def bce(output, target):
+    return F.binary_cross_entropy_with_logits(output, target)
+
+
+def target_of(label, positive):
+    return (label == positive).float()
+
+
+def raw_numbers(output, label, positive):
+    return bce(output.squeeze(1), label.float())
+
+
+def above_one_cut(output, label, positive):
+    return bce(output.squeeze(1), label.clamp(max=1).float())
+
+
+def other_way(output, label, positive):
+    return bce(output.squeeze(1), (label != positive).float())
+
+
+def shapes_apart(output, label, positive):
+    return bce(output, target_of(label, positive))
+
+
+def kept_whole(output, label, positive):
+    return bce(output.squeeze(1), label == positive)
+
+
+def still_long(output, label, positive):
+    return bce(output.squeeze(1), (label == positive).long())
+
+
+def spread_out(output, label, positive):
+    target = target_of(label, positive)  # (B,) against (B, 1) broadcasts to (B, B)
+    return (F.softplus(output) - output * target).mean()
+
+
+def squeezed_away(output, label, positive):
+    return bce(output.squeeze(), target_of(label, positive))
+
+
+def twice_squashed(output, label, positive):
+    return bce(output.squeeze(1).sigmoid(), target_of(label, positive))
+
+
+def added_up(output, label, positive):
+    target = target_of(label, positive)
+    return F.binary_cross_entropy_with_logits(output.squeeze(1), target, reduction="sum")
+
+
+def label_cases(rng):
+    """Logits (B, 1), class numbers (B,) long of five classes, all of them there; and one row."""
+    for rows, positive in [(6, 2), (7, 4)]:
+        label = torch.cat([torch.arange(5), torch.randint(5, (rows - 5,), generator=rng)])
+        yield 2 * torch.randn(rows, 1, generator=rng), label, positive
+    yield torch.randn(1, 1, generator=rng), torch.tensor([3]), 3
+
+
+one_against_rest_loss = Exercise(
+    reference=against_the_rest,
+    cases=label_cases,
+    also_right=(loss_by_formula,),
+    hints=(
+        "Three things have to change before the loss: the class numbers become 0 and 1, whole "
+        "numbers become floats, and the two shapes become the same.",
+        "`target = (label == positive).float()`, and `output.squeeze(1)` has the shape (B,).",
+    ),
+    mistakes=(
+        Mistake(
+            raw_numbers,
+            "Shapes and dtype are right, but class numbers up to 4 are used as targets. With a "
+            "target above 1 this loss has no lower end; ask `label == positive` first.",
+        ),
+        Mistake(
+            above_one_cut,
+            "You cut the class numbers off at 1, so every class but 0 counts as positive; ask "
+            "`label == positive`.",
+        ),
+        Mistake(
+            other_way,
+            "Your targets are the wrong way round: 1 is for the positive class, 0 for the rest.",
+        ),
+        Mistake(
+            shapes_apart,
+            "Output (B, 1) and target (B,) have different shapes. `output.squeeze(1)` is (B,).",
+        ),
+        Mistake(
+            kept_whole,
+            "`label == positive` is made of True and False; the loss takes floats. Add `.float()`.",
+        ),
+        Mistake(
+            still_long,
+            "The target is made of whole numbers (long); the loss takes floats. Use `.float()`.",
+        ),
+        Mistake(
+            spread_out,
+            "Your formula took (B, 1) with (B,), and broadcasting made (B, B) of them: each output "
+            "is compared with everybody's label. No error, a wrong number. `output.squeeze(1)`.",
+        ),
+        Mistake(
+            squeezed_away,
+            "`squeeze()` takes away every axis of length 1, the batch's too when it has one row. "
+            "Name the axis: `squeeze(1)`.",
+        ),
+        Mistake(
+            twice_squashed,
+            "You applied a sigmoid before a loss that has its own. Hand over the logits.",
+        ),
+        Mistake(
+            added_up,
+            "You added the rows' losses up; the loss of a batch is their mean.",
+        ),
+    ),
+)
