@@ -93,7 +93,7 @@ def test_the_drawing_names_hidden_words_in_brackets_and_writes_a_weight_a_square
     reading = widgets.read_headline(model, vocabulary, HEADLINE, hidden=[2])
     left, right, *_ = widgets.draw_attention(reading, head=1).axes
     assert [label.get_text() for label in left.get_xticklabels()][2] == "(goal)"
-    assert len(left.texts) == 25
+    assert len(left.texts) == (15 if reading.causal else 25)
     assert left.get_title() == "head 1"
     assert len(right.patches) == 5
 
@@ -104,6 +104,17 @@ def test_the_alt_text_says_who_gets_most_and_what_the_model_says(model, vocabula
     )
     assert "with profit, follows, goal, against, late hidden" in text
     assert "plan gets 1.00" in text
+
+
+def test_what_the_causal_mask_forbids_is_drawn_without_a_weight(vocabulary):
+    reading = widgets.read_headline(make_model(causal=True), vocabulary, "profit follows goal")
+    axes = widgets.draw_readings({"causal": reading}).axes[0]
+    places = [tuple(map(int, text.get_position())) for text in axes.texts]  # (key, query)
+    assert sorted(places) == [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
+    assert "after each query are grey" in widgets.describe_readings({"causal": reading})
+    assert "after each query are grey" in widgets.describe_attention(reading)
+    sees_all = widgets.read_headline(make_model(), vocabulary, "profit follows goal")
+    assert "grey" not in widgets.describe_readings({"all": sees_all})
 
 
 def test_readings_stand_side_by_side_under_their_titles(model, vocabulary):

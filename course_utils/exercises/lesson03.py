@@ -56,6 +56,11 @@ def root_and_mask_after_softmax(query, key, value, mask):
     return weights @ value, weights
 
 
+def mask_times_scores(query, key, value, mask):
+    weights = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 * mask).softmax(dim=-1)
+    return weights @ value, weights
+
+
 def masked_where_zero(query, key, value, mask):
     scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5
     weights = scores.masked_fill(mask == 0, -torch.inf).softmax(dim=-1)
@@ -70,6 +75,17 @@ def all_axes_turned_round(query, key, value, mask):
 
 def axes_from_the_front(query, key, value, mask):
     weights = (query @ key.transpose(0, 1) / key.shape[-1] ** 0.5 + mask).softmax(dim=-1)
+    return weights @ value, weights
+
+
+def softmax_over_axis_1(query, key, value, mask):
+    scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask
+    weights = scores.softmax(dim=1)
+    return weights @ value, weights
+
+
+def axes_of_a_batch(query, key, value, mask, root_of=-1):
+    weights = (query @ key.transpose(1, 2) / key.shape[root_of] ** 0.5 + mask).softmax(dim=-1)
     return weights @ value, weights
 
 
@@ -121,6 +137,20 @@ attention = Exercise(
             "last axis.",
         ),
         Mistake(
+            lambda query, key, value, mask: from_scores(
+                query, key, value, mask, query.shape[-2] ** 0.5
+            ),
+            "You took the root of the number of queries. d is the length of one query, the last "
+            "axis: `query.shape[-1]`.",
+        ),
+        Mistake(
+            lambda query, key, value, mask: from_scores(
+                query, key, value, mask, value.shape[-1] ** 0.5
+            ),
+            "You took the root of the length of a value. d is the length of a query or key, which "
+            "may be another: `key.shape[-1]`.",
+        ),
+        Mistake(
             over_queries,
             "Your softmax runs over the queries (axis -2). Each query shares itself out over the "
             "keys, the last axis of the scores.",
@@ -150,6 +180,11 @@ attention = Exercise(
             "and let the softmax be the last step.",
         ),
         Mistake(
+            mask_times_scores,
+            "You multiplied the scores by the mask. That makes 0 of every score that may stay, and "
+            "-inf times a score can be +inf, so NaN comes out. Add the mask.",
+        ),
+        Mistake(
             masked_where_zero,
             "You hid the keys where the mask is 0. The mask is 0 where a query may look and -inf "
             "where it may not, so all it takes is to add it to the scores.",
@@ -163,6 +198,21 @@ attention = Exercise(
             axes_from_the_front,
             "`key.transpose(0, 1)` counts axes from the front, where the batch stands. Count from "
             "the end: `key.transpose(-2, -1)`.",
+        ),
+        Mistake(
+            softmax_over_axis_1,
+            "`softmax(dim=1)` runs over the keys only where there is no batch. The keys are the "
+            "last axis: `softmax(dim=-1)`.",
+        ),
+        Mistake(
+            axes_of_a_batch,
+            "`key.transpose(1, 2)` is right with one axis for the batch alone. Some inputs have no "
+            "batch, others heads besides. Count from the end: `key.transpose(-2, -1)`.",
+        ),
+        Mistake(
+            lambda *arguments: axes_of_a_batch(*arguments, root_of=1),
+            "`key.transpose(1, 2)` and `key.shape[1]` count axes from the front, where the batch "
+            "stands. Count from the end: `key.transpose(-2, -1)`, `key.shape[-1]`.",
         ),
         Mistake(
             lambda query, key, value, mask: from_scores(query, key, value, 0, key.shape[-1] ** 0.5),
@@ -217,6 +267,12 @@ def gap_cases(rng):
             yield layer, torch.randn(length, dim, generator=rng), order
 
 
+def as_number(result, *_):
+    """A tensor without axes is a number too."""
+    scalar = isinstance(result, torch.Tensor) and result.ndim == 0
+    return result.item() if scalar else result
+
+
 def gap_by_rows(layer, x, order):
     before, after = layer(x), layer(x[order])
     return max(
@@ -228,6 +284,7 @@ def gap_by_rows(layer, x, order):
 permutation_gap = Exercise(
     reference=package.permutation_gap,
     cases=gap_cases,
+    observe=as_number,
     also_right=(
         gap_by_rows,
         lambda layer, x, order: (layer(x[order])[order.argsort()] - layer(x)).abs().max(),
@@ -259,6 +316,10 @@ permutation_gap = Exercise(
         Mistake(
             lambda layer, x, order: (layer(x[order]) - layer(x)[order]).abs().mean().item(),
             "You took the mean of the differences; the exercise asks for the largest.",
+        ),
+        Mistake(
+            lambda layer, x, order: (layer(x[order]) - layer(x)[order]).abs().sum().item(),
+            "You took the sum of the differences; the exercise asks for the largest.",
         ),
         Mistake(
             lambda layer, x, order: (layer(x)[order] - layer(x)).abs().max().item(),

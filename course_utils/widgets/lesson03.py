@@ -4,7 +4,7 @@ Works on a trained classifier whose text encoder is a TransformerEncoder; its fi
 Two still drawings, of masks and of a layer's parts, need no model.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -30,6 +30,7 @@ class Reading:
     hidden, unknown: places of words that are hidden, and that the model's vocabulary lacks.
     weights (H, L, L): for each head, how each word shares itself out over the words; hidden words
     get nothing from the others. probabilities (C,): of each class, NaN where every word is hidden.
+    causal: whether the model hides from each word those after it.
     """
 
     words: list[str]
@@ -37,6 +38,7 @@ class Reading:
     unknown: tuple[int, ...]
     weights: np.ndarray
     probabilities: np.ndarray
+    causal: bool = False
 
     def names(self) -> list[str]:
         """The words as drawings write them: hidden ones in brackets, unknown ones with a "?"."""
@@ -49,6 +51,13 @@ class Reading:
         weights = weights.copy()
         weights[list(self.hidden)] = np.nan
         weights[:, list(self.hidden)] = np.nan
+        return weights
+
+    def allowed(self, head: int = MEAN) -> np.ndarray:
+        """As ``seen``, with NaN also where the causal mask forbids a word to look."""
+        weights = self.seen(head)
+        if self.causal:
+            weights[np.triu_indices(len(weights), k=1)] = np.nan
         return weights
 
 
@@ -75,6 +84,7 @@ def read_headline(
         unknown=tuple(i for i, word in enumerate(words) if word not in vocabulary.ids),
         weights=encoder.layers[0].attend.weights[0].numpy(),
         probabilities=logits.softmax(dim=1)[0].numpy(),
+        causal=encoder.causal,
     )
 
 
@@ -118,9 +128,9 @@ def draw_readings(readings: Mapping[str, Reading], head: int = MEAN) -> Figure:
 
 
 def _draw_weights(axes, reading: Reading, head: int, title: str) -> None:
-    weights = reading.seen(head)
+    weights = reading.allowed(head)
     axes.imshow(weights, cmap="cividis", vmin=0, vmax=1, aspect="auto")
-    axes.set_facecolor("0.85")  # what shows through where there is no weight
+    axes.set_facecolor("0.85")  # what shows through where a word may not look
     for (row, column), weight in np.ndenumerate(weights):
         if np.isfinite(weight):
             axes.text(column, row, two_decimals(weight), ha="center", va="center", fontsize=9,
@@ -145,8 +155,9 @@ def describe_attention(
     unknown = [reading.words[place] for place in reading.unknown]
     lacks = f" It does not know {', '.join(unknown)}." if unknown else ""
     return (
-        f"{which}{without}, {_shares(reading, head)} of all attention. The model says "
-        f"{classes[best]} with a probability of {two_decimals(reading.probabilities[best])}.{lacks}"
+        f"{which}{without}, {_shares(reading, head)} of all attention.{_grey([reading])} The model "
+        f"says {classes[best]} with a probability of {two_decimals(reading.probabilities[best])}."
+        f"{lacks}"
     )
 
 
@@ -154,7 +165,12 @@ def describe_readings(readings: Mapping[str, Reading], head: int = MEAN) -> str:
     """The alt text of ``draw_readings``."""
     which = "On the mean of the heads" if head == MEAN else f"In head {head}"
     parts = [f"{title}: {_shares(reading, head)}" for title, reading in readings.items()]
-    return f"{which}, of all attention. {'; '.join(parts)}."
+    return f"{which}, of all attention. {'; '.join(parts)}.{_grey(readings.values())}"
+
+
+def _grey(readings: Iterable[Reading]) -> str:
+    causal = any(reading.causal for reading in readings)
+    return " The keys after each query are grey, without a weight." if causal else ""
 
 
 def _shares(reading: Reading, head: int) -> str:
