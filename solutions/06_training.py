@@ -69,7 +69,7 @@ show(fig, alt="The loss falls steeply as w grows from -2, is lowest near 1, and 
 # 5. Nothing in it keeps the weights small.
 # 6. $\arg\min$ is never reached, and we would not want it.
 #
-# We close them one by one. A model with thousands of weights cannot be drawn: training stands at
+# A model with thousands of weights cannot be drawn: training stands at
 # one point and sees only which way is down.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -148,7 +148,10 @@ of_truth = -logits.log_softmax(dim=1)[range(8), section].mean()
 torch.testing.assert_close(of_truth, F.cross_entropy(logits, section))
 
 two_columns = torch.stack([torch.zeros(8), x], dim=1)  # (8, 2)
-torch.testing.assert_close(F.cross_entropy(two_columns, y.long()), bce_with_logits(x, y))
+as_two = F.cross_entropy(two_columns, y.long())
+torch.testing.assert_close(as_two, bce_with_logits(x, y))
+print(f"five classes: by hand {of_truth:.4f}, PyTorch {F.cross_entropy(logits, section):.4f}")
+print(f"two columns {as_two:.4f}, one {bce_with_logits(x, y):.4f}")
 
 # %% [markdown]
 # Why is $\hat y$ no label (gap 2)? Move a weight a little: logits move a little, the label named by
@@ -196,8 +199,8 @@ torch.testing.assert_close(w.grad, two_points, rtol=1e-3, atol=1e-3)
 # \leftarrow w - \eta \, dL/dw$, where $\eta$ (eta) is the *learning rate*. PyTorch calls it SGD, S
 # for *stochastic*: the slope is usually that of a random few rows, a *batch*.
 #
-# **Predict, then run.** A sum over 8 rows in place of their mean: which learning rate makes the
-# same step?
+# **Predict, then run.** With the mean over 8 rows we use the learning rate 0.8. With their sum,
+# which rate makes the same step?
 
 
 # %%
@@ -211,9 +214,10 @@ def one_step(reduction, learning_rate):
     return w.item() - 0.5
 
 
-step = one_step("mean", 0.8)
+step, of_sum = one_step("mean", 0.8), one_step("sum", 0.1)
+print(f"mean, rate 0.8: {step:.4f}; sum, rate 0.1: {of_sum:.4f}")
 claim("a step is minus the rate times the slope", abs(step + 0.8 * by_hand) < 1e-6)
-claim("with a sum, an eighth of the rate makes the same", abs(one_step("sum", 0.1) - step) < 1e-6)
+claim("with a sum, an eighth of the rate makes the same", abs(of_sum - step) < 1e-6)
 
 # %% [markdown]
 # Sum and mean have the same lowest point (gap 3), not the same steps: with a mean, the learning
@@ -231,7 +235,7 @@ claim("with a sum, an eighth of the rate makes the same", abs(one_step("sum", 0.
 
 # %% tags=["exercise"]
 def training_step(model, batch, optimizer):
-    """One step on one batch; old gradients must not count.
+    """One step on one batch, down the loss F.cross_entropy; old gradients must not count.
 
     model(batch) gives logits (B, C); batch["label"] (B,) long -> the loss before the step, a float
     """
@@ -263,7 +267,7 @@ except ValueError as error:
     print("ValueError:", error)
 
 # %% [markdown]
-# An error is the best case. The mean squared error only warns (caught here, to print it):
+# An error is the best case. The mean squared error only warns:
 
 # %%
 import warnings
@@ -286,7 +290,7 @@ right = (column > 0) == truth
 print("shape", tuple(right.shape), "accuracy", right.float().mean().item())
 
 # %% [markdown]
-# And a thousand models that guess?
+# Each answer meets two ones and two zeros: half agree. So with a thousand models that guess:
 
 # %%
 guesses = [((torch.randn(4, 1) > 0) == truth).float().mean().item() for _ in range(1000)]
@@ -348,7 +352,7 @@ def prepare(seed):
 
 
 # %% [markdown]
-# The untrained model is that of lesson 00, a CNN and a bag of words, side by side.
+# The untrained model of lesson 00: a CNN and a bag of words, side by side.
 
 # %%
 from course_utils.classifier import MultimodalClassifier
@@ -416,9 +420,9 @@ claim("with two softmaxes it cannot", min(faulty) > floor - 1e-4)
 
 # %% [markdown]
 # $\ln 5$ is the loss of a model that gives each of five classes 1/5. The first scores are not quite
-# equal, so a few tenths more are normal. Twice as much means wrong labels, a wrong number of
-# classes or wild first weights. With two softmaxes the best scores are 1 for the right class and 0
-# for the others, and $-\log\, (e / (e + 4)) = 0.905$.
+# equal: a few tenths more are normal. Twice as much means a wrong number of classes or wild first
+# weights. Wrong labels show in neither test: look at some rows. With two softmaxes the best scores
+# are 1 for the right class and 0 for the others, and $-\log\, (e / (e + 4)) = 0.905$.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict* few know ln 5. *Live:* shuffle the labels of the one batch: it still learns them
@@ -451,7 +455,7 @@ for _ in range(2):  # epochs
     print(f"loss {train_epoch(ours, batches, optimizer):.2f}")
 
 # %% [markdown]
-# And `fit`, which all lessons use? Its loop, as it stands in the package:
+# And `fit`, which all lessons use? Its loop:
 
 # %%
 import inspect
@@ -462,7 +466,7 @@ from course_utils import training
 print(textwrap.dedent(inspect.getsource(training._Run.train_epoch)))
 
 # %% [markdown]
-# `tally` and `bar` count and show; nothing else touches the model.
+# `tally` and `bar` count and show; nothing else in this loop touches the model.
 
 # %%
 from course_utils.training import fit
@@ -519,9 +523,8 @@ for rate, momentum, steepness in ((0.19, 0, 10), (0.21, 0, 10), (0.004, 0, 100),
 # %% [markdown]
 # The limit is 2 over the steepness.
 #
-# **Predict, then run.** Each at the best of nine learning rates from 0.01 to 1: how many steps lead
-# to a hundredth of the first distance from the lowest point, with SGD and with Adam, in a round
-# bowl and in the steep one?
+# **Predict, then run.** SGD and Adam race to a hundredth of the first distance, each at its best of
+# nine learning rates from 0.01 to 1. Who wins in a round bowl? And in the steep one?
 
 # %%
 import numpy as np
@@ -573,7 +576,7 @@ for name, rate in (("SGD", 0.01), ("Adam", 0.1)):
 claim("Adam takes the same path", same)
 
 # %% [markdown]
-# So one learning rate of Adam works in many places. It is what we use, as AdamW (see below).
+# So one learning rate of Adam works in many places. We use it, as AdamW.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict* the class expects Adam to win everywhere.
@@ -583,7 +586,8 @@ claim("Adam takes the same path", same)
 #
 # **Predict, then run.** Four learning rates, each ten times the one before, from 0.0001 to 0.1;
 # five epochs, three seeds. Which is best on the *validation* cards, and what happens at both ends?
-# (About a minute.) `log_dir` makes `fit` write files for TensorBoard, a folder for each run.
+# (About a minute.) Given validation cards, `fit` hands back the weights of the best
+# epoch; with `log_dir` it writes files for TensorBoard.
 
 # %%
 import tempfile
@@ -651,7 +655,7 @@ score.index.name, score.columns.name = "learning rate", "seed"
 print(score.round(2).to_string())
 
 # %% [markdown]
-# The winner against the best of the others:
+# The winner against the others:
 
 # %%
 right_rate = score.mean(axis=1).idxmax()
@@ -661,9 +665,9 @@ claim("0.01 is best, for each seed by over 0.04", right_rate == 0.01 and ahead.m
       trained=True)  # fmt: skip
 
 # %% [markdown]
-# Too small: the epochs run out. Too large: nothing diverges, Adam sees to that, and yet it stays
-# near 0.75. We give it other cards' pictures, and look how much the image encoder's 64 numbers vary
-# from picture to picture:
+# Too small: the epochs run out. Too large: nothing diverges, and yet it stays near 0.75. We give
+# each card another's picture, and see how much the image encoder's 64 numbers vary from picture to
+# picture:
 
 # %%
 for rate in (0.01, 0.1):
@@ -682,9 +686,9 @@ for rate in (0.01, 0.1):
 claim("at 0.1 the pictures count for less than 0.05", max(lost) < 0.05, trained=True)
 
 # %% [markdown]
-# The same 64 numbers for every picture: the image encoder is dead, and the model reads headlines
-# alone. So try rates ten times apart, both ways, before you judge a model. We chose on validation
-# cards; nothing has touched the test cards.
+# The same 64 numbers for every picture: the image encoder is *dead*, its input no longer matters.
+# The model reads headlines alone. So try rates ten times apart, both ways, before you judge.
+# We chose on validation cards; nothing has touched the test cards.
 #
 # ### Watch it live
 #
@@ -696,7 +700,7 @@ claim("at 0.1 the pictures count for less than 0.05", max(lost) < 0.05, trained=
 print(f'tensorboard --logdir "{logs}"')
 
 # %% [markdown]
-# By hand, for any number that you want to watch:
+# By hand, for any number:
 
 # %%
 from torch.utils.tensorboard import SummaryWriter
@@ -717,7 +721,9 @@ claim("what was written can be read back",
 # Some layers do one thing while training and another when asked; `train()` and `eval()` switch.
 # *Dropout* sets each number to 0 with a given probability, and enlarges the rest so that the mean
 # stays. *BatchNorm*, which our CNN has, subtracts a channel's mean and divides by its standard
-# deviation: of the batch at hand while training, of running averages afterwards.
+# deviation: of the batch at hand while training, of *running averages* afterwards: each training
+# batch moves the stored mean and variance a tenth of the way towards its own (the layer's
+# `momentum`, not the optimiser's).
 
 # %%
 dropout = nn.Dropout(0.5)
@@ -760,7 +766,7 @@ forgotten = forgotten.set_index(["cards", "seed"])
 print(forgotten.unstack().round(2).to_string())
 
 # %% [markdown]
-# What the order does, in each mode:
+# What the order does:
 
 # %%
 mixed, in_order = forgotten.loc["as they come"], forgotten.loc["sorted by section"]
@@ -785,8 +791,9 @@ claim("in train mode, sorted cards cost each seed over 0.1",
 # see them, and choose rates and epochs by them. *Test:* once, at the end; a score by which you
 # chose flatters.
 #
-# *Weight decay* fills gap 5: AdamW (W for weight decay) multiplies all weights by $1 - \eta
-# \lambda$ at each step, so that a weight that nothing pulls at shrinks. We train for 20 epochs with
+# Gap 5: large weights make large logits, that is, a model too sure of itself. With *weight decay*
+# AdamW (hence the W) multiplies all weights by $1 - \eta \lambda$ at each step, so that a weight
+# that nothing pulls at shrinks. We train for 20 epochs with
 # $\lambda$ of 0 and 0.1, and keep the weights after each epoch. (About a minute.)
 
 
@@ -822,31 +829,46 @@ for decay in decays:
 # the validation loss?
 
 # %%
+shades = ("#6B4400", "#E69F00", "#E8C98A")  # one for each seed, dark to pale
 # Large losses leave the picture, or the slow rise could not be seen.
 fig, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True, layout="constrained")
 for ax, decay in zip(axes, decays, strict=True):
     for seed in worlds:
         losses, name = runs[decay, seed][1], "" if seed else "{}"  # one label for three seeds
-        epoch = range(1, len(losses) + 1)
-        ax.plot(epoch, losses[:, 0], "--", color=PALETTE["quiet"], label=name.format("train"))
-        ax.plot(epoch, losses[:, 1], color=PALETTE["highlight"], label=name.format("validation"))
-        lowest = losses[:, 1].argmin()
-        ax.plot(lowest + 1, losses[lowest, 1], "k*", label=name.format("lowest validation"))
+        epoch, lowest = range(1, len(losses) + 1), losses[:, 1].argmin()
+        ax.plot(epoch, losses[:, 0], "--", lw=1, color=PALETTE["quiet"], label=name.format("train"))
+        ax.plot(epoch, losses[:, 1], color=shades[seed], label=f"validation, seed {seed}")
+        ax.plot(lowest + 1, losses[lowest, 1], "*", ms=13, color=shades[seed], mec="black",
+                label=name.format("its lowest"))  # fmt: skip
     ax.set(title=f"weight decay {decay}", xlabel="epoch", ylim=(0, 0.8), xticks=range(0, 21, 5))
 axes[0].set_ylabel("loss (mean over rows)")
-axes[0].legend(fontsize=8)
+axes[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))  # lines fill both
 show(fig, alt="The training loss falls to nearly 0. The validation loss is jagged; without weight "
-     "decay it is lowest between epochs 5 and 10; its lower edge then rises slowly.")  # fmt: skip
+     "decay it is lowest between epochs 5 and 10, and ends about 0.1 higher.")  # fmt: skip
 
 # %% [markdown]
 # Dashed is the mean *during* an epoch, in train mode; solid is measured *after* it, in eval mode.
-# The sum in the formula falls to the end. On other cards the model gets worse: look at the lower
-# edge of the solid lines on the left, after the stars. It learns its training cards by heart (it
-# *overfits*). That is gap 6: we do not *want* the $\arg\min$.
+# Solid, without weight decay, seed by seed:
+
+# %%
+ends = {}
+for seed in worlds:
+    solid = runs[0, seed][1][:, 1]
+    # A spike in the last epoch would prove nothing, so we look at the lowest of five, too.
+    ends[f"seed {seed}"] = solid.min(), solid[-5:].min(), solid[-1]
+ends = pd.DataFrame(ends, index=["lowest", "lowest of the last five", "last"])
+print(ends.round(2).to_string())
+claim("even the lowest of the last five is over 0.02 above the lowest, for each seed",
+      (ends.loc["lowest of the last five"] - ends.loc["lowest"]).min() > 0.02,
+      trained=True)  # fmt: skip
+
+# %% [markdown]
+# The formula's sum falls to the end. On other cards the model gets worse: it learns its training
+# cards by heart (*overfits*). That is gap 6: we do not *want* the $\arg\min$.
 #
-# **Predict, then run.** And the spikes, in both pictures? Too few validation cards? Our suspect is
-# BatchNorm: its running averages come from weights that have moved on. We hold the weights still,
-# average anew over all training batches, and look for the largest rise between two epochs.
+# **Predict, then run.** And the spikes, in both pictures? Our suspect is BatchNorm: its running
+# averages come from weights that have moved on. We hold the weights still, average anew over all
+# training batches, and look for the largest rise between two epochs.
 
 
 # %%
@@ -884,8 +906,8 @@ halved_at_least = 2 * rises.loc["fresh averages"] < rises.loc["running averages"
 claim("fresh averages halve the largest rise, for each seed", halved_at_least.all(), trained=True)
 
 # %% [markdown]
-# The spikes are the averages', not the model's. Expect them with BatchNorm and large steps. *Early
-# stopping* ends the run when the validation score has not improved for some
+# In the first six epochs, without decay, the spikes are the averages', not the model's; later ones
+# we did not test. *Early stopping* ends the run when the validation score has not improved for some
 # epochs, its *patience*, and goes back to the best.
 #
 # ### Exercise 4: `should_stop` · 10 min · medium
@@ -893,10 +915,10 @@ claim("fresh averages halve the largest rise, for each seed", halved_at_least.al
 
 # %% tags=["exercise"]
 def should_stop(scores, patience):
-    """Whether `patience` epochs went by without a score better than the best before them.
+    """Whether the LAST `patience` epochs went by without a score better than the best before them.
 
-    scores: list of floats, one for each epoch so far, higher is better; without any score there is
-    nothing to stop for -> True or False
+    scores: list of floats (negative, too), one for each epoch so far, higher is better; without
+    any score there is nothing to stop for -> True or False
     """
     ### BEGIN SOLUTION
     if not scores:
@@ -943,8 +965,7 @@ claim("patience 3 comes within 0.03 of patience 6, for each seed",
       (reached.loc[3] < reached.loc[6] + 0.03).all(), trained=True)  # fmt: skip
 
 # %% [markdown]
-# Patience must outlast a spike; when the first one comes decides how much patience 1 loses. Which
-# weight decay, then? We choose by validation loss alone:
+# Patience must outlast a spike. Which weight decay, then? We choose by validation loss alone:
 
 # %%
 lowest = {decay: [runs[decay, seed][1][:, 1].min() for seed in worlds] for decay in decays}
@@ -954,8 +975,7 @@ chosen = min(lowest, key=lambda decay: np.mean(lowest[decay]))
 print("chosen, by the mean over seeds: weight decay", chosen)
 
 # %% [markdown]
-# Now, and only now, the test cards: what has our choice won or cost, against the other weight decay
-# and against the last epoch? Nothing in this table may change it.
+# Now, and only now, the test cards. Nothing in this table may change our choice.
 
 # %%
 rows = []
@@ -991,10 +1011,14 @@ claim("weight decay makes the weights smaller by over 5 %",
       decayed.loc["last", "size"] < 0.95 * free.loc["last", "size"], trained=True)  # fmt: skip
 claim("it moves the mean accuracy after the best epoch by less than 0.02",
       abs(decayed - free).loc["best", "test accuracy"] < 0.02, trained=True)  # fmt: skip
+gain = (free - decayed)["test loss"]
+claim("it lowers the mean test loss after the last epoch by over 0.05, after the best by less",
+      gain["last"] > 0.05 > abs(gain["best"]), trained=True)  # fmt: skip
 
 # %% [markdown]
 # In accuracy, neither won anything to speak of. Stopping won *loss*: the overfitted model is right
-# as often, and far too sure where it is wrong. Other *seeds* are other cards, first weights and
+# as often, and far too sure where it is wrong. Weight decay alone wins much of the same loss; with
+# stopping it adds nothing to speak of. Other *seeds* are other cards, first weights and
 # orders; differences smaller than their spread, as of these accuracies, are no finding.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -1038,7 +1062,7 @@ resumed = run(checkpoint=checkpoint)
 claim("the resumed run ends in the same weights, bit for bit", same_weights(whole, resumed))
 
 # %% [markdown]
-# They do not differ at all. What does it take? The file says:
+# They do not differ at all. What it takes:
 
 # %%
 print(", ".join(torch.load(checkpoint, weights_only=True)))
@@ -1055,8 +1079,8 @@ weights_only = run(epochs=1, model=half)
 claim("with the weights alone it is another run", not same_weights(whole, weights_only))
 
 # %% [markdown]
-# Another run, not a broken one. But if you changed something meanwhile, is a new result due to your
-# change or to the break? Bit for bit holds on one machine with the same number of threads.
+# Another run, not a broken one. But is a new result due to what you changed meanwhile, or to the
+# break? Bit for bit holds on one machine with the same number of threads.
 
 # %% [markdown]
 # ## The answer
@@ -1074,11 +1098,14 @@ claim("with the weights alone it is another run", not same_weights(whole, weight
 
 # %% [markdown]
 # ## The table that grows, and the wall
+#
+# Our row is the model chosen above (half-size pictures), at its best epoch.
 
 # %%
 from course_utils.evaluation import grow_table
 
-grow_table("06", {"concat, half-size pictures, stopped early": final.tolist()})
+name = f"concat, half-size, weight decay {chosen}, stopped"  # a longer one would be cut off
+grow_table("06", {name: final.tolist()})
 
 # %% [markdown]
 # **Predict, then run.** Best epoch and last one: do twelve trick cards tell them apart?
@@ -1098,7 +1125,8 @@ counts = ", ".join(f"{name} {sum(hits)}" for name, hits in right.items())
 show(card_wall(tricks, right), alt=f"The wall of twelve trick cards; right are: {counts}.")
 
 # %% [markdown]
-# Twelve cards are too few: a difference of one or two would be chance.
+# Twelve cards are too few: a difference of one or two would be chance, and none is no evidence of
+# equality either.
 
 # %% [markdown]
 # ## Recap
@@ -1120,8 +1148,6 @@ quiz("06")
 # %% [markdown]
 # **Further reading**
 #
-# - Robbins and Monro, *A stochastic approximation method*, Annals of Mathematical Statistics 22(3),
-#   1951.
 # - Kingma and Ba, *Adam: a method for stochastic optimization*, ICLR, 2015.
 # - Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR, 2019: AdamW.
 # - Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, *Dropout: a simple way to prevent
@@ -1129,4 +1155,4 @@ quiz("06")
 # - Ioffe and Szegedy, *Batch normalization: accelerating deep network training by reducing internal
 #   covariate shift*, ICML, 2015.
 # - Prechelt, *Early stopping, but when?*, in Neural Networks: Tricks of the Trade, Springer, 1998.
-# - Karpathy, *A recipe for training neural networks*, blog, 2019: overfit one batch, and much more.
+# - Karpathy, *A recipe for training neural networks*, blog, 2019: overfit one batch.

@@ -204,6 +204,20 @@ def stepped_before_backward(model, batch, optimizer):
     return loss.item()
 
 
+SEVERAL_CLASSES = "This is the loss of yes-or-no models. With several classes: `F.cross_entropy`"
+
+
+def yes_or_no_by_hand(logits, label):
+    """Exercise 1's loss, written out: its shapes do not meet here."""
+    return (logits.clamp(min=0) - label * logits + torch.log1p((-logits.abs()).exp())).mean()
+
+
+def yes_or_no_of_columns(logits, label):
+    """No error: each column counts as a yes-or-no question of its own."""
+    target = F.one_hot(label, logits.shape[1]).float()
+    return F.binary_cross_entropy_with_logits(logits, target)
+
+
 def weights_after(result, model, batch, optimizer):
     """The loss that was returned, and the weights as the step left them."""
     return {"The returned loss": result, "The weights": model.map.weight.detach()}
@@ -266,6 +280,25 @@ training_step = Exercise(
             "which is what `F.cross_entropy` does by itself.",
         ),
         Mistake(
+            stepped_on(
+                lambda logits, label: F.binary_cross_entropy_with_logits(logits, label.float())
+            ),
+            f"{SEVERAL_CLASSES}, which takes logits (B, C) and labels (B,).",
+        ),
+        Mistake(
+            stepped_on(yes_or_no_by_hand),
+            f"{SEVERAL_CLASSES}. Yours wants one logit a row, and here are C.",
+        ),
+        Mistake(
+            # The same with its product turned round, and so is the error that Python raises.
+            stepped_on(lambda logits, label: (logits.clamp(min=0) - logits * label).mean()),
+            f"{SEVERAL_CLASSES}. Yours wants one logit for each row, and here are C.",
+        ),
+        Mistake(
+            stepped_on(yes_or_no_of_columns),
+            f"{SEVERAL_CLASSES}. Yours takes each column for a question of its own.",
+        ),
+        Mistake(
             stepped_on(F.cross_entropy, keep=lambda loss: loss),
             "You returned the loss as a tensor that still holds on to its whole graph; who keeps "
             "it runs out of memory. Return the number, `loss.item()`.",
@@ -305,9 +338,29 @@ def falls_in_a_row(scores, patience):
     return falls >= patience
 
 
+def counts_from_zero(scores, patience):
+    """Its best starts at 0, which no negative score beats."""
+    best, bad = 0, 0
+    for score in scores:
+        best, bad = (score, 0) if score > best else (best, bad + 1)
+    return bad >= patience
+
+
+def never_counts_anew(scores, patience):
+    return sum(score <= max(scores[:n]) for n, score in enumerate(scores) if n) >= patience
+
+
+def once_and_for_all(scores, patience):
+    """Whether it would have stopped at any epoch so far."""
+    return any(training.should_stop(scores[: n + 1], patience) for n in range(len(scores)))
+
+
 def score_cases(rng):
     """Histories, and at each of them a patience on both sides of the answer."""
     for scores in (
+        [0.50, 0.40, 0.40, 0.90],  # the newest epoch is the best
+        [0.50, 0.40, 0.60, 0.50, 0.70],  # never two in a row
+        [-3.0, -1.7, -1.9, -1.4],  # minus losses
         [0.50, 0.70, 0.80],
         [0.50, 0.80, 0.60, 0.70],  # rises again, but not above its best
         [0.50, 0.80, 0.80, 0.80],  # equal is not better
@@ -370,6 +423,28 @@ should_stop = Exercise(
             "You count all epochs. Patience starts anew whenever a score beats the best so far.",
         ),
         Mistake(
+            counts_from_zero,
+            "Your best starts at 0; scores may be negative (minus a loss). Start from the first "
+            "score, or from minus infinity.",
+        ),
+        Mistake(
+            lambda scores, patience: any(
+                counts_from_zero(scores[: n + 1], patience) for n in range(len(scores))
+            ),
+            "Your best starts at 0; scores may be negative. And a True stays True: the streak "
+            "ended; count again after a new best.",
+        ),
+        Mistake(
+            once_and_for_all,
+            "An earlier streak ended with a new best, and your answer stays True. The streak "
+            "ended; count again after a new best.",
+        ),
+        Mistake(
+            never_counts_anew,
+            "You add up all the epochs that were not better. The streak ended; count again from 0 "
+            "after a new best.",
+        ),
+        Mistake(
             stops_without_a_guard,
             "Right wherever there is a score. Before the first epoch the list is empty, and `max` "
             "of nothing is an error: return False there.",
@@ -403,8 +478,27 @@ def with_one_column(of_one_column):
     return attempt
 
 
+def share_after_squeezing(is_one_column, dim):
+    """It squeezes first, and looks at what is left."""
+
+    def attempt(logits, label):
+        left = logits.squeeze()
+        named = left > 0 if is_one_column(logits, left) else left.argmax(dim=dim)
+        return (named == label).double().mean().item()
+
+    return attempt
+
+
 def answer_cases(rng):
-    """One column and several; some logits lie between 0 and 0.5, some rows are wrong."""
+    """One column and several; some logits lie between 0 and 0.5, some rows are wrong.
+
+    Two batches of one row, too, for those who squeeze.
+    """
+    yield 1 + torch.rand(1, 1, generator=rng), torch.tensor([1])
+    yield (
+        torch.tensor([[-1.0, -2.0, 1.0]]) + 0.1 * torch.rand(1, 3, generator=rng),
+        torch.tensor([2]),
+    )
     for far, near, below, flipped in ((4, 3, 3, -1), (2, 1, 4, 0)):
         z = torch.cat([torch.ones(far), 0.2 * torch.ones(near), -0.5 * torch.ones(below)])
         label = (z > 0).long()
@@ -458,6 +552,26 @@ SHARE_MISTAKES = (
     ),
 )
 
+SQUEEZED = "Right, but not for a batch of one row: `squeeze` also removes the batch axis."
+SQUEEZE_MISTAKES = (
+    Mistake(
+        share_after_squeezing(lambda logits, left: left.ndim == 1, dim=1),
+        f"{SQUEEZED} Ask for the number of columns, `logits.shape[1]`, and take `logits[:, 0]`.",
+    ),
+    Mistake(
+        share_after_squeezing(lambda logits, left: left.ndim == 1, dim=-1),
+        f"{SQUEEZED} Ask for the number of columns, `logits.shape[1]`, then take `logits[:, 0]`.",
+    ),
+    Mistake(
+        share_after_squeezing(lambda logits, left: left.ndim < 2, dim=1),
+        f"{SQUEEZED} Several columns of one row then look like one column of several rows.",
+    ),
+    Mistake(
+        share_after_squeezing(lambda logits, left: logits.shape[1] == 1, dim=1),
+        f"{SQUEEZED} With several columns there is nothing to squeeze.",
+    ),
+)
+
 accuracy = Exercise(
     reference=evaluation.accuracy,
     cases=answer_cases,
@@ -472,6 +586,7 @@ accuracy = Exercise(
     mistakes=(
         *SHARE_MISTAKES,
         *map(without_item, SHARE_MISTAKES),
+        *SQUEEZE_MISTAKES,
         Mistake(
             lambda logits, label: torch.tensor(evaluation.accuracy(logits, label)),
             "The right share, as a tensor. A table or a list of scores wants numbers: end in "
