@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: Debug the article
-#     minutes: {read: 40, exercises: 28}
+#     minutes: {read: 50, exercises: 30}
 #     needs: [02_words_to_vectors, 05_interactions, 06_training]
 #     teaches: [reading tracebacks, tracing shapes, silent faults, torchtext, ImageFolder, pairing]
 # ---
@@ -105,7 +105,8 @@ for epoch in range(10):
 
 # %% [markdown]
 # Read all three, and write down the faults that you see. To run a block we catch what it raises,
-# and print the last line of ours that Python reached. So nothing stops this notebook.
+# and print the last line of ours that Python reached. So nothing stops this notebook. (How
+# `attempt` does it you need not understand.)
 
 # %%
 import linecache
@@ -134,8 +135,8 @@ program = {}  # the names that all three blocks share, as the cells of one noteb
 attempt(block_1, "block 1", program)
 
 # %% [markdown]
-# Not yet a fault: `path/to` asks for a folder of yours. We give it our 600 news cards, whose
-# pictures lie in one folder for each section, as `ImageFolder` wants them.
+# Not yet a fault: `path/to` asks for a folder of yours. We give it the training cards of our sample
+# (357 of 600), whose pictures lie in one folder for each section, as `ImageFolder` wants them.
 
 # %%
 from course_utils.environment import course_root
@@ -149,7 +150,7 @@ attempt(block_1, "block 1", program)
 # *For the instructor: the 20-minute path.* The three blocks (3 min; everyone writes down faults),
 # the first errors (3), the tracer with exercises 3 and 4 shown solved (6), the negative loss (2),
 # the table of results and "no error says so" (6). *At the first predict* most name two or three
-# faults; there are eighteen below. Few look for faults that raise nothing.
+# faults; there are seventeen below. Few look for faults that raise nothing.
 #
 # *Live:* let the class dictate the next mend from the last line of the error alone.
 
@@ -170,8 +171,10 @@ attempt(block_1, "block 1", program)
 #
 # `data.Field` works here because the course installs torchtext **0.6.0**. In 0.9.0 (2021) the class
 # moved to `torchtext.legacy`, in 0.12.0 (2022) it was removed; the project is archived (lesson 02).
-# So what a reader of the article sees depends on the year. We imitate both sides: a program of 2021
-# on our torchtext, and the article on a module without `Field`.
+# From 0.9.0 on `IMDB` is a function too, without `splits`. And the last release, 0.18, does not
+# load beside torch 2.4 or later: today's reader is stopped by line 2. What you see depends on the
+# year. We imitate both sides: a program of 2021 on our torchtext, and the article on a module
+# without `Field`.
 
 # %%
 import types
@@ -181,9 +184,8 @@ later = types.ModuleType("torchtext.data")  # a stand-in for a later release
 attempt("TEXT = data.Field(sequential=True)", "block 1 with 0.12", {"data": later})
 
 # %% [markdown]
-# One more thing before block 1 may run: as it stands its last line downloads 50,000 reviews.
-# `IMDB.splits` looks in `root` first; ours holds 24 tiny reviews in the same layout,
-# `imdb/aclImdb/train/pos/...`.
+# The last line of block 1 downloads 50,000 reviews. `IMDB.splits` looks in `root` first; ours holds
+# 24 tiny reviews in the same layout, `imdb/aclImdb/train/pos/...`.
 
 # %%
 import torch
@@ -194,7 +196,7 @@ block_1 = block_1.replace("(TEXT, label)", "(TEXT, label, root=reviews)")
 attempt(block_1, "block 1", program)
 
 # %% [markdown]
-# ## Fault one: no vocabulary
+# ## No vocabulary
 #
 # **Predict, then run.** Block 2 uses `TEXT.vocab`, which nobody built. Does block 2 stop?
 
@@ -203,11 +205,12 @@ attempt(block_2, "block 2", program)
 attempt(block_3, "block 3", program)
 
 # %% [markdown]
-# Block 2 runs: a definition is read, not executed. Block 3 is the first to build a model, and the
-# error points back into block 2. *Where it fails is not where the fault is*: the mend belongs after
-# block 1. (A class of 2 lines or 200 that has never been called has not been tested.)
+# Block 2 runs: the body of a class is executed, but its methods are only stored. Block 3 is the
+# first to build a model, and the error points back into block 2. *Where it fails is not where the
+# fault is*: the mend belongs after block 1. (A method that has never been called has not been
+# tested.)
 #
-# ### Exercise 1: `give_vocabulary` · 4 min · easy
+# ### Exercise 1: `give_vocabulary` · 5 min · easy
 #
 # A field turns a review into words by `preprocess`, and learns its vocabulary by `build_vocab`.
 
@@ -240,10 +243,11 @@ train, test = (
 TEXT, LABEL = program["TEXT"], program["label"]
 give_vocabulary(TEXT, LABEL, train, test)
 print(len(train), "reviews,", len(TEXT.vocab), "words, of which", TEXT.vocab.itos[:4])
-print("labels:", dict(LABEL.vocab.stoi))
+print("labels:", dict(LABEL.vocab.stoi), "as tensors:", LABEL.process(["neg", "pos"]).tolist())
 
 # %% [markdown]
 # In torchtext 0 is `<unk>` and 1 is `<pad>`; in our own `Vocabulary` it was the other way round.
+# The reviews' labels are floats, 0.0 and 1.0: remember that.
 #
 # ## torchtext on a table
 #
@@ -291,7 +295,7 @@ for within in (False, True):
     print(f"sort_within_batch={within}: {padding:.2f} of all places are padding")
 
 # %% [markdown]
-# ## Fault two: two halves that do not belong together
+# ## Two halves that do not belong together
 #
 # Back to the article. `attempt` goes on where the vocabulary is there:
 
@@ -325,8 +329,18 @@ claim("and the two libraries number the sections differently", sum(same) < 5)
 # %% [markdown]
 # `ImageFolder` sorts by folder and name and numbers classes by alphabet; `LabelField` numbers
 # them by how often they occur. Pair by *name*, and take the label from one place.
+
+# %%
+from course_utils.widgets.lesson07 import describe_pairing, draw_pairing, pair_up
+
+pairing = pair_up([card.file for card in cards], folder.samples)
+show(draw_pairing(pairing), alt=describe_pairing(pairing))
+
+# %% [markdown]#
+# ### Exercise 2: `picture_index` · 7 min · medium
 #
-# ### Exercise 2: `picture_index` · 6 min · medium
+# The table's files begin with the split, `train/sport/0002.png`; the folder's paths begin with its
+# root, wherever that lies on your disk, and end in the same section and name.
 
 
 # %% tags=["exercise"]
@@ -334,7 +348,7 @@ def picture_index(files, samples):
     """Where the picture of each row of the table lies in an ImageFolder.
 
     files: n strings such as "train/sport/0002.png", in the table's order.
-    samples: the folder's list of (path, class number); each path ends in section and name.
+    samples: the folder's list of (path, class number).
     -> list of n positions in `samples`
     """
 
@@ -363,21 +377,41 @@ program |= {"train_loader": [(image, text, section)], "TEXT": TEXT}
 attempt(block_3, "block 3", program)
 
 # %% [markdown]
-# `device` is undefined. Define it, and two faults come to light: the next line, and one that only
-# shows on a machine with a GPU. Nobody wrote `model.to(device)`. Every machine has PyTorch's `meta`
-# device, where tensors have shapes and no numbers; it plays the GPU here.
+# `device` is undefined. We define it, and this time print the whole traceback, a line for each
+# call.
+#
+# **Predict, then run.** Read upwards from the error. Which is the last line of *ours*, and who was
+# called in between?
 
 # %%
+import os
+
 program["device"] = "cpu"
-attempt(block_3, "block 3", program)
+try:
+    exec(compile(block_3, "block 3", "exec"), program)
+except TypeError as error:
+    # The first frame is this cell; the rest leads from block 3 to where it stopped.
+    for frame in traceback.extract_tb(error.__traceback__)[1:]:
+        print(f"{os.path.basename(frame.filename):>12}: {frame.line}")
+    print(f"TypeError: {error}")
+
+# %% [markdown]
+# The last lines belong to PyTorch: a linear layer, called by `Sequential`. They
+# say *what* was wrong with what they were given. The last line of ours is `text_feature = ...`
+# in block 2, which `attempt` would print. The line of block 3 above it is only the way in.
+#
+# A second fault shows only on a machine with a GPU: nobody wrote `model.to(device)`. Every machine
+# has PyTorch's `meta` device, where tensors have shapes and no numbers; it plays the GPU here.
+
+# %%
 # The fusion layer stands for the model, which stays on the processor while its batch moves.
 moved = "output = nn.Linear(192, 1)(torch.rand(4, 192).to(device))"
 attempt(moved, "block 3, model not moved", {"nn": torch.nn, "torch": torch, "device": "meta"})
 
 # %% [markdown]
-# ## Fault three: an LSTM returns more than a tensor
+# ## An LSTM returns more than a tensor
 #
-# The first message says *tuple*. Who gives one? The shape tracer sends a batch through a model and
+# The traceback says *tuple*. Who gives one? The shape tracer sends a batch through a model and
 # notes each layer's output until one stops.
 
 # %%
@@ -425,7 +459,7 @@ print("words:", tuple(names["words"].shape))
 attempt("torch.cat((image_feature, words), dim=1)", "block 2, words not pooled", names)
 
 # %% [markdown]
-# ## Fault four: a map is no vector
+# ## A map is no vector
 #
 # **Predict, then run.** With the text mended, picture and text go to `torch.cat(..., dim=1)`. What
 # are their shapes there? And if you flatten the picture's part, how many numbers are that?
@@ -480,10 +514,10 @@ claim("over 4,000 times as many as published", wide.weight.numel() > 4_000 * (64
 # All but 128 of these ask whether a pattern stands at one certain place. The published 64 + 128
 # tells what was meant: one number for each of 64 channels, *pooled over places*.
 #
-# ### Exercise 4: `MendedModel` · 7 min · medium
+# ### Exercise 4: `MendedModel` · 8 min · medium
 #
 # All layers are the published ones. Write `forward`: average each channel over height and width,
-# pool the words, and join, image first.
+# pool the LSTM's words *before* the linear layer of `text_branch`, and join, image first.
 
 
 # %% tags=["exercise"]
@@ -524,9 +558,11 @@ trace = trace_shapes(MendedModel(len(TEXT.vocab)), image, text)
 show(draw_trace(trace), alt=describe_trace(trace))
 
 # %% [markdown]
-# ## Fault five: labels of the wrong shape, kind and size
+# ## Labels of the wrong shape, kind and size
 #
-# The model is whole. Does the training block run?
+# The model is whole. Does the training block run? Our label is the section, as `LabelField()` or
+# `ImageFolder` gives it. (The article's own label field makes 0.0 and 1.0 of the reviews. They
+# would pass all but the first stop below; but they belong to no picture.)
 
 # %%
 program["MultiModalModel"] = lambda: MendedModel(len(TEXT.vocab))
@@ -548,9 +584,8 @@ program["train_loader"] = [(image, text, section.unsqueeze(1).float())]
 attempt(block_3, "block 3", program)
 
 # %% [markdown]
-# It runs to its end! **Predict, then run.** These labels are class numbers from 0 to 4, as
-# `LabelField` and `ImageFolder` give them. The loss of one row is $\log(1 + e^z) - t z$ for logit
-# $z$ and target $t$. How low can it get for $t = 4$?
+# It runs to its end! **Predict, then run.** These labels are class numbers from 0 to 4. The loss of
+# one row is $\log(1 + e^z) - t z$ for logit $z$ and target $t$. How low can it get for $t = 4$?
 
 # %%
 bce = torch.nn.functional.binary_cross_entropy_with_logits
@@ -558,15 +593,15 @@ bce = torch.nn.functional.binary_cross_entropy_with_logits
 losses = [bce(torch.tensor(z), torch.tensor(4.0)).item() for z in (0.0, 10.0, 100.0, 1000.0)]
 print("the loss at target 4:", [round(value, 1) for value in losses])
 print("the labels of our four cards:", section.tolist())
-print(f"the article's loss after ten steps: {program['loss'].item():.1f}")
+print(f"block 3's loss on them after ten steps: {program['loss'].item():.1f}")
 claim("a target above 1 has a loss below 0, without end", losses[-1] < losses[-2] < losses[-3] < 0)
-claim("the article's loop runs into it", program["loss"].item() < 0)
+claim("block 3 with sections for labels runs into it", program["loss"].item() < 0)
 
 # %% [markdown]
 # A loss that falls below zero, and every step looks like progress. A yes-or-no loss needs a
 # yes-or-no question: *sport, or not?*
 #
-# ### Exercise 5: `one_against_rest_loss` · 5 min · medium
+# ### Exercise 5: `one_against_rest_loss` · 4 min · medium
 
 
 # %% tags=["exercise"]
@@ -604,10 +639,9 @@ attempt("print(label.vocab.itos)", "block 4, after training", program)
 # %% [markdown]
 # ## The article's model, mended and no more
 #
-# The same layers, the same Adam at its default step, ten epochs. Two settings are ours, for time:
-# pictures of 24 × 24 pixels (the pooled model takes any size), batches of 32.
-
-# %% [markdown]
+# The same layers, the same Adam at its default step, ten epochs at first. Two settings are ours,
+# for time: pictures of 16 × 16 pixels (the pooled model takes any size), batches of 32.
+#
 # First the loader that the article lacks. torchtext makes batches of texts; for each we fetch the
 # pictures by name. `hide` takes a sense away, for the baselines.
 
@@ -648,15 +682,16 @@ class PairedLoader:
 
 
 # %% [markdown]
-# Then block 3 with its mends, and the test that it lacks.
+# **Predict, then read on.** Block 3 is to train *and* to be tested. Which three things has the loop
+# below that block 3 has not?
 
 
 # %%
-def train_model(model, loader, loss):
-    """Block 3, mended: `loss(output, target)` on every batch, ten times over."""
+def train_model(model, loader, loss, epochs):
+    """Block 3, mended: `loss(output, target)` on every batch, `epochs` times over."""
     optimizer = torch.optim.Adam(model.parameters())
     model.train()  # every time: the last test has left it in evaluation mode
-    for _ in range(10):
+    for _ in range(epochs):
         for image, text, target in loader:
             optimizer.zero_grad()
             loss(model(image, text), target).backward()
@@ -672,6 +707,8 @@ def outputs_of(model, loader):
 
 
 # %% [markdown]
+# A loss that fits, a label that keeps its name apart, and a switch of modes.
+#
 # Accuracy flatters where one answer is common: about four cards in five are *not* sport.
 # *Balanced accuracy* is the mean of two shares: of the sport cards that were found, and of the
 # others that were left alone. Whoever gives one answer only gets 0.5.
@@ -687,13 +724,14 @@ def both_scores(output, label, positive):
 
 
 # %% [markdown]
-# From a folder to loaders, and from loaders to a trained model and its answers on the test rows.
-# For sport, the cards count whose headline fits; for `match`, others too, in training equally many.
+# Next, from a folder to loaders. *Sport* and the section are asked of cards whose headline fits the
+# picture, `match` of all cards; for `match` we train on the first so many, so that both tasks learn
+# from equally many cards.
 
 # %%
 from torchvision import datasets, transforms
 
-shrink = transforms.Compose([transforms.Resize((24, 24)), transforms.ToTensor()])
+shrink = transforms.Compose([transforms.Resize((16, 16)), transforms.ToTensor()])
 
 
 def load(root):
@@ -731,7 +769,7 @@ def positive_of(task):
     return 1 if task == "match" else SECTION.vocab.stoi["sport"]
 
 
-def run(parts, task, seed, hide=None):
+def run(parts, task, seed, hide=None, epochs=6):
     """Train a mended model for "sport" or "match" -> model, test logits (n, 1), labels (n,)."""
     seed_everything(seed)
     model = MendedModel(len(TEXT.vocab))
@@ -740,54 +778,61 @@ def run(parts, task, seed, hide=None):
         model,
         batches_of(parts, "train", task, hide),
         lambda output, label: one_against_rest_loss(output, label, positive),
+        epochs,
     )
     return model, *outputs_of(model, batches_of(parts, "test", task, hide))
 
 
 # %% [markdown]
-# First on the sample, whose test cards are few:
+# First on the sample, whose cards are few, with the article's ten epochs.
+#
+# **Predict, then run.** How good is it on the cards that it was trained on, and on the others?
 
 # %%
 from course_utils import seeds
 
 # The test rows are looked at once, at the end: nothing was chosen by them.
 parts = load(sample)
-scores = []
+own, scores = [], []
 for seed in seeds(3):
-    _, output, label = run(parts, "sport", seed)
-    scores.append(both_scores(output, label, positive_of("sport")))
+    model, output, label = run(parts, "sport", seed, epochs=10)
+    known = outputs_of(model, batches_of(parts, "train", "sport"))
+    own.append(both_scores(*known, positive_of("sport"))[0])
+    scores.append(both_scores(output, label, positive_of("sport"))[0])
 common = (label != positive_of("sport")).float().mean().item()
-print(len(parts["train"][2]), "training cards and", len(label), "test cards fit")
+print(f"{len(parts['train'][2])} training cards:", ", ".join(f"{right:.2f}" for right in own))
+print(f"{len(label)} test cards:     ", ", ".join(f"{right:.2f}" for right in scores))
 print(f"always 'not sport': {common:.2f}")
-print("the mended model:  ", ", ".join(f"{right:.2f}" for right, _ in scores))
-claim("on the sample it does not beat the majority",
-      all(right < common + 0.03 for right, _ in scores), trained=True)  # fmt: skip
+claim("it knows its training cards nearly by heart: over 0.85", min(own) > 0.85, trained=True)
+claim("and is below the majority on the others", max(scores) < common - 0.03, trained=True)
 
 # %% [markdown]
-# So few headlines are not enough to learn 60 section words from; say so before anybody reads a
-# result into so few test cards. We write 4,000 cards into a temporary folder, in the same layout.
-# Nothing else changes.
+# Not merely no better than one answer for all: *worse*. The model knows 170 cards nearly by heart,
+# and says "sport" wherever a word recalls one of them. The sample is too small. So we write 6,000
+# cards into a temporary folder, in the same layout. Nothing else changes but the epochs: six, for
+# time.
 
 # %%
 import tempfile
 from pathlib import Path
 
 from course_utils.data import news_cards
-from course_utils.data.sample import COLUMNS as HEADER
-from course_utils.data.sample import write
+from course_utils.data import sample as samples
 
-rows = news_cards.make(4000, seed=0)
+rows = news_cards.make(6000, seed=0)
 rows["file"] = [
     f"{split}/{news_cards.SECTIONS[section]}/{number:04d}.png"
     for number, (split, section) in enumerate(zip(rows["split"], rows["section"], strict=True))
 ]
-keep = tempfile.TemporaryDirectory()  # the folder goes when the notebook is closed
-write(rows, Path(keep.name), "headlines.csv", HEADER)
-parts = load(Path(keep.name))
+temporary = tempfile.TemporaryDirectory()  # it goes when the notebook is closed
+samples.write(rows, Path(temporary.name), "headlines.csv", samples.COLUMNS)
+parts = load(Path(temporary.name))
+print(len(parts["train"][2]), "training cards and", len(parts["test"][2]), "test cards fit")
 
 # %% [markdown]
 # **Predict, then run.** Two tasks, one model. Is it *sport*? Does the headline *match* the picture?
-# Which of them works? And what is the picture worth? First sport, each sense alone and both:
+# Which of them works? And what is the picture worth? First sport, each sense alone and both: nine
+# trainings, half a minute or more.
 
 # %%
 # What is hidden, for each reader.
@@ -797,15 +842,17 @@ for seed in seeds(3):
     for name, hide in readers.items():
         models[name], output, label = run(parts, "sport", seed, hide)
         sport.setdefault(name, []).append(both_scores(output, label, positive_of("sport")))
+    print(f"seed {seed} of sport is done")
 
 # %% [markdown]
-# Then `match`. Neither sense alone can pass 0.50 there, so we train on both only:
+# Then `match`, three trainings. Neither sense alone can pass 0.50 there, so we train on both only:
 
 # %%
 match = {"both": []}
 for seed in seeds(3):
     models["match"], fits, fitting = run(parts, "match", seed)
     match["both"].append(both_scores(fits, fitting, 1))
+    print(f"seed {seed} of match is done")
 
 # %% [markdown]
 # The fair tables. For a yes-or-no question about sections we add up what the generator knows.
@@ -861,11 +908,11 @@ claim("match: every seed lies within 0.06 of one half",
       all(abs(right - 0.5) < 0.06 for right, _ in match["both"]), trained=True)  # fmt: skip
 
 # %% [markdown]
-# Sport works, and the text does all of it. One 3 × 3 convolution and a mean over all places know
-# which colours and edges a picture has, and not how they lie together: no ball. (The published `#
-# ...` may stand for more layers. What is not printed cannot be mended.) So **"it runs" is not "it
-# is multimodal"**; only the rows "alone" tell. And `match` stays at one half, where the ceiling
-# is 0.81.
+# Sport works a little, far below its ceiling, and the text does all of it. One 3 × 3 convolution
+# and a mean over all places know which colours and edges a picture has, and not how they lie
+# together: no ball. (The published `# ...` may stand for more layers. What is not printed cannot be
+# mended.) So **"it runs" is not "it is multimodal"**; only the rows "alone" tell. And `match` stays
+# at one half, where the ceiling is 0.81.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict* some expect `match` to work a little; send them to 05. Nearly all expect the
@@ -875,7 +922,8 @@ claim("match: every seed lies within 0.06 of one half",
 # %% [markdown]
 # ## No error says so
 #
-# Four faults are left that raise nothing. Each is proven by a number, on the models just trained.
+# Three faults of the article are left that raise nothing, and one that its user would add. Each is
+# proven by a number, on the models just trained.
 #
 # **The head is additive** (lesson 05): the score of a picture with a headline is one number from
 # each. We score 20 pictures with 20 headlines each, and ask which share of the scores' variance
@@ -900,7 +948,7 @@ claim("the mended model cannot join picture and headline", interaction_strength(
 on_train = both_scores(*outputs_of(models["match"], batches_of(parts, "train", "match")), 1)[0]
 on_test = match["both"][-1][0]
 print(f"match: {on_train:.2f} on training cards, {on_test:.2f} on test cards")
-claim("training cards are memorised: over 0.25 better", on_train > on_test + 0.25, trained=True)
+claim("over 0.10 better on training cards", on_train > on_test + 0.10, trained=True)
 
 # %% [markdown]
 # **No eval mode.** A model that block 3 has trained stays in training mode, where dropout throws
@@ -917,8 +965,8 @@ print(f"logits move by {moved:.2f} on average, and {changed:.0%} of the answers 
 claim("the same card gets another logit at each call", moved > 0.05, trained=True)
 
 # %% [markdown]
-# **(B, 1) against (B,)** once more, where no loss function watches: the accuracy that many would
-# write after block 3.
+# Few answers, but every probability. And the one that a user adds: **(B, 1) against (B,)** once
+# more, where no loss function watches, in the accuracy that many would write after block 3.
 
 # %%
 # Of the last model above: output (n, 1), label (n,).
@@ -937,32 +985,33 @@ claim("the careless accuracy is wrong by over 0.05", careful - careless > 0.05, 
 # | fault | what says so | mend |
 # | --- | --- | --- |
 # | `torch`, `data` never imported | `NameError` | import them |
-# | `Field` moved, then removed | depends on the year | pin torchtext 0.6.0, or your own (02) |
+# | `Field`, `IMDB.splits` removed | depends on the year | pin torchtext 0.6.0, or your own (02) |
 # | no vocabulary | `AttributeError`, in another block | `build_vocab`, training rows alone |
 # | pictures and reviews unpaired, two labels | nothing; 0 of 357 | one table; pair by name |
 # | `train_loader` never defined | `NameError` | write it, with batches of three parts |
 # | `device` never defined | `NameError` | define it |
-# | model never moved | `RuntimeError`, only with a GPU | `model.to(device)`, before the optimiser |
+# | model never moved | `RuntimeError`, only with a GPU | `model.to(device)` |
 # | LSTM returns a tuple | `TypeError`, one layer later | open it |
 # | no pooling over time | `RuntimeError`, three layers later | mean over the words |
-# | map not flattened | `RuntimeError` at `cat` | pool, do not flatten |
-# | 64 + 128 fit only after pooling | `RuntimeError`; widened, 802,944 weights | mean over places |
+# | map not pooled | `RuntimeError` at `cat`; widened, 802,944 weights | mean over places |
 # | label (B,), output (B, 1) | `ValueError`; in arithmetic nothing | `squeeze(1)` |
-# | label long, loss float | `RuntimeError` | `.float()` |
-# | targets above 1 | nothing; the loss is negative | a yes-or-no target |
+# | label long, loss float (if the label is the folder's) | `RuntimeError` | `.float()` |
+# | targets above 1 (if the label is the folder's) | nothing; loss negative | yes-or-no target |
 # | `label` overwritten | nothing, until you need it | another name |
-# | no eval mode | nothing; answers change | `model.eval()` |
+# | no eval mode | nothing; each call another probability | `model.eval()` |
 # | no test | nothing; memorised | rows kept apart, a fair table |
 # | additive head | nothing; strength 0 | an interacting fusion (05) |
 #
-# **It is published, so it runs? No.** It has eighteen faults; twelve raise an error, one after
-# the other, and some only far from their cause. Six raise nothing. Errors are the friendly kind:
-# for the silent ones you need a number that you expected beforehand.
+# **It is published, so it runs? No.** We met seventeen faults. Up to eleven raise an error, by
+# year, machine and label, and some only far from their cause; six raise nothing. (Two need class
+# numbers for labels; with the reviews' 0.0 and 1.0 the published loss would work.) Errors are the
+# friendly kind: for the silent ones you need a number that you expected beforehand.
 
 # %% [markdown]
 # ## The table that grows, and the wall
 #
-# With five outputs and cross-entropy the mended model names the section.
+# With five outputs and cross-entropy the mended model names the section. Three more trainings,
+# on as many cards as in the earlier rows:
 
 # %%
 from course_utils.evaluation import accuracy, grow_table
@@ -972,11 +1021,20 @@ section_scores = []
 for seed in seeds(3):
     seed_everything(seed)
     reader = MendedModel(len(TEXT.vocab), outputs=5)
-    train_model(reader, batches_of(parts, "train", "section"), torch.nn.functional.cross_entropy)
-    section_scores.append(accuracy(*outputs_of(reader, batches_of(parts, "test", "section"))))
+    batches = batches_of(parts, "train", "section")
+    train_model(reader, batches, torch.nn.functional.cross_entropy, 6)
+    known, new = (
+        accuracy(*outputs_of(reader, batches_of(parts, split, "section")))
+        for split in ("train", "test")
+    )
+    section_scores.append(new)
+    print(f"seed {seed}: {known:.2f} on training cards, {new:.2f} on test cards")
 grow_table("07", {"the article's model, mended": section_scores})
 
 # %% [markdown]
+# Behind even the LSTM alone of lesson 02. The gap between its two numbers is overfitting, and block
+# 3 has no validation rows that could choose an epoch (lesson 06).
+#
 # **Predict, then run.** How many of the twelve trick cards does it get right?
 
 # %%
@@ -993,19 +1051,22 @@ with torch.no_grad():
     swapped = reader(image.roll(1, dims=0), text).argmax(dim=1)  # each with its neighbour's picture
 names = [news_cards.SECTIONS[number] for number in tricks["section"]]
 hits = [SECTION.vocab.itos[number] == name for number, name in zip(said, names, strict=True)]
+missed = "; ".join(text for text, hit in zip(tricks["headline"], hits, strict=True) if not hit)
 show(card_wall(tricks, {"article, mended": hits}),
-     alt=f"The wall of twelve trick cards; the mended model has {sum(hits)} right.")  # fmt: skip
+     alt=f"The wall of twelve trick cards; {sum(hits)} right. Wrong: {missed}.")  # fmt: skip
 
 # %% [markdown]
-# Give each headline its neighbour's picture, and see how many answers change:
+# Which are wrong? And give each headline its neighbour's picture: how many answers change?
 
 # %%
+print("wrong:", missed)
 print((said != swapped).sum().item(), "of 12 answers change")
 claim("at most two do", (said != swapped).sum() <= 2, trained=True)
 
 # %% [markdown]
-# It reads headlines, and guesses where they say nothing; some of its guesses are right. The next
-# lesson builds the model that the article had in mind.
+# It reads headlines, and guesses where they say nothing; some guesses are right. But a miss
+# where a plain word of the section stands, such as *rain*, is a failure of reading. The next lesson
+# builds the model that the article had in mind.
 
 # %% [markdown]
 # ## Recap

@@ -167,6 +167,24 @@ def test_labels_of_another_shape_or_kind_stop_the_loss(after_block_2, label, mes
     assert f"{kind}: {start}" in text
 
 
+def test_the_articles_own_labels_are_floats_and_the_folders_are_not(after_block_1):
+    field = after_block_1["label"]
+    field.build_vocab(after_block_1["train_data"])
+    label = field.process(["neg", "pos"])
+    assert label.dtype == torch.float
+    assert sorted(label.tolist()) == [0, 1]
+    folder = after_block_1["image_dataset"]
+    assert all(isinstance(number, int) for _, number in folder.samples)
+    assert {number for _, number in folder.samples} == set(range(5))
+
+
+def test_the_articles_own_labels_pass_the_loss_once_they_have_their_axis(after_block_2):
+    after_block_2 |= {"train_loader": [batch(torch.tensor([[0.0], [1], [0], [1]]))]}
+    after_block_2 |= {"device": "cpu", "MultiModalModel": lambda: Published(9)}
+    assert said(3, after_block_2) == "block 3: runs to its end\n"
+    assert after_block_2["loss"].item() > 0
+
+
 # --- faults that raise nothing ---------------------------------------------------------------
 
 
@@ -243,6 +261,11 @@ def test_the_articles_fields_have_no_vocabulary_yet():
     assert label.dtype == torch.float
     assert not hasattr(text, "vocab")
     assert not hasattr(label, "vocab")
+
+
+def test_the_text_field_changes_case_only_if_asked():
+    assert article_fields()[0].preprocess("A Plot") == ["A", "Plot"]
+    assert article_fields(lower=True)[0].preprocess("A Plot") == ["a", "plot"]
 
 
 def test_a_torchtext_without_field_is_named_in_a_sentence(monkeypatch):

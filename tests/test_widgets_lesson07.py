@@ -6,13 +6,22 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from course_utils.display import PALETTE
-from course_utils.exercises.lesson07 import Flattened, NotPooled, Published, TuplePassed
+from course_utils.exercises.lesson07 import (
+    Flattened,
+    NotPooled,
+    Published,
+    TuplePassed,
+    WordsNotPooled,
+)
 from course_utils.widgets.lesson07 import (
     NOT_REACHED,
     REACHED,
     STOPPED,
+    describe_pairing,
     describe_trace,
+    draw_pairing,
     draw_trace,
+    pair_up,
     shape_of,
     trace_shapes,
 )
@@ -119,3 +128,39 @@ def test_the_alt_text_says_where_the_batch_gets(model, said):
     text = describe_trace(traced(model))
     assert said in text
     assert "MaxPool2d gives (2, 64, 4, 3)" in text
+
+
+def test_pooling_between_two_layers_is_written_on_the_arrow():
+    assert "pooled" in words_of(draw_trace(traced(Published)))
+    assert "pooled" not in words_of(draw_trace(traced(TuplePassed)))
+
+
+def test_a_tuple_that_is_only_opened_is_not_called_pooled():
+    said = words_of(draw_trace(traced(WordsNotPooled)))
+    assert "opened" in said
+    assert "pooled" not in said
+
+
+# --- pairing ---------------------------------------------------------------------------------
+
+FILES = ["train/sport/2.png", "train/business/7.png", "train/sport/1.png"]
+SAMPLES = [("root\\business\\7.png", 0), ("root/sport/1.png", 1), ("root/sport/2.png", 1)]
+
+
+def test_pairing_by_name_finds_each_rows_own_picture():
+    pairing = pair_up(FILES, SAMPLES)
+    assert [name for _, name in pairing.by_name] == list(pairing.rows)
+    assert [place for place, _ in pairing.by_name] == [2, 0, 1]
+    assert [name for _, name in pairing.by_position] == ["business/7.png", *pairing.rows[2::-2]]
+
+
+def test_the_pairing_is_drawn_with_its_counts_in_words():
+    figure = draw_pairing(pair_up(FILES, SAMPLES))
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["by position: 0 of 3 right", "by name: 3 of 3 right"]
+
+
+def test_the_pairings_alt_text_tells_the_places():
+    text = describe_pairing(pair_up(FILES, SAMPLES))
+    assert "0 are right" in text
+    assert "2, 0, 1" in text

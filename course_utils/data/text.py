@@ -68,8 +68,10 @@ class Vocabulary:
         return " ".join(self.words[int(number)] for number in ids if int(number) != 0)
 
 
-def article_fields() -> tuple[Any, Any]:
+def article_fields(lower: bool = False) -> tuple[Any, Any]:
     """A text and a label field of torchtext 0.6, as lesson 07's article makes them, no vocabulary.
+
+    lower: whether the text field's ``preprocess`` makes words lower-case; the article's does not.
 
     Raises ImportError, in a sentence, where torchtext is missing or too new to have ``Field``.
     """
@@ -80,4 +82,5 @@ def article_fields() -> tuple[Any, Any]:
             "this needs torchtext 0.6.0, whose later releases have no Field; install it with "
             "pip install torchtext==0.6.0"
         ) from None
-    return Field(sequential=True, batch_first=True), LabelField(dtype=torch.float)
+    text = Field(sequential=True, batch_first=True, lower=lower)
+    return text, LabelField(dtype=torch.float)

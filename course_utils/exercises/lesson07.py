@@ -20,7 +20,7 @@ def with_vocabulary(text_field, label_field, train, test):
 def by_loop(text_field, label_field, train, test):
     words, labels = [], []
     for review, label in train:
-        words += review.split()
+        words += text_field.preprocess(review)
         labels.append([label])
     text_field.build_vocab([words])  # one long list has the same counts
     label_field.build_vocab(labels)
@@ -28,6 +28,16 @@ def by_loop(text_field, label_field, train, test):
 
 def from_all_splits(text_field, label_field, train, test):
     with_vocabulary(text_field, label_field, train + test, [])
+
+
+def labels_from_all_splits(text_field, label_field, train, test):
+    text_field.build_vocab([text_field.preprocess(review) for review, _ in train])
+    label_field.build_vocab([label for _, label in train + test])
+
+
+def cut_by_hand(text_field, label_field, train, test):
+    text_field.build_vocab([review.split() for review, _ in train])
+    label_field.build_vocab([label for _, label in train])
 
 
 def from_the_test_rows(text_field, label_field, train, test):
@@ -62,11 +72,14 @@ def reviews(count, words, rng):
 
 
 def field_cases(rng):
-    """Both fields, fresh; training and test reviews, each with a word that the other has not."""
-    for count in (4, 6):
-        train = [*reviews(count, WORDS[:6], rng), ("silly jokes", "neg"), ("clever", "pos")]
-        test = [*reviews(count, WORDS[3:], rng), ("silly lighthouse", "neg"), ("train", "pos")]
-        yield *article_fields(), train, test
+    """Both fields, fresh; training and test reviews, each with a word that the other has not.
+
+    The test rows have a label too that training lacks, and one text field makes words lower-case.
+    """
+    for count, lower in ((4, False), (6, True)):
+        train = [*reviews(count, WORDS[:6], rng), ("Silly jokes", "neg"), ("Clever", "pos")]
+        test = [*reviews(count, WORDS[3:], rng), ("Silly lighthouse", "neg"), ("train", "mixed")]
+        yield *article_fields(lower), train, test
 
 
 def vocabularies(_, text_field, label_field, train, test):
@@ -93,6 +106,16 @@ give_vocabulary = Exercise(
             from_all_splits,
             "You counted the test rows too. A word that stands in test rows alone has to stay "
             "unknown, as it would be in use; build both vocabularies from `train`.",
+        ),
+        Mistake(
+            labels_from_all_splits,
+            "The words are from `train`, the labels from `train` and `test`. A label that only "
+            "test rows have cannot be learnt, and would get a number all the same.",
+        ),
+        Mistake(
+            cut_by_hand,
+            "You cut the reviews by hand. A field may do more, such as making words lower-case, "
+            "and does it to every later text; use `text_field.preprocess(review)`.",
         ),
         Mistake(
             from_the_test_rows,
@@ -275,18 +298,36 @@ def where_zero(lstm_output, text, padding=1):
     return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
 
 
+def one_for_padding(lstm_output, text, padding=1):
+    return mean_of_words(lstm_output, text, 1)
+
+
+def tuple_kept(lstm_output, text, padding=1):
+    real = (text != padding).unsqueeze(2)
+    return (lstm_output * real).sum(dim=1) / real.sum(dim=1)
+
+
+def mask_of_two_axes(lstm_output, text, padding=1):
+    real = text != padding
+    return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
+
+
 def state_cases(rng):
-    """What an nn.LSTM returns for B texts of different lengths, and the texts, padded with 1."""
-    for rows, longest, dim in [(3, 5, 4), (2, 6, 3), (4, 4, 4)]:
+    """What an nn.LSTM returns for B texts of different lengths, and the texts, padded.
+
+    Padding is 1 in most cases, as in torchtext, and 0 in one.
+    """
+    for rows, longest, dim, padding in [(3, 5, 4, 1), (2, 6, 3, 1), (4, 4, 5, 0)]:
         lengths = torch.randint(2, longest, (rows,), generator=rng)
         lengths[0] = longest
         text = torch.randint(2, 30, (rows, longest), generator=rng)
-        text[0, 1] = 0  # an unknown word, which is a word
-        text[torch.arange(longest) >= lengths[:, None]] = 1
+        text[0, 1] = 1 - padding  # an unknown word, which is a word
+        text[torch.arange(longest) >= lengths[:, None]] = padding
         states = torch.randn(rows, longest, dim, generator=rng)
         # As an LSTM without packing has it: the last state is the one at the last place.
         inner = torch.randn(1, rows, dim, generator=rng)
-        yield (states, (states[None, :, -1].clone() * 1.0, inner)), text
+        called = ((states, (states[None, :, -1].clone() * 1.0, inner)), text)
+        yield called if padding == 1 else (*called, padding)
 
 
 pool_words = Exercise(
@@ -344,8 +385,27 @@ pool_words = Exercise(
             "unknown word and 1 is padding; use the argument `padding`.",
         ),
         Mistake(
+            one_for_padding,
+            "You wrote 1 where the argument `padding` belongs. It is 1 in torchtext, and 0 in the "
+            "course's own vocabulary; the function is to work for both.",
+        ),
+        Mistake(
             lambda lstm_output, text, padding=1: lstm_output.mean(dim=1),
             "`lstm_output` is still a tuple, which has no `mean`. Its first part holds the states.",
+        ),
+        Mistake(
+            lambda lstm_output, text, padding=1: lstm_output.sum(dim=1),
+            "`lstm_output` is a tuple and has no `sum`. Open it first: `states, _ = lstm_output`.",
+        ),
+        Mistake(
+            tuple_kept,
+            "`lstm_output` is a tuple, which cannot be multiplied by a mask. Open it first: "
+            "`states, _ = lstm_output`.",
+        ),
+        Mistake(
+            mask_of_two_axes,
+            "The mask is (B, L) and the states are (B, L, d), so they do not multiply place by "
+            "place. Give the mask a third axis: `(text != padding).unsqueeze(2)`.",
         ),
     ),
 )
@@ -423,6 +483,22 @@ class PaddingPooled(Published):
 class LastPlace(Published):
     def text_feature(self, text):
         return self.text_branch(self.lstm(self.embedding(text))[0][:, -1])
+
+
+class PooledLast(Published):
+    def text_feature(self, text):
+        states, rest = self.lstm(self.embedding(text))
+        return mean_of_words((self.text_branch(states), rest), text)
+
+
+class BranchSkipped(Published):
+    def text_feature(self, text):
+        return mean_of_words(self.lstm(self.embedding(text)), text)
+
+
+class LSTMSkipped(Published):
+    def text_feature(self, text):
+        return self.text_branch(mean_of_words((self.embedding(text), None), text))
 
 
 class TextFirst(Published):
@@ -503,6 +579,21 @@ MendedModel = Exercise(
             LastPlace,
             "You took the state at the last place, after the padding; `pool_words` averages over "
             "the words.",
+        ),
+        Mistake(
+            PooledLast,
+            "You pooled after the text branch. ReLU and dropout do not commute with a mean: pool "
+            "the LSTM's outputs before the linear layer, then call `text_branch`.",
+        ),
+        Mistake(
+            BranchSkipped,
+            "The LSTM's 256 numbers went straight to the fusion layer, which has room for 128 of "
+            "the text: `self.text_branch` was skipped.",
+        ),
+        Mistake(
+            LSTMSkipped,
+            "The embedding's 100 numbers went to the text branch, which takes 256: `self.lstm` "
+            "was skipped.",
         ),
         Mistake(
             TextFirst,

@@ -1,10 +1,12 @@
 """Lesson 07: the shape tracer draws a model of two branches and marks where its shapes clash.
 
-A still figure, no control: what changes is the model, and the learner writes that.
+And a picture of two ways to pair a table's rows with a folder's pictures. Still figures, no
+control: what changes is the model, and the learner writes that.
 """
 
+import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -141,12 +143,31 @@ def _draw_step(axes: Axes, step: Step, before: str | None, left: float, height: 
     middle = left + _WIDTH / 2
     axes.text(middle, height, words, ha="center", va="center", color=colour, fontsize=10)
     if left:
-        axes.annotate("", (left, height), (left - _APART + _WIDTH, height),
-                      arrowprops={"arrowstyle": "->", "color": "0.4"})  # fmt: skip
+        between = _between(before, step.given)
+        arrow = {"arrowstyle": "->", "color": "0.4", "ls": "--" if between else "-"}
+        axes.annotate("", (left, height), (left - _APART + _WIDTH, height), arrowprops=arrow)
+        axes.text(left - (_APART - _WIDTH) / 2, height + 0.06, between, ha="center", va="bottom",
+                  fontsize=8.5, style="italic")  # fmt: skip
     changed = step.state == STOPPED or (step.gives and before not in (None, step.given))
     gives = f"gives {step.gives}" if changed and step.gives else step.gives
     lines = [f"given {step.given}", gives] if changed else [gives]
-    axes.text(middle, height - 0.36, "\n".join(lines), ha="center", va="top", fontsize=8.5)
+    said = "\n".join(filter(None, lines)).replace(": ", ":\n")  # a tuple's shape is too wide
+    axes.text(middle, height - 0.36, said, ha="center", va="top", fontsize=8.5)
+
+
+def _between(gave: str | None, given: str) -> str:
+    """What happened between two layers of a row: "", "opened", "pooled" or "changed".
+
+    gave: what ``shape_of`` says of the first layer's output; given: of the second's input.
+    """
+    if not given or gave in (None, "", given):
+        return ""
+    first, second = (re.findall(r"\d+", shape.split(": ")[-1]) for shape in (gave, given))
+    if first == second:
+        return "opened"
+    # Places or words are gone, and each still has as many numbers.
+    pooled = len(second) < len(first) and second[-1:] in (first[-1:], first[1:2])
+    return "pooled" if pooled else "changed"
 
 
 def describe_trace(trace: Trace) -> str:
@@ -166,3 +187,76 @@ def describe_trace(trace: Trace) -> str:
     else:
         parts.append("the batch arrives")
     return "; ".join(parts) + "."
+
+
+# --- pairing ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The first rows of a table, and two pictures for each: by position and by name.
+
+    rows: names such as "sport/0002.png". by_position, by_name: (place in the folder, name).
+    """
+
+    rows: tuple[str, ...]
+    by_position: tuple[tuple[int, str], ...]
+    by_name: tuple[tuple[int, str], ...]
+
+
+def pair_up(files: Sequence[str], samples: Sequence[tuple[str, int]], count: int = 5) -> Pairing:
+    """Pair the first ``count`` rows of a table with the pictures of an ImageFolder, in two ways.
+
+    files: the table's file names; samples: the folder's (path, class number), in its order. Names
+    are compared by their last two parts, section and file.
+    """
+    names = ["/".join(re.split(r"[/\\]", path)[-2:]) for path, _ in samples]
+    rows = tuple("/".join(file.split("/")[-2:]) for file in files[:count])
+    place = {name: number for number, name in enumerate(names)}
+    return Pairing(
+        rows,
+        tuple(enumerate(names[: len(rows)])),
+        tuple((place[row], row) for row in rows),
+    )
+
+
+def draw_pairing(pairing: Pairing) -> Figure:
+    """Two panels: rows of the table on the left, pictures in the folder's order on the right."""
+    figure = Figure(figsize=(10.5, 0.42 * len(pairing.rows) + 1.1), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, title, chosen in zip(
+        panels, ("by position", "by name"), (pairing.by_position, pairing.by_name), strict=True
+    ):
+        _draw_pairs(axes, pairing.rows, chosen)
+        right = sum(row == name for row, (_, name) in zip(pairing.rows, chosen, strict=True))
+        axes.set_title(f"{title}: {right} of {len(chosen)} right", fontsize=11)
+    return figure
+
+
+def _draw_pairs(axes: Axes, rows: tuple[str, ...], chosen: tuple[tuple[int, str], ...]) -> None:
+    ordered = sorted(chosen)
+    for height, row in enumerate(rows):
+        place, name = chosen[height]
+        other = ordered.index((place, name))
+        fits = row == name
+        axes.plot([0, 1], [height, other], color=PALETTE["both" if fits else "text"],
+                  ls="-" if fits else "--", lw=1.8)  # fmt: skip
+        axes.text(-0.04, height, f"row {height}: {row}", ha="right", va="center", fontsize=9)
+        axes.text(1.04, other, f"picture {place}: {name}", ha="left", va="center", fontsize=9)
+    axes.text(-0.04, -0.9, "the table", ha="right", va="center", weight="bold", fontsize=9)
+    axes.text(1.04, -0.9, "the folder", ha="left", va="center", weight="bold", fontsize=9)
+    axes.set(xlim=(-1.5, 2.6), ylim=(len(rows) - 0.5, -1.3))
+    axes.axis("off")
+
+
+def describe_pairing(pairing: Pairing) -> str:
+    """The alt text of ``draw_pairing``."""
+    places = ", ".join(str(place) for place, _ in pairing.by_name)
+    right = sum(
+        row == name for row, (_, name) in zip(pairing.rows, pairing.by_position, strict=True)
+    )
+    return (
+        f"The first {len(pairing.rows)} rows of the table. By position they meet the folder's "
+        f"first pictures, and {right} are right; by name they meet the pictures at the places "
+        f"{places}, and all are right."
+    )
