@@ -6,9 +6,10 @@
 #     name: python3
 #   lesson:
 #     title: The image and text classifier
-#     minutes: {read: 35, exercises: 31}
-#     needs: [00_start_here, 01_convolution, 04_weighted_fusion]
-#     teaches: [full pipeline, frozen features, macro F1, paired comparison, transfer]
+#     minutes: {read: 40, exercises: 31}
+#     needs: [01_convolution, 02_words_to_vectors, 03_attention, 04_weighted_fusion,
+#       05_interactions, 06_training]
+#     teaches: [full pipeline, frozen features, macro F1, learning curve, paired gain, transfer]
 # ---
 
 # %% [markdown]
@@ -24,7 +25,7 @@
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the instructor: the 20-minute path.* First picture (2), exercise 1 on the board (4), the
-# training curves and the fair table (5), predict and run the `match` table (5), the composer (4).
+# fair table (4), predict and run the `match` table and the run from scratch (6), the composer (4).
 # The class usually expects the frozen encoders to fail on `match`, because "they never saw a
 # mismatch", and expects training from scratch to do better. Both are wrong here.
 #
@@ -52,22 +53,19 @@ titles = [f"{name}, {fit}" for name, fit in zip(names, fits, strict=True)]
 show(card_wall(some, titles=titles), alt="Four news cards; two headlines fit, two do not.")
 
 # %% [markdown]
-# The title over each card gives two labels. `section` is the picture's section. `match` says
-# whether the headline was written for that section. Half of the cards do not fit. The *section
-# task* uses the fitting cards alone; the *match task* uses all.
+# Each card has two labels. `section` is the picture's section. `match` says whether the headline
+# was written for it, which half of them were not. The *section task* uses the fitting cards alone,
+# the *match task* all.
 #
-# **What this lesson borrows.** The CNN is lesson 01's and weighted fusion lesson 04's. Four lessons
-# that come before this one in the course are not written yet. From them we use, ready made: the
-# LSTM, a network that reads word after word and keeps a memory of 64 numbers (02), fusion by
-# product and maximum (05), and the training loop `fit` (06). Another reader of text, the
-# transformer of 03, will join them. Stuck in an exercise? `hint("name")`, then `solution("name")`.
+# The parts are yours by now: the CNN (01), readers of words (02, 03), fusions (04, 05) and the
+# training loop `fit` (06). Here they become one system.
 
 # %% [markdown]
 # ## Step 1: pre-process
 #
-# Rows become tensors in three moves: choose the rows, give each word a number, stack. The
-# vocabulary is built from the training rows *alone*. A word that occurs only in test rows must
-# stay unknown, as it would be in use. Here a word has to occur twice to get a number.
+# Rows become tensors in three moves: choose the rows, give each word a number, stack. Only the
+# *training* rows make the vocabulary: a word that occurs in test rows alone must stay unknown, as
+# it would be in use (02).
 
 # %%
 from course_utils.data.text import Vocabulary
@@ -79,7 +77,7 @@ vocabulary = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
 print(len(vocabulary), "words, the first of them:", vocabulary.words[:6])
 
 # %% [markdown]
-# Number 0 is padding and 1 any unknown word. Then the stacking:
+# Then the stacking:
 
 # %%
 from course_utils.data.batches import Batches, to_tensors
@@ -89,33 +87,94 @@ for name, tensor in section["train"].items():
     print(f"{name:12} {tuple(tensor.shape)!s:20} {tensor.dtype}")
 
 # %% [markdown]
-# Five tensors with one row for each card. Pictures stay whole numbers of one byte until `Batches`
-# hands them out as fractions of white. `present` says which modalities a card has; here all have
-# both, and lesson 11 takes some away.
+# Pictures stay whole numbers until `Batches` hands them out as fractions of white. `present` says
+# which modalities a card has; here all have both (lesson 11 takes some away).
 
 # %% [markdown]
 # ## Step 2: encode
 #
 # An *encoder* turns its part of the batch into one vector for each card: images
-# $(B, 3, 48, 48) \to (B, 64)$, texts $(B, L) \to (B, 64)$, where $B$ is the number of cards in the
-# batch and $L$ the length of its longest headline. Its attribute `reads` names the tensors that it
-# is called with.
+# $(B, 3, 48, 48) \to (B, 64)$, texts $(B, L) \to (B, 64)$, with $B$ cards in the batch and $L$
+# words in the longest headline.
+#
+# For headlines you have four: bag, LSTM and text CNN (02), transformer (03). Which one? We train
+# each alone, with a linear head, on three seeds, and choose on the *validation* rows. There each
+# has the best learning rate of 0.001, 0.003 and 0.01 (`python benchmarks/encoders.py`).
 
 # %%
-from course_utils.encoders import CNNEncoder, LSTMEncoder, encode
+from course_utils.encoders import BagEncoder, LSTMEncoder, TextCNNEncoder, TransformerEncoder
+
+words = len(vocabulary)
+# How to make each reader, and its learning rate.
+READERS = {
+    "bag": (lambda: BagEncoder(words, 64), 1e-2),
+    "LSTM": (lambda: LSTMEncoder(words, 64, 64), 1e-2),
+    "text CNN": (lambda: TextCNNEncoder(words, 64), 1e-2),
+    "transformer": (lambda: TransformerEncoder(words, 64), 3e-3),
+}
+
+headlines = {s: to_tensors(rows[s], vocabulary, modalities=("text",)) for s in SPLITS}
+
+# %% [markdown]
+# `compare` trains encoders alone, and then fusions on top of them; here there is nothing to fuse.
+
+# %%
+from course_utils.evaluation import accuracy, compare, fair_table
+from course_utils.training import fit, predict
+
+checked, tested = {}, {}
+for name, (make, rate) in READERS.items():
+    found = compare(headlines, lambda make=make: {"text": make()}, {}, classes=5,
+                    options={"epochs": 4, "learning_rate": rate})  # fmt: skip
+    part = headlines["validation"]
+    # The validation rows are for choosing, the test rows for the report.
+    checked[name] = [accuracy(predict(model, Batches(part)), part["label"])
+                     for model in found.models["text alone"]]  # fmt: skip
+    tested[name] = found.accuracies["text alone"]
+
+# %% [markdown]
+# **Predict, then look.** The ceiling for headlines is 0.78. How far apart are best and worst?
+
+# %%
+ceiling = news_cards.ceiling()
+tested = {"majority": [found.majority], **tested, "ceiling, text": [ceiling["text"]]}
+readers_table = fair_table(tested)
+readers_table.insert(0, "validation mean", fair_table(checked)["mean"])
+print(readers_table.round(2).to_string(na_rep=""))
+
+# %%
+best, n = readers_table["validation mean"].max(), len(part["label"])
+print(f"one standard error of {n} validation rows: {(best * (1 - best) / n) ** 0.5:.2f}")
+
+# %% [markdown]
+# What we lean on:
+
+# %%
+means = readers_table.loc[[*READERS]]
+claim("on the validation rows all are within 0.04 of each other",
+      means["validation mean"].max() - means["validation mean"].min() < 0.04,
+      trained=True)  # fmt: skip
+claim("on the test rows all are within 0.04 of the ceiling",
+      means["mean"].min() > ceiling["text"] - 0.04, trained=True)  # fmt: skip
+
+# %% [markdown]
+# They tie near the ceiling: a section is told by which words there are, not by their order (03).
+# The transformer leads on the validation rows, by no more than the luck of so few. We take it; any
+# of the four would have done. Had we chosen by the test column, that column would flatter the
+# winner.
+
+# %%
+from course_utils.encoders import CNNEncoder, encode
 
 
 def make_encoders():
     """One reader for each modality, untrained."""
     # Both end in 64 numbers, so that any fusion can take them.
-    return {
-        "image": CNNEncoder(dim=64),
-        "text": LSTMEncoder(len(vocabulary), dim=64, embedding_dim=64),
-    }
+    return {"image": CNNEncoder(dim=64), "text": TransformerEncoder(words, dim=64)}
 
 
 # %% [markdown]
-# One batch through both, and the shapes that come out:
+# One batch through both:
 
 # %%
 batch = next(iter(Batches(section["train"], batch_size=64)))
@@ -123,9 +182,9 @@ for name, encoder in make_encoders().items():
     print(name, "reads", encoder.reads, "and gives", tuple(encode(encoder, batch).shape))
 
 # %% [markdown]
-# Anything with `reads` and `dim` is an encoder. *ResNet-18* is a well-known convolutional network
-# with 18 layers, and torchvision has it ready. `ResNetEncoder` replaces its last layer, so that 64
-# numbers come out. If you have a file of weights trained on photographs, `weights=` takes it.
+# Anything with `reads` (the tensors that it is called with) and `dim` is an encoder. *ResNet-18* is
+# a well-known convolutional network with 18 layers; `ResNetEncoder` ends it in 64 numbers. If you
+# have a file of weights trained on photographs, `weights=` takes it.
 
 # %%
 from course_utils.encoders import ResNetEncoder
@@ -137,10 +196,9 @@ for encoder in (CNNEncoder(64), ResNetEncoder(64)):
     print(f"{type(encoder).__name__:14} {size:>10,} parameters, gives {shape}")
 
 # %% [markdown]
-# Several hundred times the parameters, for the same training pictures. We trained each for six
-# epochs on three seeds (`python benchmarks/encoders.py`): the CNN
-# reached 0.84, the untrained ResNet 0.70 in twelve times the time. Size wants data, or weights
-# that have seen data. We stay with the small one.
+# Several hundred times the parameters, for the same pictures. In the same benchmark (three seeds,
+# six epochs) the CNN reached 0.84, the untrained ResNet 0.70 in twelve times the time. Size wants
+# data, or weights that have seen data. We stay with the small one.
 
 # %% [markdown]
 # ## Step 3: fuse
@@ -150,15 +208,12 @@ for encoder in (CNNEncoder(64), ResNetEncoder(64)):
 # $$ F_m = e_m(x_m), \qquad F = \mathrm{fuse}(F_1, \dots, F_M), \qquad z = W F + b . $$
 #
 # Encoders $e_m$ make features, a fusion joins them, a linear *head* scores the $C$ classes. The $z$
-# are *logits*: any real numbers, which softmax turns into probabilities. The loss applies the
-# softmax itself, so the model must not.
+# are logits; the loss applies softmax itself, so the model must not.
 #
 # ### Exercise 1: `MultimodalClassifier` · 10 min · medium
 #
-# A model in PyTorch is a class: the constructor keeps its parts (`nn.ModuleDict` is a dict of
-# parts), and `forward` says what `model(batch)` computes. The constructor is given. Write
-# `forward`, the three formulas in code. `encode(encoder, batch)` calls an encoder with what it
-# reads.
+# The constructor is given; it keeps the encoders in an `nn.ModuleDict`. Write `forward`, the three
+# formulas in code. `encode(encoder, batch)` calls an encoder with what it reads.
 
 # %% tags=["exercise"]
 from torch import nn
@@ -197,25 +252,19 @@ MultimodalClassifier = check(MultimodalClassifier)
 # %% [markdown]
 # ## Step 4: train
 #
-# One fusion, trained *end to end*: one loss tells every number, in head, fusion and both encoders,
-# which way to move. `learning_rate` is how far each step goes (06). `fit` keeps the epoch that is
-# best on the validation rows.
+# One fusion, trained *end to end*: one loss moves every number, in head, fusion and both encoders.
+# `fit` keeps the epoch that is best on the validation rows; `patience=` would stop it early and
+# `log_dir=` write for TensorBoard (06).
 
 # %%
 from course_utils.fusion import WeightedFusion
-from course_utils.training import fit, predict
 
 dims = {"image": 64, "text": 64}
 # The first weights of encoders, fusion and head are drawn from this seed.
 torch.manual_seed(0)
 model = MultimodalClassifier(make_encoders(), WeightedFusion(dims), classes=5)
-history = fit(
-    model,
-    Batches(section["train"], shuffle=True),
-    Batches(section["validation"]),
-    epochs=8,
-    learning_rate=3e-3,
-)
+train, validation = Batches(section["train"], 32, shuffle=True), Batches(section["validation"])
+history = fit(model, train, validation, epochs=4, learning_rate=1e-3)
 
 # %% [markdown]
 # The history draws itself:
@@ -224,10 +273,8 @@ history = fit(
 show(history.plot(), alt="Training accuracy climbs; validation accuracy follows with jumps, lower.")
 
 # %% [markdown]
-# The distance between the two curves on the right is *overfitting*: what the model knows about
-# its training cards and about no others. The validation curve can jump from epoch to epoch, which
-# is why `fit` keeps the best one. That choice flatters the model on the validation rows; from here
-# on, only test rows count.
+# The distance between the two curves on the right is *overfitting*. Choosing the epoch flatters the
+# model on the validation rows; from here on, only test rows count.
 #
 # ## Step 5: evaluate
 #
@@ -235,26 +282,23 @@ show(history.plot(), alt="Training accuracy climbs; validation accuracy follows 
 
 # %%
 from course_utils.display import confusion_figure
-from course_utils.evaluation import accuracy
 
 truth = section["test"]["label"]
 # No softmax here either: the largest logit is the largest probability.
 logits = predict(model, Batches(section["test"]))
 predicted = logits.argmax(dim=1)
 print(f"accuracy {accuracy(logits, truth):.2f}")
-show(
-    confusion_figure(truth, predicted, news_cards.SECTIONS),
-    alt="A five by five table of counts with nearly all cards on the diagonal.",
-)
+show(confusion_figure(truth, predicted, news_cards.SECTIONS),
+     alt="A five by five table of counts with nearly all cards on the diagonal.")  # fmt: skip
 
 # %% [markdown]
-# Look down the columns. If one holds more errors than the others, it is the model's favourite guess
-# for cards that show it nothing.
+# A column with more errors than the others is the model's favourite guess for cards that show it
+# nothing.
 #
-# Here the sections are about equally frequent. Were one class rare, accuracy could stay high while
-# that class is never found. *Macro F1* guards against that. For class $k$ count the hits (true
-# positives, $TP$), the false alarms (false positives, $FP$: predicted $k$, but it is not) and the
-# misses (false negatives, $FN$: it is $k$, but not predicted). Then
+# Were one class rare, accuracy could stay high while that class is never found. *Macro F1* guards
+# against that. For class $k$ count the hits (true positives, $TP$), the false alarms (false
+# positives, $FP$: predicted $k$, but it is not) and the misses (false negatives, $FN$: it is $k$,
+# but not predicted). Then
 #
 # $$ F_1 = \frac{2\,TP}{2\,TP + FP + FN}, $$
 #
@@ -288,8 +332,8 @@ def macro_f1(label, predicted, classes):
 macro_f1 = check(macro_f1)
 
 # %% [markdown]
-# Now a lazy classifier that always says class 0, on our sections and on labels where class 1 makes
-# up one row in twenty:
+# A lazy classifier that always says class 0, on our sections and on labels where class 1 makes up
+# one row in twenty:
 
 # %%
 rare = (torch.arange(len(truth)) % 20 == 0).long()
@@ -301,15 +345,15 @@ for name, label in (("our sections", truth), ("one in twenty", rare)):
 print(f"our model on our sections: macro F1 {macro_f1(truth, predicted, 5):.2f}")
 
 # %% [markdown]
-# With one class in twenty, the lazy answer looks excellent by accuracy and poor by macro F1. About
-# our model, which knows all classes about equally well, the two measures agree.
+# With one class in twenty, the lazy answer looks excellent by accuracy and poor by macro F1. Our
+# model knows all classes about equally well, so the two measures agree.
 
 # %% [markdown]
 # ## The errors, one by one
 #
-# The world of news cards is generated, so we know what could be known. `oracle` gives the answers
-# of the *perfect reader*, who recognises every motif and every word. A card with neither motif nor
-# section word has no clue of its own, and there even a perfect reader mostly guesses.
+# `oracle` gives the answers of the *perfect reader*, who recognises every motif and every word. A
+# card with neither motif nor section word has no clue, and there even a perfect reader mostly
+# guesses.
 
 # %%
 best = torch.from_numpy(news_cards.oracle(rows["test"])["both"])
@@ -338,8 +382,7 @@ show(
 )
 
 # %% [markdown]
-# Look for motifs and section words before you call an error stupid. What even the perfect reader
-# misses is the distance between the ceiling and 1:
+# What even the perfect reader misses is the distance between the ceiling and 1:
 
 # %%
 print(f"1 - ceiling = {1 - news_cards.ceiling()['both']:.3f}, perfect reader on these rows: "
@@ -348,77 +391,84 @@ print(f"1 - ceiling = {1 - news_cards.ceiling()['both']:.3f}, perfect reader on 
 # %% [markdown]
 # ## The fair table
 #
-# One accuracy proves nothing. We train the encoders once for each of three seeds, each alone with a
-# head of its own, freeze them, and *cache* the features that they give. Each fusion is then trained
-# on the same features, in seconds, so the rows of the table differ in the fusion and in nothing
-# else. The cards stay the same; a seed changes where training starts and in which order it sees
-# them.
+# We train the encoders once for each of three seeds, each alone with a head of its own, freeze
+# them, and *cache* the features that they give. Each fusion is then trained on the same features,
+# in seconds, so the rows of the table differ in the fusion and in nothing else. The cards stay the
+# same; a seed changes where training starts and in which order it sees them.
 #
-# **Predict, then run.** Best single modality here: about 0.84. Ceiling for both: about 0.96.
-# Write down the accuracy that you expect of concat and of product, before you run the cell.
+# **Predict, then run.** Nine fusions, all that you know: three add, six interact (05). Best single
+# modality: about 0.84. Ceiling for both: about 0.96. Who wins?
 
 # %%
-from course_utils.fusion import ConcatFusion, MaximumFusion, ProductFusion, SumFusion
+from course_utils.fusion import (
+    BilinearFusion,
+    ConcatFusion,
+    ConcatMLPFusion,
+    LowRankFusion,
+    MaximumFusion,
+    ProductFusion,
+    SumFusion,
+    TensorFusion,
+)
 
-FUSIONS = {
-    "concat": ConcatFusion,
-    "weighted": WeightedFusion,
-    "sum": SumFusion,
+ADDING = {"concat": ConcatFusion, "weighted": WeightedFusion, "sum": SumFusion}
+INTERACTING = {
     "product": ProductFusion,
     "maximum": MaximumFusion,
+    "concat + MLP": ConcatMLPFusion,
+    "bilinear": lambda dims: BilinearFusion(dims, dim=8),
+    "tensor": TensorFusion,
+    "low rank": LowRankFusion,
 }
 
 # %% [markdown]
-# Each of them maps `{name: (B, 64)}` to one vector. `compare` trains and tests them all.
+# Each of them maps `{name: (B, 64)}` to one vector.
 
 # %%
-from course_utils.evaluation import compare
-
-learn = {"epochs": 6, "learning_rate": 3e-3}
-# A fusion on cached features is small and quick, so it may take more epochs.
-learn_fusion = {"epochs": 12, "learning_rate": 3e-3}
+FUSIONS = ADDING | INTERACTING
+learn = {"epochs": 3, "learning_rate": 3e-3, "batch_size": 32}
+# Fusions on cached features are quick: more epochs, larger batches.
+learn_fusion = {"epochs": 8, "learning_rate": 5e-3, "batch_size": 128}
 results = compare(
     section,
     make_encoders,
     FUSIONS,
     classes=5,
-    ceiling=news_cards.ceiling(),
+    ceiling=ceiling,
     options=learn,
     fusion_options=learn_fusion,
 )
 results
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *At this predict:* most write a number for concat between the two single ones ("an average"), and
-# a much lower one for product. Ask whoever wrote 0.96 why not more: that is the ceiling's moment.
+# *At this predict:* most expect the interacting ones ahead, since they "can do more". Ask what is
+# left for them to find where the senses are independent given the label (04).
 
 # %% [markdown]
-# Read the table from its frame. *Majority* is what every model gets for nothing; the three
-# *ceiling* rows are what no model can pass, but for the luck of these test rows. Then the question
-# of this course: is a fused row above the better single one, by more than the spread?
+# No row can pass the *ceiling*, but for the luck of these test rows. Is a fused row above the
+# better single one, by more than the spread?
 
 # %%
-ceiling = news_cards.ceiling()["both"]
 best_single = max(results.mean("image alone"), results.mean("text alone"))
 # The worst fusion is asked for the gain, the best one for the ceiling.
-fused = [results.mean(name) for name in FUSIONS]
-print(f"fused {min(fused):.2f} to {max(fused):.2f}, better single {best_single:.2f}")
+fused = {name: results.mean(name) for name in FUSIONS}
+low, high = min(fused.values()), max(fused.values())
+print(f"fused {low:.2f} to {high:.2f}, better single {best_single:.2f}")
 
-claim(
-    "every fusion gains 0.05 over the better single", min(fused) > best_single + 0.05, trained=True
-)
-claim("the best one is within 0.05 of the ceiling", max(fused) > ceiling - 0.05, trained=True)
-claim("best and worst fusion differ by under 0.05", max(fused) - min(fused) < 0.05, trained=True)
+claim("every fusion gains 0.05 over the better single", low > best_single + 0.05, trained=True)
+claim("the best one is within 0.05 of the ceiling", high > ceiling["both"] - 0.05, trained=True)
+claim("those that add are within 0.02 of the best",
+      min(fused[name] for name in ADDING) > high - 0.02, trained=True)  # fmt: skip
+claim("bilinear, which has no part that adds, is 0.01 behind", fused["bilinear"] < high - 0.01,
+      trained=True)  # fmt: skip
 
 # %% [markdown]
-# On this task it hardly matters which fusion you take. On `section` the two senses are independent
-# given the label, and there adding is all that is needed (lesson 04).
+# On `section` the two senses are independent given the label, and there adding is all that is
+# needed (04). Who can only multiply pays for it (05).
 #
-# A table of networks should also face a model without any network. Ours is linear. Pictures come in
-# as 50 numbers, how strongly each of the 50 commonest patterns of pixels is there (*PCA*);
-# headlines as one number for each word, larger for rare words (*TF-IDF*); a logistic regression
-# weighs them. And the rows above used frozen encoders, so we add the model of step 4, trained end
-# to end.
+# Two rows are missing: the model of step 4, trained end to end, and one without any network. That
+# is a logistic regression on how strongly each of the 50 commonest patterns of pixels is there
+# (*PCA*) and on the words (*TF-IDF*: rare words count more).
 
 # %%
 from course_utils.evaluation import linear_baselines
@@ -429,19 +479,119 @@ print(f"end to end: {accuracy(logits, truth):.2f}")
 claim("a linear model hardly sees the motif in the pixels", linear["image"] < 0.35)
 
 # %% [markdown]
-# The linear model reads words about as well as the LSTM, and pictures hardly at all: a motif can
-# stand anywhere, and a pixel's weight cannot follow it. Convolution can (lesson 01). End to end
-# came out a little below the frozen encoders here. One likely reason is competition between the two
-# readers, which lesson 12 measures.
+# The linear model reads words about as well as the networks, and pictures hardly at all: a motif
+# can stand anywhere, and a pixel's weight cannot follow it. Convolution can (01).
+
+# %% [markdown]
+# ## How many cards does it take?
+#
+# The curves of step 4 run over epochs. A *learning curve* runs over the number of training cards.
+# For it everything is learnt anew from few cards, other ones for each seed; the vocabulary too.
+
+
+# %%
+import numpy as np
+
+from course_utils import seeds
+from course_utils.evaluation import cache_features, models_alone, models_fused
+
+
+def learn_from(n, epochs, seed):
+    """Test accuracy of picture, headline, both; the headline reader's on its n training cards."""
+    order = np.random.default_rng(seed).permutation(len(rows["train"]["section"]))
+    few = rows | {"train": news_cards.take(rows["train"], order[:n])}
+    # Who has 60 cards to learn from has no 462 to choose an epoch by.
+    some = np.arange(len(rows["validation"]["section"]))[:n]
+    few["validation"] = news_cards.take(rows["validation"], some)
+    known = Vocabulary.from_texts(few["train"]["headline"], fewest=2)
+    few = {split: to_tensors(part, known) for split, part in few.items()}
+    torch.manual_seed(seed)
+    encoders = {"image": CNNEncoder(64), "text": TransformerEncoder(len(known), 64)}
+    # Small batches, or few cards would mean few steps.
+    small = {"epochs": epochs, "learning_rate": 3e-3, "batch_size": 16}
+    found = models_alone(encoders, few, 5, seed, **small)
+    # Behind the encoders as they are now.
+    cached = cache_features(encoders, few)
+    found |= models_fused(encoders, cached, {"both": ConcatFusion}, 5, seed, small)
+    label = few["test"]["label"]
+    tested = [accuracy(found[name].logits, label) for name in ("image", "text", "both")]
+    at_home = found["text"].model.head(cached["train"]["text"])
+    return [*tested, accuracy(at_home, few["train"]["label"])]
+
+
+# %% [markdown]
+# **Predict, then run.** Which sense needs fewer cards? With 60 cards, what does the second sense
+# add to the better one?
+
+# %%
+sizes = {60: 16, 200: 10, 600: 4}  # cards, and how often each is seen
+learnt = torch.tensor(
+    [[learn_from(n, epochs, seed) for seed in seeds(3)] for n, epochs in sizes.items()]
+)
+# All cards: the rows of the fair table.
+full = [results.accuracies[name] for name in ("image alone", "text alone", "concat")]
+curves = torch.cat([learnt[:, :, :3], torch.tensor(full).T[None]])  # (4 sizes, seeds, 3 models)
+by_heart, new = learnt[0, :, 3].mean(), learnt[0, :, 1].mean()
+print(f"60 headlines, read again by who learnt from them: {by_heart:.2f}; new ones: {new:.2f}")
+
+# %% [markdown]
+# Pale marks are single seeds, lines their mean.
+
+# %%
+import matplotlib.pyplot as plt
+
+from course_utils.display import PALETTE
+
+fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+cards_seen = [*sizes, len(section["train"]["label"])]
+for i, (name, mark) in enumerate({"image": "o-", "text": "s--", "both": "^-."}.items()):
+    # Marks and lines differ too, for those who cannot tell the colours apart.
+    colour = PALETTE[name]
+    ax.plot(cards_seen, curves[:, :, i], mark[0], color=colour, alpha=0.3)
+    ax.plot(cards_seen, curves[:, :, i].mean(dim=1), mark, color=colour, label=name)
+ax.axhline(ceiling["both"], color="black", lw=1, ls=":", label="ceiling, both")
+ax.set(xscale="log", xlabel="training cards", ylabel="test accuracy", ylim=(0, 1))
+ax.set_xticks(cards_seen, labels=[f"{n:,}" for n in cards_seen])
+ax.minorticks_off()
+ax.legend(loc="lower right", fontsize=8)
+alt = ("With 60 cards the picture alone is best, and both together are worse; from 200 on the "
+       "picture's curve is nearly flat. The headline's rises to 600. Both lead from 600 on.")  # fmt: skip
+show(fig, alt=alt)
+
+# %% [markdown]
+# In the means:
+
+# %%
+image, text, both = curves.mean(dim=1).T
+claim("with 200 cards, the headline lacks 0.05 more than the picture",
+      text[3] - text[1] > image[3] - image[1] + 0.05, trained=True)  # fmt: skip
+claim("with 60, both are worse than the picture", both[0] < image[0] - 0.01, trained=True)
+claim("with 600, 0.05 better", both[2] > image[2] + 0.05, trained=True)
+claim("after that, no curve gains 0.06", (curves.mean(dim=1)[3] - curves.mean(dim=1)[2]).max() < 0.06,
+      trained=True)  # fmt: skip
+claim(
+    "60 headlines are known by heart, 0.3 better than new ones", by_heart > new + 0.3, trained=True
+)
+
+# %% [markdown]
+# A motif looks alike on every card, so few are enough; a word that was never met stays unknown.
+# What surprised us stands at the left: with few cards the second sense does *harm*. Its reader
+# knows most of its 60 headlines by heart, and the fusion learns on the same cards: nothing there
+# tells it how often that reader fails on others. At the right the curves are nearly flat: more
+# cards of this kind would buy little.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At this predict:* nobody expects harm; "a little" is the usual answer. Ask what a fusion would
+# need to see: cards that its encoders have not learnt from.
 
 # %% [markdown]
 # ## Is the gain more than luck?
 #
-# Two models that see the same test rows are right and wrong on mostly the same rows. So compare row
-# by row: $d_i = a_i - b_i$ with $a_i, b_i \in \{0, 1\}$ for right and wrong. The gain is the mean
-# of $d$. With $s_d$ the standard deviation of the $d_i$, the mean is uncertain by its *standard
-# error* $s_d / \sqrt{n}$. The interval is gain $\pm\ 1.96$ standard errors: if we drew new test
-# rows a hundred times, about 95 of the intervals would hold the true gain.
+# Two models that see the same test rows share most of their luck. So compare row by row:
+# $d_i = a_i - b_i$ with $a_i, b_i \in \{0, 1\}$ for right and wrong. The gain is the mean of $d$.
+# With $s_d$ the standard deviation of the $d_i$, the mean is uncertain by its *standard error*
+# $s_d / \sqrt{n}$. The interval is gain $\pm\ 1.96$ standard errors: if we drew new test rows a
+# hundred times, about 95 of the intervals would hold the true gain.
 #
 # ### Exercise 3: `paired_gain` · 7 min · medium
 
@@ -480,14 +630,12 @@ for a, b in (("weighted", "image alone"), ("weighted", "concat")):
 #
 # ## The alarm: does the headline fit the picture?
 #
-# Now the second half of the opening question. Half of the cards of *each* section fit, so neither
-# picture nor headline alone knows anything about `match`: the ceilings for one modality are 0.50.
+# Half of the cards of *each* section fit, so neither picture nor headline alone knows anything
+# about `match`. The encoders learnt sections, from fitting cards only. A first idea needs no
+# training at all: ask the two single models for the section, and raise the alarm where they name
+# different ones.
 #
-# The encoders learnt sections, from fitting cards only. A first idea needs no training at all: ask
-# the two single models for the section, and raise the alarm where they name different ones.
-#
-# **Predict, then run.** How often is this rule right? (You met a careful version of it in lesson
-# 00, exercise `find_mispaired`.)
+# **Predict, then run.** How often is this rule right?
 
 # %%
 from course_utils.evaluation import answers
@@ -496,16 +644,17 @@ cards_test = news_cards.rows_for(cards, "match", "test")
 fits = torch.from_numpy(cards_test["match"])
 by_rule = []
 # The models of each seed, from the fair table: nothing is trained here.
-for picture, words in zip(results.models["image alone"], results.models["text alone"], strict=True):
-    same = answers(picture, cards_test, vocabulary) == answers(words, cards_test, vocabulary)
+for pair in zip(results.models["image alone"], results.models["text alone"], strict=True):
+    picture, headline = (answers(model, cards_test, vocabulary) for model in pair)
+    same = picture == headline
     by_rule.append((same.long() == fits).double().mean().item())
 print("the rule, one number a seed:", [round(value, 2) for value in by_rule])
 
 # %% [markdown]
-# Without one label of `match`. Can a trained fusion do better? The encoders stay frozen; only a
-# fusion and a head with two classes learn, from all cards.
+# Without one label of `match`. Now a trained fusion: the encoders stay frozen, only a fusion and a
+# head with two classes learn, from all cards. Lesson 05 says who must fail.
 #
-# **Predict, then run.** Five fusions, one number each: who solves it?
+# **Predict, then run.** How far apart are the six that interact?
 
 # %%
 # All cards now. The vocabulary stays, since the frozen encoders know its numbers.
@@ -513,100 +662,99 @@ match = {
     split: to_tensors(news_cards.rows_for(cards, "match", split), vocabulary, label="match")
     for split in SPLITS
 }
-ALONE = {
-    "image alone": lambda dims: ConcatFusion({"image": dims["image"]}),
-    "text alone": lambda dims: ConcatFusion({"text": dims["text"]}),
-}
+ALONE = {f"{name} alone": lambda dims, n=name: ConcatFusion({n: dims[n]}) for name in dims}
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *At this predict:* usual answers are "all at 0.5, they never saw a mismatch" and "all at 0.9, like
-# before". Let both camps argue. Then, on the board, try to fill a two by two table with
-# $u_i + v_j$ so that the diagonal is positive and the rest negative.
+# *At this predict:* usual answers are "all at 0.5, they never saw a mismatch" and "tensor wins, it
+# is the largest". Let both camps argue. Then, on the board, lesson 05's mixed difference.
 
 # %% [markdown]
-# `compare_frozen` takes the encoders as they are, those of each seed, and trains only what comes
-# after them.
+# `compare_frozen` takes the encoders as they are, those of each seed, and trains what comes after.
 
 # %%
 from course_utils.evaluation import compare_frozen
 
 chances = news_cards.ceiling("match")
+# Twice the cards of `section`, so larger batches do.
+larger = {"epochs": 8, "learning_rate": 1e-2, "batch_size": 256}
 alarm = compare_frozen(
-    results.encoders, match, ALONE | FUSIONS, classes=2, ceiling=chances, options=learn_fusion
+    results.encoders, match, ALONE | FUSIONS, classes=2, ceiling=chances, options=larger
 )
 alarm
 
 # %% [markdown]
-# In the words of a claim:
+# What we lean on:
 
 # %%
 # The best of those that add against the worst of those that do not.
-adding = max(alarm.mean(name) for name in ("concat", "weighted", "sum"))
-interacting = min(alarm.mean(name) for name in ("product", "maximum"))
-claim(
-    "product and maximum come within 0.05 of the ceiling",
-    interacting > chances["both"] - 0.05,
-    trained=True,
-)
-claim("fusions that add stay 0.15 below them", adding < interacting - 0.15, trained=True)
-claim(
-    "the untrained rule comes within 0.04 of them",
-    sum(by_rule) / len(by_rule) > interacting - 0.04,
-    trained=True,
-)
+adding = max(alarm.mean(name) for name in ADDING)
+interacting = [alarm.mean(name) for name in INTERACTING]
+claim("each interacting fusion is within 0.05 of the ceiling",
+      min(interacting) > chances["both"] - 0.05, trained=True)  # fmt: skip
+claim("and within 0.03 of the best", min(interacting) > max(interacting) - 0.03, trained=True)
+claim("fusions that add stay 0.15 below them", adding < min(interacting) - 0.15, trained=True)
+claim("the untrained rule comes within 0.04 of the best",
+      sum(by_rule) / len(by_rule) > max(interacting) - 0.04, trained=True)  # fmt: skip
+claim("maximum and concat + MLP do well on section too",
+      min(fused["maximum"], fused["concat + MLP"]) > high - 0.02, trained=True)  # fmt: skip
 
 # %% [markdown]
-# The table turned over. Concat, weighted and sum with a linear head only *add* what the picture
-# says, $u$, and what the headline says, $v$. Take two sections and ask for a positive score where
-# they agree and a negative one where they do not:
-#
-# $$ u_s + v_s > 0, \quad u_w + v_w > 0, \quad u_s + v_w < 0, \quad u_w + v_s < 0 . $$
-#
-# Add the first two, then the last two: the same four numbers are above 0 and below 0. It cannot be
-# done. In a product, both factors negative count as agreement too; a maximum rises whether one
-# vector is large or both are, which no sum does. Lesson 05 will take this apart, and show why
-# adding can still end a little above 0.50. And the rule? "Name, then compare" is an interaction,
-# made by hand.
+# The table turned over, and the six that interact tie. Maximum and concat + MLP lost nothing on
+# `section` either: if you do not know what a task asks for, start with one of these. And the rule?
+# "Name, then compare" is an interaction, made by hand.
 #
 # ## Would training from scratch do better?
 #
-# The frozen encoders never saw a mismatch. So train everything for `match`, end to end, on all its
-# training cards, with the product. Same architecture, same cards; but the frozen encoders had their
-# section labels before, and this one starts from nothing.
+# The frozen encoders never saw a mismatch. So train everything for `match`, end to end, with the
+# product. Same architecture, same cards; but the frozen encoders had section labels before, and
+# this one starts from nothing.
 #
-# **Predict, then run.** Better than 0.78, or worse?
+# **Predict, then run.** Better than the frozen encoders, or worse?
 
 # %%
 torch.manual_seed(0)
 # Nothing carried over: new encoders, whose first teacher is `match`.
 scratch = MultimodalClassifier(make_encoders(), ProductFusion(dims), classes=2)
-train, validation = Batches(match["train"], shuffle=True), Batches(match["validation"])
-memorised = fit(scratch, train, validation, epochs=20, learning_rate=3e-3)
-show(memorised.plot(), alt="Training accuracy climbs towards 1; validation accuracy stays at half.")
+train, validation = Batches(match["train"], 32, shuffle=True), Batches(match["validation"], 256)
+memorised = fit(scratch, train, validation, epochs=6, learning_rate=5e-4)
+show(memorised.plot(), alt="Training accuracy climbs; validation accuracy stays near one half.")
+
+# %% [markdown]
+# On the test rows:
 
 # %%
 from_scratch = accuracy(predict(scratch, Batches(match["test"])), match["test"]["label"])
 frozen = alarm.mean("product")
+by_heart = memorised.train_accuracy[-1]
+print(f"training rows, from scratch: {by_heart:.2f}")
 print(f"test rows: from scratch {from_scratch:.2f}, frozen section encoders {frozen:.2f}")
 
-claim("learnt by heart", memorised.train_accuracy[-1] > 0.8, trained=True)
-claim("not understood", from_scratch < 0.6, trained=True)
+claim("learnt by heart", by_heart > 0.75, trained=True)
+claim("and not understood", from_scratch < 0.62, trained=True)
 claim("frozen encoders gain 0.15", frozen > from_scratch + 0.15, trained=True)
 
 # %% [markdown]
-# The training cards are learnt by heart, and the others are not understood at all.
+# Most training cards are learnt by heart, and the others are not understood. Is it always so? Over
+# three seeds, with cards of their own (`python benchmarks/section.py scratch`), these settings gave
+# 0.50, and concat + MLP 0.50. With twice the learning rate the product reached 0.66, and 0.69 after
+# 24 epochs, with 0.98 of its training cards right: more than a coin, far below the frozen encoders,
+# and the best that we found.
 #
-# **So the opening question has an answer: what was learnt for `section` raises the alarm as well as
-# anything we tried, with a rule that needs no training or with a small head that needs little;
-# training again from scratch, on the alarm's own labels, fails.** One bit for each pair, "fits" or
-# not, is too poor a teacher to find motifs and section words from. With the sections as labels both
-# are found, and agreement is then a small step. Whether far more cards would help, we did not try.
+# **So the opening question has an answer: what was learnt for `section` raises the alarm better
+# than anything that we tried from scratch, with a rule that needs no training or with a small head
+# that needs little.** One bit for each pair, "fits" or not, is a poor teacher to find motifs and
+# section words from. With the sections as labels both are found every time, and agreement is a
+# small step from there. Whether far more cards would help, we did not try.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At this predict* half of the class says "better: it trains for the task itself". *Dial:*
+# `learning_rate=1e-3, epochs=9`: training is slower at first, then validation leaves one half.
 
 # %% [markdown]
 # ## Save, load, use
 #
-# A model that works is its weights *and* the vocabulary: the numbers mean nothing without the
-# words. Save both, load both into a new model, and ask for the same answers.
+# A working model is its weights *and* its vocabulary. Save both, load both into a new model, and
+# ask for the same answers.
 
 # %%
 import tempfile
@@ -626,9 +774,8 @@ same = torch.equal(predict(again, Batches(section["test"])), logits)
 claim("the loaded model gives the same logits", same)
 
 # %% [markdown]
-# Now a card that no data set holds. Choose a motif, place it, type a headline, and see what the
-# fused model and its two halves make of it. First a still card for readers of the page: a ball,
-# under a headline about the weather.
+# Now a card that no data set holds, read by the fused model and its two halves. First a still one,
+# for readers of the page: a ball, under a headline about the weather.
 
 # %%
 from course_utils.widgets.lesson08 import (
@@ -643,20 +790,20 @@ parts = {"image": "image alone", "text": "text alone", "both": "weighted"}
 readers = {name: results.models[row][0] for name, row in parts.items()}
 
 # %% [markdown]
-# `readers` are the first seed's models. The card, and what they say:
+# The card, and what the first seed's models say:
 
 # %%
 headline = "late storm surprises quiet village"
 picture = compose_card("sport", left=12, top=12, side=24)
 said = card_probabilities(readers, vocabulary, picture, headline)
-show(
-    draw_composed_card(picture, headline, said, news_cards.SECTIONS),
-    alt=describe_composed_card(headline, said, news_cards.SECTIONS),
-)
+
+# %%
+show(draw_composed_card(picture, headline, said, news_cards.SECTIONS),
+     alt=describe_composed_card(headline, said, news_cards.SECTIONS))  # fmt: skip
 
 # %% [markdown]
-# Each half is sure of its own story, and the fused model sides with one. What if the picture
-# breaks? **Predict, then run:** with more and more noise, whom will the fused model follow?
+# Each half is sure of its own story. What if the picture breaks? **Predict, then run:** with more
+# and more noise, whom will the fused model follow?
 
 # %%
 for noise in (0.12, 0.4, 0.7):
@@ -667,11 +814,13 @@ for noise in (0.12, 0.4, 0.7):
     print(f"noise {noise}: {names}, both sure to {said['both'].max():.2f}")
 
 # %% [markdown]
-# Do not expect a broken sense to fall silent. Far from its training pictures the image reader may
-# name a section with full confidence, and the fused model has no way to know. Lesson 10 gives it
-# one. Try your own cards: a motif in a corner, no motif and a misspelt word, words of two sections.
+# A broken sense need not fall silent. Far from its training pictures the image reader may name a
+# section with full confidence, and the fused model has no way to know; lesson 10 gives it one.
+#
+# Now yours: choose a motif, place it, type a headline. Try a motif in a corner, no motif and a
+# misspelt word, words of two sections.
 
-# %%
+# %% tags=["volatile"]
 card_composer(readers, vocabulary, headline)
 
 # %% [markdown]
@@ -695,16 +844,11 @@ show(
 # %% [markdown]
 # ## The same on files, and on real data
 #
-# Nothing above knew that the cards were generated. Here is the whole lesson as one function of
-# rows: splits, vocabulary, tensors, encoders, fusion, fair table.
+# Here is the whole lesson as one function of rows: splits, vocabulary, tensors, encoders, fusion,
+# fair table.
 
 
 # %%
-import numpy as np
-
-from course_utils.encoders import BagEncoder
-
-
 def classify(rows, classes, text, **options):
     """Fair table of picture, text and both for rows with `image`, `label` and a text column."""
     parts = {s: news_cards.take(rows, np.flatnonzero(rows["split"] == s)) for s in SPLITS}
@@ -722,10 +866,10 @@ def classify(rows, classes, text, **options):
 
 
 # %% [markdown]
-# The text reader is the bag here, and every training word gets a number: both suit small sets.
-# First the folder `data/news_cards`: 600 PNG files and a CSV table. Your own folder goes the same
-# way, with the names of *its* columns. A bad row ends in a sentence that names file and line, or
-# is left out and counted with `on_bad="skip"`.
+# The text reader is the bag, the cheapest, and every training word gets a number: few cards have
+# few words. First the folder `data/news_cards`: 600 PNG files and a CSV table. Your own folder goes
+# the same way, with the names of *its* columns; `on_bad="skip"` leaves out bad rows and counts
+# them.
 
 # %%
 from course_utils.data.folder import read_folder
@@ -740,24 +884,23 @@ files = read_folder(
 )
 # The section task again, so the cards that fit.
 fitting = news_cards.take(files, np.flatnonzero(files["match"] == 1))
-small = classify(
-    fitting, files.classes, "headline", seed_count=1, options={"epochs": 15, "learning_rate": 5e-3}
-)
-print(
-    len(fitting["headline"]),
-    "fitting cards,",
-    int((fitting["split"] == "train").sum()),
-    "to train on",
-)
+few_cards = {"epochs": 10, "learning_rate": 5e-3, "batch_size": 16}
+small = classify(fitting, files.classes, "headline", seed_count=1, options=few_cards)
+print(int((fitting["split"] == "train").sum()), "fitting cards to train on")
 small
 
+# %%
+lost = {name: results.mean(name) - small.mean(name) for name in ("image alone", "text alone")}
+claim("the headline lost more than the picture", lost["text alone"] > lost["image alone"],
+      trained=True)  # fmt: skip
+
 # %% [markdown]
-# All rows lie below those of the first table, although these pictures were made with less noise: a
-# tenth of the training cards. One seed has no spread, so do not lean on small differences here.
+# As the learning curve foretold, words suffer most from few cards. One seed has no spread, so do
+# not lean on small differences here.
 #
-# Now real pictures with real text: 1,636 emoji, each with its name, in eight groups. They are not
-# part of this course's files. `download=True` fetches them once (about 5 MB); without them the
-# cell says so in a line, and the lesson goes on.
+# Now real pictures with real text: 1,636 emoji, each with its name, in eight groups.
+# `download=True` fetches them once (about 5 MB); without them the cell says so, and the lesson goes
+# on.
 
 # %% tags=["volatile"]
 from course_utils.data import real
@@ -768,19 +911,19 @@ if emoji is not None:
     print(classify(emoji, emoji.classes, "name", seed_count=1, options=train_emoji).table.round(2))
 
 # %% [markdown]
-# This page is built without the pictures. `python benchmarks/emoji.py` gave, over three seeds:
-# picture alone 0.59, name alone 0.65, concat 0.71; linear models 0.52, 0.67, and 0.69 for both.
-# With keywords in place of names the text knows nearly all: text 0.85, linear text 0.87, concat
-# 0.81 on frozen features and 0.86 end to end. There the second sense does not pay. All these
-# settings were chosen on the same test rows, so the numbers flatter; the README says it in full.
+# This page is built without the pictures. `python benchmarks/emoji.py` gave the following over
+# three seeds. Its settings were chosen on the same test rows, so these figures flatter (the README
+# says it in full): picture alone 0.59, name alone 0.65, concat 0.71; linear models 0.52, 0.67, and
+# 0.69 for both. With keywords in place of names the text knows nearly all: text 0.85, linear text
+# 0.87, concat 0.81 on frozen features and 0.86 end to end: there the second sense does not pay.
 
 # %% [markdown]
 # ## Break this claim
 #
-# This lesson claims that *the two senses together gain at least 0.05 over the better one*. That is
-# true of these cards, not of the world. Find dials of `news_cards` that make it false, although
-# each sense alone stays well above chance. To be sure that no model is to blame, the check asks
-# the perfect reader, on three fresh sets of cards. Noise and typos do not disturb it.
+# We claimed that *the two senses together gain at least 0.05 over the better one*. That is true of
+# these cards, not of the world. Find dials of `news_cards` that make it false, although each sense
+# alone stays well above chance. So that no model is to blame, the check asks the perfect reader, on
+# three fresh sets of cards. Noise and typos do not disturb it.
 #
 # ### Exercise 4: `no_gain_dials` · 6 min · easy
 
@@ -804,25 +947,26 @@ no_gain_dials = check(no_gain_dials)
 print({name: round(value, 2) for name, value in news_cards.ceiling(**no_gain_dials()).items()})
 
 # %% [markdown]
-# A second modality earns its cost where the first one is silent or unsure. Ask for that before
-# you build: what does one sense know that the other does not?
+# A second modality earns its cost where the first one is silent or unsure. Ask for that before you
+# build.
 #
 # ## The table that grows
 #
-# Each lesson of Part I adds its rows to one table: the section task, on cards that each lesson
-# makes with seeds of its own.
+# The section task, on cards that each lesson makes with seeds of its own:
 
 # %%
 from course_utils.evaluation import grow_table
 
-grow_table("08", {name: results.accuracies[name] for name in ("concat", "maximum", "product")})
+ours = ("concat", "maximum", "concat + MLP", "bilinear")
+grow_table("08", {name: results.accuracies[name] for name in ours})
 
 # %% [markdown]
 # ## Recap
 #
 # - Five steps: pre-process, encode, fuse, train, evaluate. The model between them is three lines.
 # - A fair table has majority, each modality alone, a model without a network, and the ceiling.
-# - Adding is enough for `section`; agreement (`match`) needs features that interact.
+# - Adding is enough for `section`, `match` needs interaction; concat + MLP and maximum have both.
+# - With few cards a second sense can do harm; a learning curve says what more of them would buy.
 # - Encoders that learnt from rich labels carry over to a task whose own labels are too poor.
 # - **Common mistakes:** softmax before the loss; a vocabulary built on all rows; reporting the
 #   validation accuracy that chose the epoch; saving the weights without the vocabulary.

@@ -77,6 +77,18 @@ def test_the_alt_text_says_what_each_model_takes_the_card_for():
     assert HEADLINE in text
     assert "image says sport (1.00)" in text
     assert "both says weather (0.60)" in text
+    without = widgets.describe_composed_card("", said, SECTIONS)
+    assert without.startswith("A card without a headline: image says sport")
+
+
+def test_the_legend_covers_no_bar():
+    image = widgets.compose_card("none", 0, 0, 10)
+    said = {name: np.full(5, 1.0) for name in ("image", "text", "both")}
+    figure = widgets.draw_composed_card(image, HEADLINE, said, SECTIONS)
+    figure.canvas.draw()
+    legend = figure.axes[1].get_legend().get_window_extent()
+    assert not legend.overlaps(figure.axes[1].get_window_extent())
+    assert legend.y1 <= figure.bbox.y1
 
 
 def test_moving_a_control_draws_the_card_anew(models, vocabulary):

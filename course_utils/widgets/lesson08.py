@@ -68,7 +68,8 @@ def draw_composed_card(
     bars.set(yticks=places + 0.4 - height / 2, yticklabels=classes, xlim=(0, 1),
              xlabel="probability")  # fmt: skip
     bars.invert_yaxis()
-    bars.legend(fontsize=8, loc="lower right")
+    # Above the bars, since any of them can reach any corner.
+    bars.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     figure.subplots_adjust(wspace=0.35)
     return figure
 
@@ -79,7 +80,8 @@ def describe_composed_card(
     """The alt text: what each model takes the card for."""
     said = [f"{name} says {classes[int(np.argmax(values))]} ({two_decimals(values.max())})"
             for name, values in probabilities.items()]  # fmt: skip
-    return f"A card with the headline “{headline}”: {', '.join(said)}."
+    card = f"A card with the headline “{headline}”" if headline else "A card without a headline"
+    return f"{card}: {', '.join(said)}."
 
 
 def card_composer(models: Mapping[str, Any], vocabulary: Any, headline: str) -> Any:
