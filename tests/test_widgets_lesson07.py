@@ -21,6 +21,7 @@ from course_utils.widgets.lesson07 import (
     describe_trace,
     draw_pairing,
     draw_trace,
+    joined_features,
     pair_up,
     shape_of,
     trace_shapes,
@@ -133,6 +134,22 @@ def test_the_alt_text_says_where_the_batch_gets(model, said):
 def test_pooling_between_two_layers_is_written_on_the_arrow():
     assert "pooled" in words_of(draw_trace(traced(Published)))
     assert "pooled" not in words_of(draw_trace(traced(TuplePassed)))
+
+
+@pytest.mark.parametrize(
+    ("model", "image"),
+    [(Published, "image, pooled: (2, 64)"), (Flattened, "image, flattened: (2, 768)")],
+)
+def test_what_enters_the_fusion_layer_is_drawn_and_told(model, image):
+    trace = traced(model)
+    assert joined_features(trace) == (image, "text: (2, 128)")
+    assert image in words_of(draw_trace(trace))
+    assert image in describe_trace(trace)
+
+
+@pytest.mark.parametrize("model", [TuplePassed, NotPooled])
+def test_nothing_is_joined_where_the_fusion_layer_is_not_called(model):
+    assert joined_features(traced(model)) == ()
 
 
 def test_a_tuple_that_is_only_opened_is_not_called_pooled():

@@ -49,6 +49,13 @@ def without_keepdim(scores):
     return share_of(mixed, scores)
 
 
+def as_a_number(result, scores):
+    """A learner's answer, refused where it is still a tensor: later cells round it."""
+    if torch.is_tensor(result):
+        raise TypeError("this is a tensor of one number; return a float: .item()")
+    return result
+
+
 def score_cases(rng):
     """Scores off zero, few and many; then a sum, without interaction; then a constant.
 
@@ -63,6 +70,7 @@ def score_cases(rng):
 interaction_strength = Exercise(
     reference=evaluation.interaction_strength,
     cases=score_cases,
+    observe=as_a_number,
     also_right=(strength_by_quadruples,),
     hints=(
         "Average the mixed difference over all a' and b': what becomes of f(a', b), of f(a, b') "
@@ -72,6 +80,10 @@ interaction_strength = Exercise(
         "`scores.var(correction=0)`.",
     ),
     mistakes=(
+        Mistake(
+            of_moving_scores(lambda scores: torch.tensor(strength_by_quadruples(scores))),
+            "This is a tensor of one number. Return a float: `.item()`.",
+        ),
         Mistake(
             of_moving_scores(without_keepdim),
             "`scores.mean(dim=1)` has the shape (n,), and is taken for one number a column. With "
@@ -221,7 +233,7 @@ def table_cases(rng):
     """Diagonals that stand out of noise, columns shuffled, so that no order is right by luck.
 
     The first row tends to yes and the last to no: totals alone do not say the same everywhere.
-    The last table is one that a rule can get right in full, with one column whose large total is
+    In the last table a rule can do the better thing in every cell; one column's large total is
     made by a single cell.
     """
     for rows, columns in [(4, 4), (5, 5), (3, 4), (5, 4)]:
@@ -234,7 +246,8 @@ def table_cases(rng):
     gain = 2 * torch.ones(4, 4).double().tril() - 1
     gain[3, 3] = 10
     shuffled = torch.tensor([3, 0, 1, 2]).roll(int(torch.randint(1, 4, (), generator=rng)))
-    yield gain.clamp(min=0)[:, shuffled], (-gain).clamp(min=0)[:, shuffled]
+    # A tenth of a card on both sides, so that a yes that forgets misfits gains in every cell.
+    yield gain.clamp(min=0)[:, shuffled] + 0.1, (-gain).clamp(min=0)[:, shuffled] + 0.1
 
 
 best_additive_rule = Exercise(
@@ -277,7 +290,8 @@ best_additive_rule = Exercise(
         ),
         Mistake(
             always_yes,
-            "This rule says yes to everything. Is v small for the columns that say yes last?",
+            "This rule says yes to everything. Did you leave `misfits` out? A yes gains a cell "
+            "`fits - misfits`. Or is v too large for the columns that say yes last?",
         ),
         Mistake(
             always_no,
@@ -426,6 +440,11 @@ class ForgetsPresent(RanksAddedFirst):
         return torch.stack(self.parts(features, None)).prod(dim=0).sum(dim=0)
 
 
+class TwoModalitiesOnly(RanksAddedFirst):
+    def forward(self, features, present=None):
+        return torch.stack(self.parts(features, present)[:2]).prod(dim=0).sum(dim=0)
+
+
 class OnesBehind(RanksAddedFirst):
     def parts(self, features, present):
         behind = [f.roll(-1, dims=1) for f in map(with_one, zero_absent(features, self.names))]
@@ -464,6 +483,20 @@ class OneAtZero(fusion.LowRankFusion):
         nn.init.zeros_(self.factors[0])
 
 
+class WithoutRoot(fusion.LowRankFusion):
+    def __init__(self, dims, dim=64, rank=4):
+        super().__init__(dims, dim, rank)
+        for factor in self.factors:
+            nn.init.normal_(factor)
+
+
+class DividedBySize(fusion.LowRankFusion):
+    def __init__(self, dims, dim=64, rank=4):
+        super().__init__(dims, dim, rank)
+        for factor in self.factors:
+            nn.init.normal_(factor, std=1 / factor.shape[1])
+
+
 class AllOnes(fusion.LowRankFusion):
     def __init__(self, dims, dim=64, rank=4):
         super().__init__(dims, dim, rank)
@@ -490,7 +523,20 @@ def low_rank_seen(result, module, features, present=None):
         "Your answer": result,
         "Whether each factor moves": moved,
         "Whether ranks differ": ranks,
+        "The size of the factors at the start": starting_size(type(module), features),
     }
+
+
+def starting_size(kind, names, size=99):
+    """Whether factors are too large or too small at first, by more than a factor of 2.
+
+    Built anew with many numbers, so that chance has no say. A factor of zeros may be meant.
+    """
+    built = kind(dict.fromkeys(names, size), 16, 3)
+    scales = [factor.std().item() * (size + 1) ** 0.5 for factor in built.factors]
+    if max(scales) > 2:
+        return "too large"
+    return "too small" if any(0 < scale < 0.5 for scale in scales) else "about right"
 
 
 def step_down(module, features, steps=2):
@@ -536,6 +582,15 @@ LowRankFusion = Exercise(
             "too, and nothing ever moves. Start them at random numbers.",
         ),
         Mistake(
+            WithoutRoot,
+            "The factors are too large at the start: divide by the root of size + 1.",
+        ),
+        Mistake(
+            DividedBySize,
+            "The factors are too small at the start: divide by the root of size + 1, and by "
+            "nothing else.",
+        ),
+        Mistake(
             AllOnes,
             "All ranks start with the same numbers, so they get the same gradients and stay the "
             "same: R times rank 1. Start the factors at random numbers.",
@@ -557,6 +612,10 @@ LowRankFusion = Exercise(
         Mistake(
             ModalitiesAdded,
             "You added the modalities. That is additive again: multiply them.",
+        ),
+        Mistake(
+            TwoModalitiesOnly,
+            "Only the first two modalities take part. Multiply over all of them, a third one too.",
         ),
         Mistake(
             RanksMultiplied,
@@ -607,8 +666,8 @@ def adding_is_enough(dials, seed):
     added, interacting = linear_accuracies(rows)
     if interacting < SOLVED:
         return (
-            f"The head that interacts gets {interacting:.2f} here, so there is little left to "
-            f"tell. It has to reach {SOLVED}: keep the noise small beside the product."
+            f"The product is too small beside the noise: even the head that interacts gets "
+            f"{interacting:.2f} here, and it has to reach {SOLVED}."
         )
     if interacting - added < GAP:
         return True

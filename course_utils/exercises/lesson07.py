@@ -35,6 +35,22 @@ def labels_from_all_splits(text_field, label_field, train, test):
     label_field.build_vocab([label for _, label in train + test])
 
 
+def words_from_all_splits(text_field, label_field, train, test):
+    text_field.build_vocab([text_field.preprocess(review) for review, _ in train + test])
+    label_field.build_vocab([label for _, label in train])
+
+
+def last_review_wins(text_field, label_field, train, test):
+    for review, label in train:
+        text_field.build_vocab([text_field.preprocess(review)])
+        label_field.build_vocab([label])
+
+
+def last_words_win(text_field, label_field, train, test):
+    last_review_wins(text_field, label_field, train, test)
+    label_field.build_vocab([label for _, label in train])
+
+
 def cut_by_hand(text_field, label_field, train, test):
     text_field.build_vocab([review.split() for review, _ in train])
     label_field.build_vocab([label for _, label in train])
@@ -113,6 +129,21 @@ give_vocabulary = Exercise(
             "test rows have cannot be learnt, and would get a number all the same.",
         ),
         Mistake(
+            words_from_all_splits,
+            "The labels are from `train`, the words from `train` and `test`. A word that stands in "
+            "test rows alone has to stay unknown, as it would be in use.",
+        ),
+        Mistake(
+            last_review_wins,
+            "You called `build_vocab` for each review, and each call replaces what the one before "
+            "it built: the last review is left. Collect all reviews first, then call it once.",
+        ),
+        Mistake(
+            last_words_win,
+            "The labels are right, the words are those of the last review: each call of "
+            "`build_vocab` replaces the vocabulary before it. Call it once, with all reviews.",
+        ),
+        Mistake(
             cut_by_hand,
             "You cut the reviews by hand. A field may do more, such as making words lower-case, "
             "and does it to every later text; use `text_field.preprocess(review)`.",
@@ -159,6 +190,11 @@ def by_name(files, samples):
 
 
 def by_search(files, samples):
+    ends = [file.split("/", 1)[1] for file in files]
+    return [next(i for i, (path, _) in enumerate(samples) if path.endswith(end)) for end in ends]
+
+
+def by_whole_file(files, samples):
     return [next(i for i, (path, _) in enumerate(samples) if path.endswith(file)) for file in files]
 
 
@@ -190,15 +226,18 @@ def one_too_far(files, samples):
 
 
 def pair_cases(rng):
-    """Files in a table's order, and samples in the folder's, with one picture that has no row."""
+    """Files in a table's order, and samples in the folder's, with one picture that has no row.
+
+    The last folder's root does not end in the split.
+    """
     three = [f"train/{section}/0007.png" for section in ("sport", "business", "science")]
     yield three, [(f"cards/{file}", SECTIONS.index(file.split("/")[1])) for file in sorted(three)]
-    for count in (6, 9):
+    for count, root in ((6, "cards/train"), (9, "downloads/cards")):
         numbers = torch.randperm(90, generator=rng)[: count + 1].add(10).tolist()
         kinds = [2, 0, 1, *torch.randint(3, (count - 3,), generator=rng).tolist()]
         files = [f"train/{SECTIONS[k]}/00{n}.png" for k, n in zip(kinds, numbers, strict=False)]
         extra = f"train/business/00{numbers[-1]}.png"
-        samples = [(f"cards/{file}", SECTIONS.index(file.split("/")[1]))
+        samples = [(file.replace("train", root, 1), SECTIONS.index(file.split("/")[1]))
                    for file in sorted([*files, extra])]  # fmt: skip
         yield files, samples
 
@@ -208,8 +247,8 @@ picture_index = Exercise(
     cases=pair_cases,
     also_right=(by_search,),
     hints=(
-        "What do the two lists have in common? Not their order: the table's files also end the "
-        "folder's paths.",
+        "What do the two lists have in common? Not their order, and not where a path begins: "
+        "section and name end both.",
         "Make a dict from a path's last part, such as `sport/0002.png`, to its position, with "
         "`enumerate(samples)`. Then look up every file of `files`.",
     ),
@@ -218,6 +257,11 @@ picture_index = Exercise(
             in_the_tables_order,
             "You took row i with picture i. The folder is sorted by section and name, the table "
             "is not: that pairs headlines with strangers' pictures, and nothing complains.",
+        ),
+        Mistake(
+            by_whole_file,
+            "You looked for the table's whole file, split included. A folder's root need not end "
+            "in the split; compare section and name, the last two parts.",
         ),
         Mistake(
             the_other_way_round,
@@ -267,6 +311,11 @@ def over_all_places(lstm_output, text, padding=1):
 def padded_length(lstm_output, text, padding=1):
     real = (text != padding).unsqueeze(2)
     return (lstm_output[0] * real).mean(dim=1)
+
+
+def whole_batch(lstm_output, text, padding=1):
+    real = (text != padding).unsqueeze(2)
+    return (lstm_output[0] * real).sum(dim=1) / real.sum()
 
 
 def summed(lstm_output, text, padding=1):
@@ -349,6 +398,11 @@ pool_words = Exercise(
             padded_length,
             "You set the padding to zero and divided by L, the padded length. Divide by the "
             "number of words in the row.",
+        ),
+        Mistake(
+            whole_batch,
+            "You divided by the number of words in the whole batch. Each row has its own: "
+            "`real.sum(dim=1)`.",
         ),
         Mistake(
             summed,

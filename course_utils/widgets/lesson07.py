@@ -4,6 +4,7 @@ And a picture of two ways to pair a table's rows with a folder's pictures. Still
 control: what changes is the model, and the learner writes that.
 """
 
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -107,6 +108,29 @@ def _hooks(layer: nn.Module, step: Step) -> list[Any]:
     return [layer.register_forward_pre_hook(before), layer.register_forward_hook(after)]
 
 
+def _sizes(shape: str) -> list[int]:
+    return [int(size) for size in re.findall(r"\d+", shape.split(": ")[-1])]
+
+
+def joined_features(trace: Trace) -> tuple[str, ...]:
+    """What each branch gave to the fusion layer, such as "image, pooled: (4, 64)".
+
+    Worked out from the layer's width, the text's feature and the image branch's last output.
+    Empty where the fusion layer is not called.
+    """
+    fusion = next((step for step in trace.steps if step.row == "fusion" and step.given), None)
+    image, text = (
+        [_sizes(step.gives) for step in trace.steps if step.row == row and step.gives]
+        for row in ("image", "text")
+    )
+    if fusion is None or not image or not text:
+        return ()
+    rows, width = _sizes(fusion.given)[0], _sizes(fusion.given)[-1] - text[-1][-1]
+    how = {image[-1][1]: "pooled", math.prod(image[-1][1:]): "flattened"}.get(width, "changed")
+    how = "" if [rows, width] == image[-1] else f", {how}"
+    return f"image{how}: ({rows}, {width})", f"text: ({rows}, {text[-1][-1]})"
+
+
 def draw_trace(trace: Trace) -> Figure:
     """One row of boxes for each branch, shapes beside the arrows, the mismatch marked in words."""
     longest = max(sum(step.row == row for step in trace.steps) for row in ROWS)
@@ -118,6 +142,10 @@ def draw_trace(trace: Trace) -> Figure:
         earlier = ["" if row == "fusion" else None, *(step.gives for step in steps)]
         for place, step in enumerate(steps):
             _draw_step(axes, step, earlier[place], _APART * place, 1.3 * height)
+        if row == "fusion" and joined_features(trace):
+            axes.annotate("\n".join(joined_features(trace)), (_WIDTH, 1.3 * height),
+                          (_WIDTH + 0.6, 1.3 * height), va="center", fontsize=9,
+                          arrowprops={"arrowstyle": "->", "color": "0.4"})  # fmt: skip
         if row == "fusion" and trace.between:
             axes.text(_WIDTH + 0.35, 1.3 * height, "stops before this layer: the features\n"
                       "cannot be joined", va="center", color=PALETTE["text"], weight="bold",
@@ -177,6 +205,8 @@ def describe_trace(trace: Trace) -> str:
         reached = [s for s in trace.steps if s.row == row and s.state == REACHED]
         shapes = ", ".join(f"{step.layer} gives {step.gives}" for step in reached)
         parts.append(f"{row}: {shapes or 'no layer is passed'}")
+    if joined_features(trace):
+        parts.append(f"joined for the fusion layer are {' and '.join(joined_features(trace))}")
     stopped = next((step for step in trace.steps if step.state == STOPPED), None)
     if stopped:
         parts.append(
