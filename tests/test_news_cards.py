@@ -30,7 +30,7 @@ def cards():
 
 def truth(n, seed, **dials):
     """Rows as ``make`` gives them without their pictures: all that an oracle looks at."""
-    dial = news_cards.read_dials(dials)
+    dial = news_cards.Dials(**dials)
     rows = news_cards.throw_labels(n, seed, dial)
     box = np.where(rows.pop("motif"), 0, -1)[:, None].repeat(4, axis=1)
     with_word = rows.pop("with_word")
@@ -528,7 +528,7 @@ def test_more_to_go_by_never_lowers_the_ceiling(task, dials):
 @few
 @given(task, any_dials)
 def test_the_chances_of_all_that_can_be_seen_sum_to_1(task, dials):
-    joint = news_cards.joint_chances(task, news_cards.read_dials(dials))
+    joint = news_cards.joint_chances(task, news_cards.Dials(**dials))
     assert sum(cell.sum() for cell in joint.values()) == pytest.approx(1)
     assert all((cell >= 0).all() for cell in joint.values())
 

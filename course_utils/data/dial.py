@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from course_utils.data.read_dials import read_dials
+
 SENSES = ("first", "second")
 SPLITS, SHARES = ("train", "validation", "test"), (0.6, 0.15, 0.25)
 DIM = 8  # features of a sense: three hold something, mixed with five that hold nothing
@@ -54,22 +56,13 @@ class Dials:
                 raise ValueError(f"{name} is a number from 0 up, not {value!r}")
 
 
-def read_dials(dials: dict[str, Any]) -> Dials:
-    """The dials by name, with a sentence for a name that does not exist."""
-    known = Dials.__dataclass_fields__
-    for name in dials:
-        if name not in known:
-            raise ValueError(f"the dial has no {name!r}; it has {', '.join(known)}")
-    return Dials(**dials)
-
-
 def make(n: int, seed: int = 0, **dials: Any) -> Rows:
     """n rows: dict of ``first``, ``second`` (n, 8) float32, ``label`` (n,) int64, and ``split``.
 
     And what a model does not see: ``score`` (n,), without its noise. The rotations are the same
     for every seed. Raises ValueError for dials that do not exist or are below 0.
     """
-    dial = read_dials(dials)
+    dial = read_dials(Dials, dials, "the dial")
     if n < 1:
         raise ValueError(f"n is the number of rows and cannot be {n}")
     rng = np.random.default_rng(seed)
@@ -125,7 +118,7 @@ def ceiling(**dials: Any) -> dict[str, float]:
     The chance of the likelier label is known exactly for each row; it is averaged over 100,000
     rows, always the same, which leaves an error of about 0.001. ``chance``: the commoner label.
     """
-    dial = read_dials(dials)
+    dial = read_dials(Dials, dials, "the dial")
     latents = draw_latents(np.random.default_rng(0), DRAWS)
     shown = {"both": (score_of(dial, latents), np.full(DRAWS, dial.noise))}
     for sense in SENSES:

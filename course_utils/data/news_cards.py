@@ -25,6 +25,7 @@ from course_utils.data.news_headlines import (
     write_headline,
 )
 from course_utils.data.news_pictures import SIZE, add_mark, draw_picture
+from course_utils.data.read_dials import read_dials
 
 SECTIONS = ("sport", "business", "science", "weather", "travel")
 TASKS = ("section", "match")
@@ -94,15 +95,6 @@ class Dials:
         return balance / balance.sum()
 
 
-def read_dials(dials: dict[str, Any]) -> Dials:
-    """The dials by name, with a sentence for a name that does not exist."""
-    known = Dials.__dataclass_fields__
-    for name in dials:
-        if name not in known:
-            raise ValueError(f"news_cards has no dial {name!r}; it has {', '.join(known)}")
-    return Dials(**dials)
-
-
 # --- making cards ---------------------------------------------------------------------------
 
 
@@ -121,7 +113,7 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
 
     Raises ValueError for dials out of range or unknown.
     """
-    dial = read_dials(dials)
+    dial = read_dials(Dials, dials, "news_cards")
     if n < 0:
         raise ValueError(f"n is the number of cards and cannot be {n}")
     throw = throw_labels(n, seed, dial)
@@ -342,7 +334,7 @@ def ceiling(task: str = "section", **dials: Any) -> dict[str, float]:
 
     Raises ValueError for an unknown task or dial.
     """
-    tables = best_guesses(task, read_dials(dials))
+    tables = best_guesses(task, read_dials(Dials, dials, "news_cards"))
     best = {reader: float(sum(t.max() for t in table.values())) for reader, table in tables.items()}
     return {"chance": float(sum(tables["both"].values()).max()), **best}
 
@@ -353,7 +345,7 @@ def oracle(rows: Rows, task: str = "section", **dials: Any) -> dict[str, np.ndar
     It looks at the rows' ground truth in place of pixels and letters, and needs the dials that
     the rows were made with.
     """
-    tables = best_guesses(task, read_dials(dials))
+    tables = best_guesses(task, read_dials(Dials, dials, "news_cards"))
     answers: dict = {reader: [] for reader in tables}
     for row in range(len(rows["headline"])):
         picture = ("nothing", None)
