@@ -138,9 +138,9 @@ def best_additive_rule(fits: Tensor, misfits: Tensor) -> tuple[Tensor, Tensor]:
 
     fits, misfits (I, J): how many rows (or which share) of each label stand in each cell, where i
     is what one modality says and j the other. Returns u (I,) and v (J,), of possibly many that are
-    equally good. It tries all J! orders of the columns: sorted by v, each line of the table says
-    yes on a first stretch of the columns, and which stretch is best each line can choose alone. So
-    J is small, 7 at most.
+    equally good. It tries all J! orders of the columns: sorted by v, each row of the table says yes
+    on a first stretch of the columns, and which stretch is best each row can choose alone. So J is
+    small, 7 at most.
 
     Raises ValueError for other shapes, and for more columns.
     """
@@ -152,7 +152,7 @@ def best_additive_rule(fits: Tensor, misfits: Tensor) -> tuple[Tensor, Tensor]:
     gain = (fits - misfits).double()
     best = -torch.inf
     for order in map(list, permutations(range(gain.shape[1]))):
-        # What each line gains by a yes on the first 0, 1, ..., J columns of this order.
+        # What each row gains by a yes on the first 0, 1, ..., J columns of this order.
         stretches = nn.functional.pad(gain[:, order].cumsum(dim=1), (1, 0))
         most, lengths = stretches.max(dim=1)
         if most.sum() > best + 1e-12:
