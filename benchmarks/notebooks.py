@@ -1,6 +1,8 @@
 """Seconds that each solution notebook takes from top to bottom, the kernel's start included.
 
 python benchmarks/notebooks.py [ROUNDS] [NN ...]
+
+The kernels start as under `make lab`.
 """
 
 import os
@@ -13,6 +15,8 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
+from course_utils.commands import WAITING
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -24,7 +28,7 @@ def seconds(path: Path) -> float:
 
 
 def main(rounds: int = 3, *lessons: str) -> None:
-    os.environ |= {"TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    os.environ |= {"TQDM_DISABLE": "1"} | WAITING | os.environ
     for path in sorted((ROOT / "solutions").glob("*.ipynb")):
         if not lessons or path.name[:2] in lessons:
             taken = [seconds(path) for _ in range(rounds)]

@@ -31,6 +31,11 @@ LAB_SETTINGS = {
         "checkForUpdates": False,
     },
 }
+# Threads that wait for each other spin a moment (about as long as it takes to be woken), then
+# sleep: spinning for longer starves whatever else runs, and sleeping at once makes training on a
+# quiet machine slower than with one thread. The second name is what libgomp, torch's OpenMP on
+# Linux, goes by where both are set.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 # What is tested must need no network: an unused port stands in for every way out.
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
 OFFLINE |= {"no_proxy": "localhost,127.0.0.1,::1", "PIP_NO_INDEX": "1"}
@@ -150,7 +155,7 @@ def lab(root: Path, extra: Sequence[str] = ()) -> int:
     settings = root / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(LAB_SETTINGS, indent=1), encoding="utf-8")
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    environment = WAITING | os.environ  # a setting of the learner's own wins
     with subprocess.Popen(lab_command(root, python, extra), cwd=root, env=environment) as server:
         while True:
             try:

@@ -259,8 +259,11 @@ def test_lab_writes_the_settings_and_keeps_threads_from_spinning(course, monkeyp
 
     monkeypatch.setattr(commands, "ensure_environment", lambda root: Path("python"))
     monkeypatch.setattr(commands.subprocess, "Popen", Server)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     assert commands.lab(course) == 0
     assert seen["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert seen["GOMP_SPINCOUNT"] == "7", "a setting of the learner's own was lost"
     settings = course / ".venv/share/jupyter/lab/settings/overrides.json"
     kernels = json.loads(settings.read_text())["@jupyterlab/apputils-extension:kernels-settings"]
     assert kernels == {"commsOverSubshells": "disabled"}
