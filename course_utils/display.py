@@ -130,26 +130,37 @@ def card_wall(
 
     rows: a dict with ``image`` (n, H, W, 3) and ``headline``, n strings.
     right: {model name: n truth values}; under each card stands which models got it right.
-    titles: n short strings; by default the cards' ``trick``, if they have one.
+    titles: n short strings; by default the cards' ``trick`` and ``answer``, where they have them.
     """
     n = len(rows["headline"])
-    titles = titles or rows.get("trick") or [""] * n
+    titles = titles or _titles(rows) or [""] * n
     lines = -(-n // columns)
-    figure = Figure(figsize=(2.5 * columns, (2.5 + 0.2 * len(right or ())) * lines))
+    over = max(title.count("\n") for title in titles) if n else 0  # lines of a title but the first
+    figure = Figure(figsize=(2.5 * columns, (2.5 + 0.2 * len(right or ()) + 0.2 * over) * lines))
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axis in axes:
         axis.axis("off")
     for i, axis in zip(range(n), axes, strict=False):
         axis.imshow(rows["image"][i])
-        axis.set_title(textwrap.fill(titles[i], 26), fontsize=9)
+        title = "\n".join(textwrap.fill(line, 26) for line in titles[i].splitlines())
+        axis.set_title(title, fontsize=9)
         caption = textwrap.fill(rows["headline"][i], 30)
-        axis.text(0.5, -0.04, caption, transform=axis.transAxes, ha="center", va="top", fontsize=8)
+        # A headline may hold a dollar, which must not start a formula.
+        axis.text(0.5, -0.04, caption, transform=axis.transAxes, ha="center", va="top", fontsize=8,
+                  parse_math=False)  # fmt: skip
         for line, (model, hits) in enumerate((right or {}).items()):
             mark, colour = ("right", PALETTE["both"]) if hits[i] else ("wrong", PALETTE["text"])
             axis.text(0.5, -0.32 - 0.11 * line, f"{model}: {mark}", transform=axis.transAxes,
                       ha="center", va="top", fontsize=8, color=colour, weight="bold")  # fmt: skip
-    figure.subplots_adjust(wspace=0.25, hspace=0.6 + 0.14 * len(right or ()))
+    figure.subplots_adjust(wspace=0.25, hspace=0.6 + 0.14 * len(right or ()) + 0.15 * over)
     return figure
+
+
+def _titles(rows: Mapping[str, Any]) -> list[str]:
+    """The trick of each card and, in a line of its own, the right answer."""
+    answers = rows.get("answer") or [""] * len(rows.get("trick", ()))
+    pairs = zip(rows.get("trick", ()), answers, strict=True)
+    return [f"{trick}\nanswer: {answer}" if answer else trick for trick, answer in pairs]
 
 
 def confusion_figure(label: Any, predicted: Any, names: Sequence[str]) -> Figure:

@@ -189,6 +189,12 @@ def test_the_wall_takes_the_tricks_as_titles():
     assert [axis.get_title() for axis in figure.axes[:2]] == ["nothing hidden", "noise"]
 
 
+def test_the_wall_says_the_right_answer_under_the_trick():
+    cards_with = cards(2) | {"trick": ["nothing hidden", "noise"], "answer": ["sport", "travel"]}
+    titles = [axis.get_title() for axis in card_wall(cards_with).axes[:2]]
+    assert titles == ["nothing hidden\nanswer: sport", "noise\nanswer: travel"]
+
+
 def test_the_confusion_figure_counts_true_classes_down_and_predicted_ones_across():
     figure = display.confusion_figure([0, 0, 1], [1, 1, 1], ("sport", "travel"))
     numbers = [text.get_text() for text in figure.axes[0].texts]

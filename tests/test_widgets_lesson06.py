@@ -95,3 +95,12 @@ def test_no_position_of_the_controls_raises():
     }.items():
         for edge in edges:
             figure.controls[name].value = edge
+
+
+def test_the_momentum_slider_rests_while_adam_walks():
+    controls = widgets.make_descent_explorer("SGD", 0.005, 0.0, 100.0).controls
+    assert not controls["momentum"].disabled
+    controls["optimizer"].value = "Adam"
+    assert controls["momentum"].disabled
+    controls["optimizer"].value = "SGD"
+    assert not controls["momentum"].disabled

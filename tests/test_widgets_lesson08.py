@@ -98,3 +98,16 @@ def test_moving_a_control_draws_the_card_anew(models, vocabulary):
     between = figure.picture.value
     figure.controls["headline"].value = "village"
     assert len({before, between, figure.picture.value}) == 3
+
+
+@pytest.mark.parametrize(
+    "headline", ["tickets for $5 and $6", "storm $_{ bad $ village", "word " * 60]
+)
+def test_any_headline_can_be_drawn_as_it_is(models, vocabulary, headline):
+    image = widgets.compose_card("sport", 10, 10, 20)
+    said = widgets.card_probabilities(models, vocabulary, image, headline)
+    figure = widgets.draw_composed_card(image, headline, said, SECTIONS)
+    figure.canvas.draw()
+    shown = figure.axes[0].xaxis.label
+    assert shown.get_text().replace("\n", " ").split()[:3] == headline.split()[:3]
+    assert not shown.get_parse_math()

@@ -59,7 +59,10 @@ TRICKS = (
 
 
 def draw() -> Rows:
-    """The twelve cards, drawn anew: rows as ``news_cards.make`` has them, and ``trick``."""
+    """The twelve cards, drawn anew: rows as ``news_cards.make`` has them, ``trick``, ``answer``.
+
+    ``answer`` is the section in words, for the wall.
+    """
     images = []
     for number, trick in enumerate(TRICKS):
         dice = iter(np.random.default_rng([12, number]).random(70).tolist())
@@ -75,6 +78,7 @@ def draw() -> Rows:
         "match": np.array([trick.match for trick in TRICKS]),
         "split": np.array(["test"] * len(TRICKS)),
         "trick": [trick.trick for trick in TRICKS],
+        "answer": [trick.section for trick in TRICKS],
     }
 
 
@@ -94,4 +98,5 @@ def read() -> Rows:
         "match": np.array([int(row["match"]) for row in table]),
         "split": np.array([row["split"] for row in table]),
         "trick": [row["trick"] for row in table],
+        "answer": [row["section"] for row in table],
     }

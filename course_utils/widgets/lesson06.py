@@ -146,10 +146,17 @@ def make_descent_explorer(
     controls = {
         "optimizer": _choice(optimizer),
         "rate": _log_slider(rate, -4, 0.5, "learning rate"),
-        "momentum": slider(momentum, 0.0, 0.99, "momentum"),
+        "momentum": slider(momentum, 0.0, 0.99, "momentum (SGD)"),
         "steepness": _log_slider(steepness, 0, 2, "steepness"),
     }
-    return InteractiveFigure(draw_descent, describe_descent, controls)
+    figure = InteractiveFigure(draw_descent, describe_descent, controls)
+
+    def momentum_is_of_sgd(change: Any = None) -> None:
+        controls["momentum"].disabled = controls["optimizer"].value != "SGD"
+
+    controls["optimizer"].observe(momentum_is_of_sgd, names="value")
+    momentum_is_of_sgd()
+    return figure
 
 
 def _choice(value: str) -> Any:

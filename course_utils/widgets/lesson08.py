@@ -1,5 +1,6 @@
 """Lesson 08: compose a card and ask the models."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,7 +59,9 @@ def draw_composed_card(
     card, bars = figure.subplots(1, 2, width_ratios=(1, 1.8))
     card.imshow(image)
     card.set(xticks=[], yticks=[])
-    card.set_xlabel(headline or "(no headline)", fontsize=8)
+    # A headline may hold a dollar, which must not start a formula, and may be of any length.
+    caption = textwrap.shorten(headline, 160, placeholder=" ...") or "(no headline)"
+    card.set_xlabel(textwrap.fill(caption, 40), fontsize=8, parse_math=False)
     places = np.arange(len(classes))
     height = 0.8 / len(probabilities)
     for line, (name, values) in enumerate(probabilities.items()):
