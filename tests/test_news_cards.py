@@ -419,6 +419,24 @@ def test_an_oracle_reaches_the_ceiling(large, task, name):
         )
 
 
+@pytest.mark.parametrize("task", ["section", "match"])
+def test_what_the_best_reader_believes_is_as_often_true(large, task):
+    rows = rows_for(large("default", 1), task)
+    for chances in news_cards.posteriors(rows, task).values():
+        assert chances.shape == (len(rows["headline"]), 5 if task == "section" else 2)
+        assert chances.sum(axis=1) == pytest.approx(1)
+        true = labels(rows, task)[:, None] == np.arange(chances.shape[1])
+        for chance in np.unique(chances.round(6)):
+            there = np.isclose(chances, chance, atol=1e-6)
+            share, n = true[there].mean(), there.sum()
+            assert share == pytest.approx(chance, abs=four_standard_errors(chance, n) + 5 / n)
+
+
+def test_of_no_rows_there_are_no_chances():
+    none = take(make(3, seed=0), np.arange(0))
+    assert news_cards.posteriors(none)["both"].shape == (0, 5)
+
+
 def read_independently(rows):
     """What each reader can know of a card: the picture's motif or mark, the headline's nouns.
 
@@ -609,6 +627,10 @@ def test_there_are_twelve_trick_cards_with_the_columns_of_other_cards(tricks):
     assert tricks["image"].dtype == np.uint8
     assert {len(column) for column in tricks.values()} == {12}
     assert set(tricks["split"]) == {"test"}
+
+
+def test_a_trick_cards_answer_is_its_section_in_words(tricks):
+    assert tricks["answer"] == [SECTIONS[number] for number in tricks["section"]]
 
 
 def test_every_trick_is_another_one(tricks):

@@ -339,14 +339,16 @@ def ceiling(task: str = "section", **dials: Any) -> dict[str, float]:
     return {"chance": float(sum(tables["both"].values()).max()), **best}
 
 
-def oracle(rows: Rows, task: str = "section", **dials: Any) -> dict[str, np.ndarray]:
-    """What the best reader of the picture, the text, and both would answer, (n,) each.
+def posteriors(rows: Rows, task: str = "section", **dials: Any) -> dict[str, np.ndarray]:
+    """P(label | what is seen) of each row, for the picture, the text, and both: (n, C) each.
 
     It looks at the rows' ground truth in place of pixels and letters, and needs the dials that
     the rows were made with.
+
+    Raises ValueError for an unknown task or dial.
     """
     tables = best_guesses(task, read_dials(Dials, dials, "news_cards"))
-    answers: dict = {reader: [] for reader in tables}
+    chances: dict = {reader: [] for reader in tables}
     for row in range(len(rows["headline"])):
         picture = ("nothing", None)
         if rows["motif_box"][row][0] >= 0:
@@ -354,5 +356,18 @@ def oracle(rows: Rows, task: str = "section", **dials: Any) -> dict[str, np.ndar
         elif rows["marked"][row]:
             picture = ("mark", MARKED)
         for reader, seen in seen_by(picture, tuple(map(int, rows["word_counts"][row]))).items():
-            answers[reader].append(int(np.argmax(tables[reader][seen])))
-    return {reader: np.array(answer, dtype=np.int64) for reader, answer in answers.items()}
+            chances[reader].append(tables[reader][seen] / tables[reader][seen].sum())
+    labels = 2 if task == "match" else len(SECTIONS)
+    return {
+        reader: np.array(each, dtype=float).reshape(-1, labels) for reader, each in chances.items()
+    }
+
+
+def oracle(rows: Rows, task: str = "section", **dials: Any) -> dict[str, np.ndarray]:
+    """What the best reader of the picture, the text, and both would answer, (n,) each.
+
+    The likeliest label by ``posteriors``, the smaller number of two that are equally likely.
+    """
+    likely = posteriors(rows, task, **dials)
+    # Ties are rounded alike, or the last bit of a division would decide them.
+    return {reader: chances.round(9).argmax(axis=1) for reader, chances in likely.items()}
