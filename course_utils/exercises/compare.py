@@ -218,6 +218,9 @@ def shorten(value: Any) -> str:
         left, right = "[]" if isinstance(value, list) else "()"
         return left + ", ".join(shorten(item) for item in value) + right
     try:
+        # A module prints itself over several lines, and cut off it says less than its name.
+        if isinstance(value, torch.nn.Module) and "\n" in repr(value):
+            return f"{type(value).__name__}(...)"
         return reprlib.repr(value)
     except Exception:  # a learner's class may fail to print itself
         return f"an object of class {type(value).__name__}"

@@ -65,6 +65,7 @@ class Exercise:
 
     verify: ``verify(dials, seed)``, true if these dials make the claim false. Instead of False it
         may return a sentence that says why they do not. Tried over three seeds.
+    exact: ``verify`` computes and does not draw, so one seed is enough.
     right_dials, wrong_dials: dials that do, and several that do not.
 
     hints: from a nudge to nearly the solution. seconds: the limit for an attempt on all cases.
@@ -82,6 +83,7 @@ class Exercise:
     atol: float = 1e-5
     seconds: float = 10.0
     verify: Callable[[dict, int], bool | str] | None = None
+    exact: bool = False
     right_dials: Mapping[str, Any] = field(default_factory=dict)
     wrong_dials: tuple[Mapping[str, Any], ...] = ()
 
@@ -251,11 +253,12 @@ def _judge_dials(exercise, attempt, seed):
         return Verdict(WRONG, _raised(exercise, outcome), _where(outcome))
     if not isinstance(outcome.result, Mapping):
         return Verdict(WRONG, f"Return a dict of dials; this is {shorten(outcome.result)}.")
-    for each in range(seed, seed + 3):
+    for each in range(seed, seed + (1 if exercise.exact else 3)):
         problem = _dial_problem(exercise, dict(outcome.result), each)
         if problem:
             return Verdict(WRONG, problem, (("your dials", shorten(outcome.result)),))
-    return Verdict(RIGHT, "These dials make the claim false for each of three seeds.")
+    how = ", as the exact numbers say." if exercise.exact else " for each of three seeds."
+    return Verdict(RIGHT, f"These dials make the claim false{how}")
 
 
 def _dial_problem(exercise, dials, seed):
