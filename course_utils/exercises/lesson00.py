@@ -33,6 +33,11 @@ def guess_cases(rng):
         yield (label + off) % 5, label
 
 
+NUMBERS_FIRST = (
+    "`mean()` works on numbers, and this tensor holds true and false. Turn them into numbers "
+    "first: `.float().mean()`."
+)
+
 share_right = Exercise(
     reference=share,
     cases=guess_cases,
@@ -56,6 +61,7 @@ share_right = Exercise(
             lambda predicted, label: 100 * (predicted == label).float().mean(),
             "This is in percent; a share lies between 0 and 1.",
         ),
+        Mistake(lambda predicted, label: (predicted == label).mean(), NUMBERS_FIRST),
         Mistake(
             lambda predicted, label: (predicted - label).abs().float().mean(),
             "You measured how far the class numbers lie apart. They are names, not amounts: "
@@ -81,14 +87,21 @@ def majority_by_dictionary(train_label, test_label):
 
 
 def label_cases(rng):
-    """Labels whose commonest class is one in the training rows and another in the test rows."""
+    """Labels whose most frequent class is one in the training rows and another in the test rows.
+
+    In the first training row stands neither of the two.
+    """
     tables = [([6, 4, 2], [2, 5, 1]), ([3, 2, 2, 1], [2, 4, 1, 1]), ([9, 1, 5], [1, 0, 6])]
     for train_counts, test_counts in tables:
         names = torch.randperm(5, generator=rng)[: len(train_counts)]
-        yield tuple(
+        train, test = (
             shuffled(names.repeat_interleave(torch.tensor(counts)), rng)
             for counts in (train_counts, test_counts)
         )
+        neither = (train != train.mode().values) & (train != test.mode().values)
+        chosen = neither.nonzero()[0].item()
+        train[[0, chosen]] = train[[chosen, 0]]
+        yield train, test
 
 
 def shuffled(label, rng):
@@ -109,12 +122,12 @@ majority_baseline = Exercise(
     mistakes=(
         Mistake(
             lambda train_label, test_label: reference_majority(test_label, test_label),
-            "You looked up the commonest class in the test rows. Whoever answers must not see "
+            "You looked up the most frequent class in the test rows. Whoever answers must not see "
             "their labels: choose in the training rows, count in the test rows.",
         ),
         Mistake(
             lambda train_label, test_label: reference_majority(train_label, train_label),
-            "This is the share of the commonest class among the training rows; the question is "
+            "This is the share of the most frequent class among the training rows; the question is "
             "how often that answer is right on the test rows.",
         ),
         Mistake(
@@ -124,11 +137,39 @@ majority_baseline = Exercise(
         ),
         Mistake(
             lambda train_label, test_label: train_label.bincount().argmax(),
-            "This is the number of the commonest class; the question is how often it is right.",
+            "This is the number of the most frequent class; the question is how often it is right.",
         ),
         Mistake(
             lambda train_label, test_label: (test_label == train_label.bincount().argmax()).sum(),
             "You counted the right answers; divide by the number of test rows.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (
+                (test_label == train_label.bincount().argmax()).sum() / len(train_label)
+            ),
+            "You divided by the number of training rows. You counted right answers among the test "
+            "rows: divide by the number of those.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (
+                (test_label == train_label.bincount().max()).float().mean()
+            ),
+            "You compared the labels with a count. `bincount().max()` says how often the commonest "
+            "class occurs; `bincount().argmax()` says which class it is.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (test_label == train_label.bincount().argmax()).mean(),
+            NUMBERS_FIRST,
+        ),
+        Mistake(
+            lambda train_label, test_label: (test_label == train_label.mode()).float().mean(),
+            "`train_label.mode()` gives two things, and a pair equals no label: take `.values`, "
+            "the most frequent class.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (test_label == train_label[0]).float().mean(),
+            "You named the class of the first training row. If you used `Counter`: it takes every "
+            "row of a tensor for something new, so count `train_label.tolist()`.",
         ),
     ),
 )
@@ -190,6 +231,25 @@ def mispaired_as_column(image_probability, text_probability, sure=0.9):
     return mispaired_as_mask(image_probability, text_probability, sure).nonzero()
 
 
+def attempt_on_maxima(choose):
+    """A wrong way that works on the results of ``max(dim=1)`` and on ``sure``."""
+
+    def attempt(image_probability, text_probability, sure=0.9):
+        return choose(image_probability.max(dim=1), text_probability.max(dim=1), sure)
+
+    return attempt
+
+
+def mispaired_by_more(image_probability, text_probability, sure=0.9):
+    image, text = image_probability.max(dim=1), text_probability.max(dim=1)
+    both_sure = (image.values > sure) & (text.values > sure)
+    return (both_sure & (image.indices != text.indices)).nonzero().flatten()
+
+
+def mispaired_squeezed(image_probability, text_probability, sure=0.9):
+    return mispaired_as_column(image_probability, text_probability, sure).squeeze()
+
+
 def peaked(section, top, rng):
     """Probabilities (n, 5) whose largest is ``top`` (n,), above one half, at ``section`` (n,)."""
     rest = torch.rand(len(section), 5, generator=rng) + 0.1
@@ -199,15 +259,20 @@ def peaked(section, top, rng):
 
 
 def opinion_cases(rng):
-    """Every mix of agree or not, sure or not, in any order; then a table without a wrong pair."""
+    """Every mix of agree or not, sure or not, in any order; then a table without a wrong pair.
+
+    In the second table who is sure is exactly as sure as asked: 0.875 is the same number in
+    single and in double precision, so no right way stumbles over rounding.
+    """
     kinds = torch.cartesian_prod(*[torch.tensor([False, True])] * 3)  # differ, image, text sure
-    for sure, repeat, wrong in [(0.9, 2, True), (0.8, 1, True), (0.95, 1, False)]:
+    tables = [(0.9, 2, True, 0.1), (0.875, 1, True, 0), (0.95, 1, False, 0.1)]
+    for sure, repeat, wrong, beyond in tables:
         chosen = kinds if wrong else kinds[~kinds.all(dim=1)]
         chosen = shuffled(chosen.repeat(repeat, 1), rng)
         differ, *certain = chosen.unbind(dim=1)
         section = torch.randint(0, 5, (len(chosen),), generator=rng)
         other = (section + torch.randint(1, 5, section.shape, generator=rng)) % 5
-        tops = (tops_for(which, sure, rng) for which in certain)
+        tops = (tops_for(which, sure, beyond, rng) for which in certain)
         image, text = (
             peaked(s, top, rng)
             for s, top in zip((section, torch.where(differ, other, section)), tops, strict=True)
@@ -215,10 +280,14 @@ def opinion_cases(rng):
         yield image, text, sure
 
 
-def tops_for(certain, sure, rng):
-    """Largest probabilities (n,), clearly above ``sure`` where certain and below it elsewhere."""
+def tops_for(certain, sure, beyond, rng):
+    """Largest probabilities (n,): where certain, clearly above ``sure``, elsewhere below it.
+
+    With ``beyond`` 0, exactly ``sure`` where certain.
+    """
     dice = torch.rand(certain.shape, generator=rng)
-    return torch.where(certain, sure + (1 - sure) * (0.1 + 0.8 * dice), 0.55 + 0.2 * dice)
+    above = sure + (1 - sure) * (beyond + 8 * beyond * dice)
+    return torch.where(certain, above, 0.55 + 0.2 * dice)
 
 
 find_mispaired = Exercise(
@@ -269,6 +338,31 @@ find_mispaired = Exercise(
         Mistake(
             mispaired_as_column,
             "`nonzero()` gives a column, shape (k, 1). Flatten it to (k,).",
+        ),
+        Mistake(
+            mispaired_squeezed,
+            "`squeeze()` drops the dimension of the rows too where one row is found. `flatten()` "
+            "always leaves shape (k,).",
+        ),
+        Mistake(
+            mispaired_by_more,
+            "A probability equal to `sure` counts as well: *at least* is `>=`, not `>`.",
+        ),
+        Mistake(
+            attempt_on_maxima(lambda image, text, sure: sure & text.values),
+            "`&` binds more tightly than `>=` and `!=`, so it took its neighbours first, a number "
+            "among them. Put brackets round each comparison: `(a >= sure) & (b >= sure)`.",
+        ),
+        Mistake(
+            attempt_on_maxima(lambda image, text, sure: bool(image.values >= sure)),
+            "Python's `and`, `or` and `if` want one true or false, and a tensor holds one for each "
+            "row. Join with `&`. Two whole results of `max(dim=1)` cannot be compared either: take "
+            "their `.values` or their `.indices`.",
+        ),
+        Mistake(
+            attempt_on_maxima(lambda image, text, sure: image >= sure),
+            "`max(dim=1)` gives two things for each row. Take `.values`, the largest probability, "
+            "to compare with `sure`, and `.indices` to compare the sections.",
         ),
     ),
 )
