@@ -77,6 +77,39 @@ def article_offset_everywhere(image, kernel):
     return window_sums(image, kernel, *image.shape, -rows, -columns)
 
 
+def multiplied_as_matrices(image, kernel):
+    """`@` in place of `*`: an error, or, where the kernel is square, other numbers."""
+    height, width = valid_size(image, kernel)
+    output = image.new_zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            window = image[i : i + kernel.shape[0], j : j + kernel.shape[1]]
+            output[i, j] = (window @ kernel).sum()
+    return output
+
+
+def square_kernel(image, kernel):
+    """The kernel's height serves as its width too."""
+    side = kernel.shape[0]
+    height, width = image.shape[0] - side + 1, image.shape[1] - side + 1
+    output = image.new_zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            output[i, j] = (image[i : i + side, j : j + side] * kernel).sum()
+    return output
+
+
+def square_image_and_kernel(image, kernel):
+    """The heights of image and kernel serve as their widths too."""
+    side = kernel.shape[0]
+    places = image.shape[0] - side + 1
+    output = image.new_zeros(places, places)
+    for i in range(places):
+        for j in range(places):
+            output[i, j] = (image[i : i + side, j : j + side] * kernel).sum()
+    return output
+
+
 def image_cases(rng):
     """Images that are not square under kernels that are not symmetric."""
     for image, kernel in [((5, 7), (2, 3)), ((6, 5), (3, 3)), ((4, 4), (4, 1)), ((8, 6), (3, 2))]:
@@ -130,6 +163,21 @@ cross_correlate2d = Exercise(
         Mistake(
             lambda image, kernel: cross_correlate_fast(image, torch.ones_like(kernel)),
             "You added up the window without multiplying it by the kernel.",
+        ),
+        Mistake(
+            multiplied_as_matrices,
+            "You multiplied window and kernel as matrices, with `@`. The formula multiplies number "
+            "by number: use `*`.",
+        ),
+        Mistake(
+            square_kernel,
+            "You took the kernel's height for its width too. A kernel need not be square: ask "
+            "`kernel.shape` for both.",
+        ),
+        Mistake(
+            square_image_and_kernel,
+            "You used one height for rows and columns alike. Neither image nor kernel need be "
+            "square: ask `shape` for both sides of each.",
         ),
     ),
 )
@@ -190,6 +238,15 @@ convolve2d = Exercise(
             "You flipped the image instead of the kernel, so the output comes out turned by 180 "
             "degrees.",
         ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, kernel[::-1, ::-1]),
+            "PyTorch's tensors take no negative step, so `[::-1]` does not turn them round. Use "
+            "`kernel.flip(0, 1)`.",
+        ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, torch.rot90(kernel)),
+            "You turned the kernel by 90 degrees; convolution turns it by 180.",
+        ),
     ),
 )
 
@@ -226,8 +283,10 @@ conv_output_size = Exercise(
         ),
     ),
     hints=(
-        "With stride 1 and no padding, a dilated kernel spans d(k - 1) + 1 cells of the input.",
-        "`//` divides and rounds down, which is what the brackets in the formula mean.",
+        "How many pixels are left to the right of the kernel at its first place? It can take a "
+        "step for every `stride` of them.",
+        "The kernel spans d(k - 1) + 1 of n + 2p pixels; the rest, divided by the stride and "
+        "rounded down (`//`), is the number of steps. Places are one more than steps.",
     ),
     mistakes=(
         Mistake(
@@ -248,7 +307,7 @@ conv_output_size = Exercise(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (
                 (size + 2 * padding - kernel_size) // stride + 1
             ),
-            "You left the dilation out: a dilated kernel spans d(k - 1) + 1 cells, not k.",
+            "You left the dilation out: a dilated kernel spans d(k - 1) + 1 pixels, not k.",
         ),
         Mistake(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (
@@ -269,6 +328,27 @@ conv_output_size = Exercise(
             ),
             "You divided with `/`, which gives a number with a fraction; a size is a whole number, "
             "rounded down (`//`).",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + 2 * padding - dilation * (kernel_size - 1)) // stride + 1
+            ),
+            "You forgot the - 1: the kernel spans d(k - 1) + 1 pixels, so d(k - 1) + 1 have to "
+            "be taken off.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + 2 * padding - dilation * (kernel_size - 1)) // stride
+            ),
+            "Your + 1 stands inside the division. Divide first and round down, then add 1 for the "
+            "place where the kernel starts.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                round((size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1
+            ),
+            "You rounded to the nearest number. A step that does not fit as a whole is not taken: "
+            "round down.",
         ),
     ),
 )
@@ -298,6 +378,14 @@ def field_with_early_jump(layers):
     for kernel_size, stride in layers:
         jump *= stride
         size += (kernel_size - 1) * jump
+    return size
+
+
+def field_with_added_jump(layers):
+    size, jump = 1, 1
+    for kernel_size, stride in layers:
+        size += (kernel_size - 1) * jump
+        jump += stride
     return size
 
 
@@ -371,6 +459,21 @@ receptive_field = Exercise(
             lambda layers: field(layers[::-1]),
             "You went through the layers from the last to the first with the rule for the other "
             "direction.",
+        ),
+        Mistake(
+            lambda layers: field(layers) - 1,
+            "Your answer is too small by 1: before the first layer a number sees one pixel, "
+            "itself, so start with r = 1.",
+        ),
+        Mistake(
+            lambda layers: field(layers[:1]),
+            "Your answer is that of the first layer alone. Does your `return` stand inside the "
+            "loop?",
+        ),
+        Mistake(
+            field_with_added_jump,
+            "You added the stride to the jump. Strides multiply: two layers of stride 2 make a "
+            "step of four pixels.",
         ),
     ),
 )
