@@ -78,7 +78,7 @@ def test_the_triangle_names_each_sensors_own_error():
     figure = widgets.draw_alpha_triangle(1, 1, 2, 1, 2, 1.5)
     assert isinstance(figure, Figure)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["sensor 1 alone: 1.00", "sensor 2 alone: 2.00", "sensor 3 alone: 1.50"]
+    assert texts == ["sensor 1 alone: 1.00", "sensor 2 alone: 4.00", "sensor 3 alone: 2.25"]
     assert "0.25, 0.25, 0.50" in widgets.describe_alpha_triangle(1, 1, 2, 1, 2, 1.5)
 
 
@@ -98,6 +98,19 @@ def test_no_position_of_the_sliders_raises():
     for name in ("rho", "sigma_1", "alpha"):
         for edge in (figure.controls[name].min, figure.controls[name].max):
             figure.controls[name].value = edge
+
+
+@pytest.mark.parametrize("sigma", [(1, 1.4), (1.4, 1), (1, 2), (3, 0.2)])
+def test_the_best_weight_is_never_off_the_axis(sigma):
+    figure = widgets.draw_alpha_curve(0.5, *sigma, 0.95)
+    left, right = figure.axes[0].get_xlim()
+    assert left < widgets.best_alpha(sigma, 0.95)[0] < right
+
+
+def test_no_position_of_the_sliders_brings_the_star_to_a_corner():
+    figure = widgets.make_triangle_explorer((1, 1, 1), (0.5, 3, 3))
+    low, high = (getattr(figure.controls["sigma_1"], edge) for edge in ("min", "max"))
+    assert widgets.best_alpha((low, high, high)).min() > 0.02
 
 
 def test_three_weights_are_made_to_sum_to_one():

@@ -45,15 +45,28 @@ weighted_fusion = Exercise(
         ),
         Mistake(
             lambda features, weights: torch.einsum(
+                "m,mbd->bd", weights.exp(), torch.stack(features)
+            ),
+            "Your weights are exp(w), which do not sum to 1. Divide them by their sum, as a "
+            "softmax does.",
+        ),
+        Mistake(
+            lambda features, weights: torch.einsum(
                 "m,mbd->bd", weights / weights.sum(), torch.stack(features)
             ),
             "You divided the weights by their sum. That makes them sum to 1, but a negative one "
             "stays negative; use a softmax.",
         ),
+        # Each product in both orders: where the sizes do not fit, torch's error names them in turn.
         Mistake(
             lambda features, weights: (weights.softmax(dim=0) * torch.stack(features)).sum(dim=0),
             "`alpha` met the wrong axis: broadcasting lines it up with the last one, the features' "
             "dimensions. It belongs to axis 0; `alpha[:, None, None]` puts it there.",
+        ),
+        Mistake(
+            lambda features, weights: (torch.stack(features) * weights.softmax(dim=0)).sum(dim=0),
+            "`alpha` met the wrong axis: `stacked * alpha` lines it up with the last one, the "
+            "features' dimensions. It belongs to axis 0; `alpha[:, None, None]` puts it there.",
         ),
         Mistake(
             lambda features, weights: (weights.softmax(dim=0)[:, None] * torch.stack(features)).sum(
@@ -61,6 +74,13 @@ weighted_fusion = Exercise(
             ),
             "`alpha` met the wrong axis: `alpha[:, None]` lines it up with the rows of the batch. "
             "It needs two more axes, `alpha[:, None, None]`.",
+        ),
+        Mistake(
+            lambda features, weights: (torch.stack(features) * weights.softmax(dim=0)[:, None]).sum(
+                dim=0
+            ),
+            "`alpha` met the wrong axis: `stacked * alpha[:, None]` lines it up with the rows of "
+            "the batch. It needs two more axes, `alpha[:, None, None]`.",
         ),
         Mistake(
             lambda features, weights: weighted_by_broadcast(features, weights) / len(features),
@@ -109,6 +129,11 @@ average_probabilities = Exercise(
             lambda logits: torch.stack(logits).mean(dim=0).softmax(dim=-1),
             "You averaged logits and took the softmax afterwards. One very sure classifier then "
             "outvotes the others; take each softmax first.",
+        ),
+        Mistake(
+            lambda logits: torch.stack(logits).softmax(dim=-1).mean(dim=0).softmax(dim=-1),
+            "One softmax too many: the mean of probabilities is a probability already. Leave out "
+            "the softmax after the mean.",
         ),
         Mistake(
             lambda logits: torch.stack(logits).mean(dim=0),
@@ -193,6 +218,11 @@ inverse_variance_weights = Exercise(
             "Divide them by their sum instead.",
         ),
         Mistake(
+            lambda sigma: (-(sigma**2)).softmax(dim=0),
+            "A softmax of minus the variances falls off much faster than their inverses. Divide 1 "
+            "by each variance, then by the sum.",
+        ),
+        Mistake(
             lambda sigma: 1 - sigma**2 / (sigma**2).sum(),
             "One minus the share of the variance is right for two sensors only: with three it "
             "does not sum to 1.",
@@ -203,17 +233,15 @@ inverse_variance_weights = Exercise(
 
 # --- useless_second_sensor: break this claim ------------------------------------------------
 
-READINGS = 20_000
 LEAST_GAIN = 0.005
 
 
-def best_pair(first, second):
-    """Best weight of the first of two errors (n,), and the share of squared error that it saves."""
-    apart = first - second
-    alpha = -(second * apart).mean() / apart.square().mean()
-    alone = min(first.square().mean(), second.square().mean())
-    fused = (alpha * first + (1 - alpha) * second).square().mean()
-    return alpha.item(), (1 - fused / alone).item()
+def best_pair(sigma_1, sigma_2, rho):
+    """Best weight of the first of two sensors, and the share of squared error that it saves."""
+    shared = rho * sigma_1 * sigma_2
+    apart = sigma_1**2 + sigma_2**2 - 2 * shared
+    fused = (1 - rho**2) * sigma_1**2 * sigma_2**2 / apart
+    return (sigma_2**2 - shared) / apart, 1 - fused / min(sigma_1, sigma_2) ** 2
 
 
 def unfit(sigma_1, sigma_2, rho):
@@ -232,31 +260,34 @@ def unfit(sigma_1, sigma_2, rho):
 
 
 def second_sensor_is_useless(dials, seed):
-    """Whether two such sensors, at their best weights, are no better than the better one alone."""
+    """Whether two such sensors, at their best weights, are no better than the better one alone.
+
+    By the formula, so that no luck of a draw decides: ``seed`` plays no part.
+    """
     if set(dials) != {"sigma_1", "sigma_2", "rho"}:
         return f"Give the dials sigma_1, sigma_2 and rho; you gave {', '.join(dials) or 'none'}."
     problem = unfit(**dials)
     if problem:
         return problem
-    sigma_1, sigma_2, rho = (float(dials[name]) for name in ("sigma_1", "sigma_2", "rho"))
-    rng = torch.Generator().manual_seed(seed)
-    first, other = torch.randn(2, READINGS, generator=rng)
-    second = rho * first + (1 - rho**2) ** 0.5 * other
-    alpha, gain = best_pair(sigma_1 * first, sigma_2 * second)
+    alpha, gain = best_pair(**dials)
     if gain < LEAST_GAIN:
         return True
     return (
-        f"The claim still holds: with {alpha:.2f} of sensor 1 and {1 - alpha:.2f} of sensor 2, the "
-        f"squared error is {100 * gain:.1f} % below the better sensor's."
+        f"The claim still holds: with {alpha:.3f} of sensor 1 and {1 - alpha:.3f} of sensor 2, the "
+        f"squared error is {100 * gain:.3f} % below the better sensor's. You win below "
+        f"{100 * LEAST_GAIN:.3f} %."
     )
 
 
 useless_second_sensor = Exercise(
     verify=second_sensor_is_useless,
+    exact=True,
     right_dials={"sigma_1": 1.0, "sigma_2": 2.0, "rho": 0.5},
     wrong_dials=(
         {"sigma_1": 1.0, "sigma_2": 2.0, "rho": 0.0},
         {"sigma_1": 1.0, "sigma_2": 2.0, "rho": 0.95},
+        {"sigma_1": 1.0, "sigma_2": 2.0, "rho": 0.56},  # saves 0.52 %: a near miss
+        {"sigma_1": 2.0, "sigma_2": 1.0, "rho": 0.43},
         {"sigma_1": 1.0, "sigma_2": 2.0, "rho": -0.5},
         {"sigma_1": 1.0, "sigma_2": 3.0, "rho": 0.5},
         {"sigma_1": 1.0, "sigma_2": 1000.0, "rho": 0.0},
@@ -339,6 +370,25 @@ add_log_posteriors = Exercise(
             ).log_softmax(dim=-1),
             "You averaged the log-posteriors. Independent evidence adds up; averaging would make "
             "two witnesses no more convincing than one.",
+        ),
+        Mistake(
+            lambda logits, prior: (
+                torch.stack(logits).log_softmax(dim=-1).mean(dim=0)
+                - (len(logits) - 1) * prior.log()
+            ).log_softmax(dim=-1),
+            "You took the mean of the log-posteriors where their sum belongs. Each sense counts 1, "
+            "not 1 / M: two witnesses who agree convince more than one.",
+        ),
+        Mistake(
+            lambda logits, prior: with_prior_counted(logits, prior, 1 - len(logits)),
+            "You added the log-prior M - 1 times. It is in the sum too often already: subtract it.",
+        ),
+        Mistake(
+            lambda logits, prior: (
+                torch.stack(logits).log_softmax(dim=-1).sum(dim=0) - (len(logits) - 1) * prior.log()
+            ).log_softmax(dim=0),
+            "Your last `log_softmax` runs over the rows of the batch. It belongs over the classes, "
+            "`dim=1`.",
         ),
         Mistake(
             lambda logits, prior: torch.stack(logits).sum(dim=0) - (len(logits) - 1) * prior.log(),

@@ -10,6 +10,8 @@ from course_utils.display import PALETTE
 from course_utils.widgets.core import InteractiveFigure, slider, two_decimals
 
 SENSORS = ("sensor 1", "sensor 2", "sensor 3")
+# Wide enough for the star: with |rho| up to 0.95 no best weight is above 2.11.
+ALPHAS = -1.25, 2.25
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])  # of the triangle, (3, 2)
 
 
@@ -46,23 +48,25 @@ def best_alpha(sigma: Sequence[float], rho: float = 0.0) -> np.ndarray:
 def draw_alpha_curve(alpha: float, sigma_1: float, sigma_2: float, rho: float) -> Figure:
     """The squared error of alpha * sensor 1 + (1 - alpha) * sensor 2, for all alpha."""
     sigma = sigma_1, sigma_2
-    first = np.linspace(-0.5, 1.5, 201)
+    first = np.linspace(*ALPHAS, 351)
     figure = Figure(figsize=(6.5, 3.4), layout="constrained")
     axes = figure.subplots()
     axes.axvspan(0, 1, color="0.92", label="weights from 0 to 1")
     axes.plot(first, fusion_error(np.stack([first, 1 - first], axis=1), sigma, rho), color="black")
-    for place, name in ((1.0, SENSORS[0]), (0.0, SENSORS[1])):
+    best = best_alpha(sigma, rho)
+    for place, name, rises in ((1.0, SENSORS[0], best[0] < 1.3), (0.0, SENSORS[1], best[0] > -0.3)):
         height = float(fusion_error((place, 1 - place), sigma, rho))
         axes.plot(place, height, "s", color=PALETTE["text"])
-        axes.annotate(f"{name} alone", (place, height), xytext=(8, -17 * place),
-                      textcoords="offset points")  # fmt: skip
-    best = best_alpha(sigma, rho)
+        # Beside the bowl, clear of the curve: below it where it soon rises, else above.
+        axes.annotate(f"{name} alone", (place, height), ha="left" if place else "right",
+                      va="top" if rises else "bottom", textcoords="offset points",
+                      xytext=(16 * place - 8, -6 if rises else 4))  # fmt: skip
     axes.plot(best[0], fusion_error(best, sigma, rho), "*", ms=15, color=PALETTE["both"],
               label=f"best: alpha = {two_decimals(best[0])}")  # fmt: skip
-    axes.plot(alpha, fusion_error((alpha, 1 - alpha), sigma, rho), "o", ms=9, mfc="none", mew=2,
+    axes.plot(alpha, fusion_error((alpha, 1 - alpha), sigma, rho), "o", ms=13, mfc="none", mew=2,
               color=PALETTE["image"], label=f"chosen: alpha = {two_decimals(alpha)}")  # fmt: skip
     axes.set(xlabel="alpha, the weight of sensor 1", ylabel="mean squared error (unit²)",
-             xlim=(-0.5, 1.5), ylim=(0, 1.5 * max(sigma) ** 2))  # fmt: skip
+             xlim=ALPHAS, ylim=(0, 1.5 * max(sigma) ** 2))  # fmt: skip
     axes.legend(loc="upper right", fontsize=9)
     return figure
 
@@ -97,7 +101,7 @@ def make_alpha_explorer(
 ) -> InteractiveFigure:
     """The figure behind ``alpha_explorer``, with its controls wired up."""
     controls = {
-        "alpha": slider(alpha, -0.5, 1.5, "alpha"),
+        "alpha": slider(alpha, *ALPHAS, "alpha"),
         "sigma_1": slider(sigma_1, 0.2, 3.0, "sigma 1"),
         "sigma_2": slider(sigma_2, 0.2, 3.0, "sigma 2"),
         "rho": slider(rho, -0.95, 0.95, "rho"),
@@ -123,17 +127,17 @@ def draw_alpha_triangle(
     weight_1: float, weight_2: float, weight_3: float,
     sigma_1: float, sigma_2: float, sigma_3: float,
 ) -> Figure:  # fmt: skip
-    """The root mean squared error of three sensors with independent errors, over all weights."""
+    """The mean squared error of three sensors with independent errors, over all weights."""
     sigma = sigma_1, sigma_2, sigma_3
     grid, chosen, best = simplex_grid(), shares((weight_1, weight_2, weight_3)), best_alpha(sigma)
     figure = Figure(figsize=(6.5, 4.2), layout="constrained")
     axes = figure.subplots()
-    picture = axes.tricontourf(*(grid @ CORNERS).T, fusion_error(grid, sigma) ** 0.5, 14,
+    picture = axes.tricontourf(*(grid @ CORNERS).T, fusion_error(grid, sigma), 14,
                                cmap="cividis")  # fmt: skip
-    figure.colorbar(picture, ax=axes, label="root mean squared error (unit)")
+    figure.colorbar(picture, ax=axes, label="mean squared error (unit²)")
     for corner, name, one in zip(CORNERS, SENSORS, sigma, strict=True):
         above = corner[1] > 0
-        axes.annotate(f"{name} alone: {two_decimals(one)}", corner, ha="center",
+        axes.annotate(f"{name} alone: {two_decimals(one**2)}", corner, ha="center",
                       xytext=(0, 6 if above else -16), textcoords="offset points")  # fmt: skip
     axes.plot(*(best @ CORNERS), "*", ms=16, color="white", mec="black", ls="none",
               label=f"best: {_listed(best)}")  # fmt: skip
@@ -153,10 +157,10 @@ def describe_alpha_triangle(
     sigma = sigma_1, sigma_2, sigma_3
     chosen, best = shares((weight_1, weight_2, weight_3)), best_alpha(sigma)
     return (
-        f"A triangle whose corners are three sensors with errors of {_listed(sigma)}. At the "
-        f"chosen weights {_listed(chosen)} the error is "
-        f"{two_decimals(fusion_error(chosen, sigma) ** 0.5)}; it is least, "
-        f"{two_decimals(fusion_error(best, sigma) ** 0.5)}, at {_listed(best)}."
+        f"A triangle whose corners are three sensors alone, with squared errors of "
+        f"{_listed(np.square(sigma))}. At the chosen weights {_listed(chosen)} the squared error "
+        f"is {two_decimals(fusion_error(chosen, sigma))}; it is least, "
+        f"{two_decimals(fusion_error(best, sigma))}, at {_listed(best)}."
     )
 
 
@@ -179,7 +183,7 @@ def make_triangle_explorer(weights: Sequence[float], sigma: Sequence[float]) -> 
     import ipywidgets as w
 
     first = {f"weight_{i}": slider(one, 0, 1, f"weight {i}") for i, one in enumerate(weights, 1)}
-    second = {f"sigma_{i}": slider(one, 0.2, 3, f"sigma {i}") for i, one in enumerate(sigma, 1)}
+    second = {f"sigma_{i}": slider(one, 0.5, 3, f"sigma {i}") for i, one in enumerate(sigma, 1)}
     columns = w.HBox([w.VBox(list(part.values())) for part in (first, second)])
     return InteractiveFigure(
         draw_alpha_triangle, describe_alpha_triangle, first | second, layout=columns
