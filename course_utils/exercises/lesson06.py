@@ -355,6 +355,24 @@ def once_and_for_all(scores, patience):
     return any(training.should_stop(scores[: n + 1], patience) for n in range(len(scores)))
 
 
+def looks_at_the_last(scores, patience):
+    return len(scores) > patience and scores[-1] <= max(scores[:-patience])
+
+
+def looks_at_one_before(scores, patience):
+    if len(scores) <= patience:
+        return False
+    return all(score <= scores[-patience - 1] for score in scores[-patience:])
+
+
+def splits_too_short_a_list(scores, patience):
+    return max(scores[-patience:]) <= max(scores[:-patience])
+
+
+def stops_at_one_moment(scores, patience):
+    return bool(scores) and len(scores) - 1 - scores.index(max(scores)) == patience
+
+
 def score_cases(rng):
     """Histories, and at each of them a patience on both sides of the answer."""
     for scores in (
@@ -362,6 +380,7 @@ def score_cases(rng):
         [0.50, 0.40, 0.60, 0.50, 0.70],  # never two in a row
         [-3.0, -1.7, -1.9, -1.4],  # minus losses
         [0.50, 0.70, 0.80],
+        [0.50, 0.90, 0.40],  # the best is one of the last, but not the last
         [0.50, 0.80, 0.60, 0.70],  # rises again, but not above its best
         [0.50, 0.80, 0.80, 0.80],  # equal is not better
         [0.60, 0.80, 0.70, 0.75, 0.72, 0.78],
@@ -397,6 +416,25 @@ should_stop = Exercise(
             falls_in_a_row,
             "You count falls in a row, so one small rise starts the count anew, even far below "
             "the best score. Count the epochs since the best one.",
+        ),
+        Mistake(
+            looks_at_the_last,
+            "You look at the last score alone. Any of the last `patience` epochs may have been "
+            "the best one, and then the run goes on.",
+        ),
+        Mistake(
+            looks_at_one_before,
+            "You compare with the one score right before the last `patience`. Compare with the "
+            "best of all that came before.",
+        ),
+        Mistake(
+            splits_too_short_a_list,
+            "With no more than `patience` epochs so far, nothing stands before the last "
+            "`patience`, and max of nothing is an error. Then the answer is False.",
+        ),
+        Mistake(
+            stops_at_one_moment,
+            "You ask for exactly `patience` epochs since the best one. There may be more: use >=.",
         ),
         Mistake(
             latest_of_equals,
