@@ -973,6 +973,7 @@ for name in ("concat + linear", "concat + MLP"):
     said = [answers(one.model, tricks, world.vocabulary, "match") for one, world in each]
     found[name] = [(one.numpy() == tricks["match"]).tolist() for one in said]
 right = {name: hits[0] for name, hits in found.items()}  # the wall shows the first seed
+tricks["answer"] = ["fits" if match else "does not fit" for match in tricks["match"]]
 counts = ", ".join(f"{name} {sum(hits)}" for name, hits in right.items())
 show(card_wall(tricks, right), alt=f"The wall of twelve trick cards; right on match are: {counts}.")
 
