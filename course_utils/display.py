@@ -158,8 +158,9 @@ def card_wall(
 
 def _titles(rows: Mapping[str, Any]) -> list[str]:
     """The trick of each card and, in a line of its own, the right answer."""
-    answers = rows.get("answer") or [""] * len(rows.get("trick", ()))
-    pairs = zip(rows.get("trick", ()), answers, strict=True)
+    tricks = rows.get("trick", ())
+    answers = rows.get("answer", [""] * len(tricks))
+    pairs = zip(tricks, answers, strict=False)  # no trick, no title
     return [f"{trick}\nanswer: {answer}" if answer else trick for trick, answer in pairs]
 
 

@@ -195,6 +195,11 @@ def test_the_wall_says_the_right_answer_under_the_trick():
     assert titles == ["nothing hidden\nanswer: sport", "noise\nanswer: travel"]
 
 
+def test_the_wall_takes_no_column_of_answers_for_titles():
+    figure = card_wall(cards(2) | {"answer": ["yes", "no"]})
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["", ""]
+
+
 def test_the_confusion_figure_counts_true_classes_down_and_predicted_ones_across():
     figure = display.confusion_figure([0, 0, 1], [1, 1, 1], ("sport", "travel"))
     numbers = [text.get_text() for text in figure.axes[0].texts]

@@ -146,7 +146,7 @@ def make_descent_explorer(
     controls = {
         "optimizer": _choice(optimizer),
         "rate": _log_slider(rate, -4, 0.5, "learning rate"),
-        "momentum": slider(momentum, 0.0, 0.99, "momentum (SGD)"),
+        "momentum": slider(momentum, 0.0, 0.99, "momentum"),
         "steepness": _log_slider(steepness, 0, 2, "steepness"),
     }
     figure = InteractiveFigure(draw_descent, describe_descent, controls)
