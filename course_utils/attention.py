@@ -9,9 +9,20 @@ Need, NeurIPS 2017.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+
+class Tokens(NamedTuple):
+    """Vectors of a row's parts, in place of one for the whole: words, places in a picture.
+
+    vectors (B, T, dim) float; real (B, T) bool, False where a row has fewer parts than T.
+    """
+
+    vectors: Tensor
+    real: Tensor
 
 
 def attention(
@@ -34,7 +45,12 @@ def attention(
 def padding_mask(length: Tensor, longest: int) -> Tensor:
     """Hides the keys after each row's last word: length (B,), L -> (B, 1, 1, L) of 0 and -inf."""
     hidden = torch.arange(longest, device=length.device) >= length[:, None]  # (B, L)
-    mask = torch.zeros(hidden.shape, device=length.device).masked_fill(hidden, -torch.inf)
+    return token_mask(~hidden)
+
+
+def token_mask(real: Tensor) -> Tensor:
+    """Hides the keys that are not real: (B, L) bool -> (B, 1, 1, L) of 0 and -inf."""
+    mask = torch.zeros(real.shape, device=real.device).masked_fill(~real, -torch.inf)
     return mask[:, None, None]
 
 

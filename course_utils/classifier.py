@@ -1,7 +1,11 @@
 """Encoders + fusion + head: the classifier that the course builds."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor, nn
 
+from course_utils.attention import Tokens
 from course_utils.encoders import encode
 
 
@@ -9,8 +13,12 @@ class MultimodalClassifier(nn.Module):
     """Reads each modality, joins what was read, and scores each class.
 
     encoders: {name: encoder}, each with ``reads`` and ``dim``.
-    fusion: called with {name: (B, dim)} and ``present``; has ``dim_out``.
+    fusion: called with {name: (B, dim)} and ``present``; has ``dim_out``. One that has
+        ``reads_tokens`` gets Tokens where an encoder has them; the side channels that it names in
+        ``reads`` are handed to it as well.
     classes: number of classes C.
+
+    It takes what it ``reads`` out of a batch, which may hold more.
     """
 
     def __init__(self, encoders: dict[str, nn.Module], fusion: nn.Module, classes: int):
@@ -19,10 +27,23 @@ class MultimodalClassifier(nn.Module):
         self.fusion = fusion
         self.head = nn.Linear(fusion.dim_out, classes)
 
-    def features(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What each encoder makes of the batch, {name: (B, dim)}."""
-        return {name: encode(encoder, batch) for name, encoder in self.encoders.items()}
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The parts of a batch that encoders and fusion are called with."""
+        parts = [part for encoder in self.encoders.values() for part in encoder.reads]
+        return tuple(dict.fromkeys((*parts, *self.side_channels)))
 
-    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+    @property
+    def side_channels(self) -> tuple[str, ...]:
+        """The parts of a batch that the fusion asks for."""
+        return tuple(getattr(self.fusion, "reads", ()))
+
+    def features(self, batch: Mapping[str, Any]) -> dict[str, Tensor | Tokens]:
+        """What each encoder makes of the batch, {name: (B, dim)}, or Tokens."""
+        as_tokens = getattr(self.fusion, "reads_tokens", False)
+        return {name: encode(one, batch, as_tokens) for name, one in self.encoders.items()}
+
+    def forward(self, batch: Mapping[str, Any]) -> Tensor:
         """A batch -> logits (B, C)"""
-        return self.head(self.fusion(self.features(batch), batch.get("present")))
+        side = {name: batch[name] for name in self.side_channels}
+        return self.head(self.fusion(self.features(batch), batch.get("present"), **side))

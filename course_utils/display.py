@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from course_utils.data.rows import column_of
 from course_utils.environment import is_smoke
 
 # Okabe and Ito's colours for readers with any kind of colour vision, one for each thing that
@@ -125,14 +126,19 @@ def card_wall(
     right: Mapping[str, Sequence[bool]] | None = None,
     titles: Sequence[str] | None = None,
     columns: int = 4,
+    image: str | None = None,
+    text: str | None = None,
 ) -> Figure:
-    """Cards side by side: each picture with its headline under it and a title over it.
+    """Cards side by side: each picture with its text under it and a title over it.
 
-    rows: a dict with ``image`` (n, H, W, 3) and ``headline``, n strings.
+    rows: columns by name; image, text: the columns of the pictures (n, H, W, 3) and of the n
+        texts, by default those that the rows name.
     right: {model name: n truth values}; under each card stands which models got it right.
     titles: n short strings; by default the cards' ``trick`` and ``answer``, where they have them.
     """
-    n = len(rows["headline"])
+    images, texts = (rows[name or column_of(rows, modality)]
+                     for name, modality in ((image, "image"), (text, "text")))  # fmt: skip
+    n = len(texts)
     titles = titles or _titles(rows) or [""] * n
     lines = -(-n // columns)
     over = max(title.count("\n") for title in titles) if n else 0  # lines of a title but the first
@@ -141,11 +147,11 @@ def card_wall(
     for axis in axes:
         axis.axis("off")
     for i, axis in zip(range(n), axes, strict=False):
-        axis.imshow(rows["image"][i])
+        axis.imshow(images[i])
         title = "\n".join(textwrap.fill(line, 26) for line in titles[i].splitlines())
         axis.set_title(title, fontsize=9)
-        caption = textwrap.fill(rows["headline"][i], 30)
-        # A headline may hold a dollar, which must not start a formula.
+        caption = textwrap.fill(texts[i], 30)
+        # A text may hold a dollar, which must not start a formula.
         axis.text(0.5, -0.04, caption, transform=axis.transAxes, ha="center", va="top", fontsize=8,
                   parse_math=False)  # fmt: skip
         for line, (model, hits) in enumerate((right or {}).items()):
@@ -164,10 +170,10 @@ def _titles(rows: Mapping[str, Any]) -> list[str]:
     return [f"{trick}\nanswer: {answer}" if answer else trick for trick, answer in pairs]
 
 
-def confusion_figure(label: Any, predicted: Any, names: Sequence[str]) -> Figure:
+def confusion_figure(predicted: Any, label: Any, names: Sequence[str]) -> Figure:
     """Counts of true class (down) against predicted class (across), written into coloured squares.
 
-    label, predicted: (n,) class numbers; names: one for each class.
+    predicted, label: (n,) class numbers; names: one for each class.
     """
     counts = np.zeros((len(names), len(names)), dtype=int)
     np.add.at(counts, (np.asarray(label), np.asarray(predicted)), 1)

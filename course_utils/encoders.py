@@ -1,17 +1,26 @@
 """One module for each way of reading a modality; each gives one vector for each row.
 
 Every encoder has ``reads``, the parts of a batch that it is called with, in order, and ``dim``,
-the length of its vectors.
+the length of its vectors. One that can also give a vector for each word, or for each place of a
+picture, has ``tokens``, called with the same parts, which gives ``Tokens`` of the same ``dim``.
 """
 
 import itertools
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from course_utils.attention import EncoderLayer, causal_mask, padding_mask, sinusoidal_positions
+from course_utils.attention import (
+    EncoderLayer,
+    Tokens,
+    causal_mask,
+    padding_mask,
+    sinusoidal_positions,
+)
 
 
 class CNNEncoder(nn.Module):
@@ -45,9 +54,16 @@ class CNNEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """image (B, colours, H, W) float -> (B, dim)"""
-        image = image.contiguous(memory_format=torch.channels_last)
-        maps = self.blocks(image)  # (B, channels, H / 8, W / 8) for three blocks
-        return self.project(maps.amax(dim=(2, 3)))
+        return self.project(self.maps(image).amax(dim=(2, 3)))
+
+    def maps(self, image: Tensor) -> Tensor:
+        """image (B, colours, H, W) float -> (B, channels, H / 8, W / 8) for three blocks"""
+        return self.blocks(image.contiguous(memory_format=torch.channels_last))
+
+    def tokens(self, image: Tensor) -> Tokens:
+        """image (B, colours, H, W) float -> a token for each place of the last map"""
+        vectors = self.project(self.maps(image).flatten(start_dim=2).transpose(1, 2))
+        return Tokens(vectors, vectors.new_ones(vectors.shape[:2], dtype=torch.bool))
 
 
 def word_vectors(words: int, dim: int) -> nn.Embedding:
@@ -116,6 +132,10 @@ class BagEncoder(nn.Module):
         """text (B, L) long, 0 is padding; text_length (B,) long -> (B, dim)"""
         return masked_mean(self.embed(text), text_length)
 
+    def tokens(self, text: Tensor, text_length: Tensor) -> Tokens:
+        """text (B, L) long, text_length (B,) long -> a token for each word"""
+        return Tokens(self.embed(text), positions_within(text_length, text.shape[1]))
+
 
 class LSTMEncoder(nn.Module):
     """The last state of an LSTM over a text's word vectors: text (B, L) -> (B, dim).
@@ -134,11 +154,20 @@ class LSTMEncoder(nn.Module):
 
     def forward(self, text: Tensor, text_length: Tensor) -> Tensor:
         """text (B, L) long, 0 is padding; text_length (B,) long, at least 1 -> (B, dim)"""
-        packed = pack_padded_sequence(
+        _, (state, _) = self.lstm(self.packed(text, text_length))  # state (1, B, dim)
+        return state[-1]
+
+    def packed(self, text: Tensor, text_length: Tensor) -> PackedSequence:
+        """The word vectors without their padding."""
+        return pack_padded_sequence(
             self.embed(text), text_length.cpu(), batch_first=True, enforce_sorted=False
         )
-        _, (state, _) = self.lstm(packed)  # state (1, B, dim)
-        return state[-1]
+
+    def tokens(self, text: Tensor, text_length: Tensor) -> Tokens:
+        """text (B, L) long, text_length (B,) long -> the state after each word"""
+        states, _ = self.lstm(self.packed(text, text_length))
+        vectors, _ = pad_packed_sequence(states, batch_first=True, total_length=text.shape[1])
+        return Tokens(vectors, positions_within(text_length, text.shape[1]))
 
 
 class TextCNNEncoder(nn.Module):
@@ -225,11 +254,15 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, text: Tensor, text_length: Tensor) -> Tensor:
         """text (B, L) long, 0 is padding; text_length (B,) long, at least 1 -> (B, dim)"""
+        return masked_mean(self.tokens(text, text_length).vectors, text_length)
+
+    def tokens(self, text: Tensor, text_length: Tensor) -> Tokens:
+        """text (B, L) long, text_length (B,) long -> a token for each word, read in its context"""
         text = text[:, : int(text_length.max())]  # columns without a word only cost time
         mask = padding_mask(text_length, text.shape[1])  # (B, 1, 1, L)
         if self.causal:
             mask = mask + causal_mask(text.shape[1], text.device)
-        return masked_mean(self.in_context(text, mask), text_length)
+        return Tokens(self.in_context(text, mask), positions_within(text_length, text.shape[1]))
 
     def in_context(self, text: Tensor, mask: Tensor | None = None) -> Tensor:
         """Each word's vector after all layers: text (B, L), mask as in ``attention`` -> (B, L, dim)
@@ -244,8 +277,23 @@ class TransformerEncoder(nn.Module):
         return x
 
 
+class ColumnsEncoder(nn.Module):
+    """A hidden layer on the columns of a table: columns (B, width) -> (B, dim)."""
+
+    reads = ("columns",)
+
+    def __init__(self, width: int, dim: int = 64):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(width, dim), nn.ReLU(), nn.Linear(dim, dim))
+        self.dim = dim
+
+    def forward(self, columns: Tensor) -> Tensor:
+        """columns (B, width) float, as ``ColumnsReader`` gives them -> (B, dim)"""
+        return self.net(columns)
+
+
 class CachedEncoder(nn.Module):
-    """Hands on features that were computed before and lie in the batch: (B, dim) -> (B, dim)."""
+    """Hands on features that were computed before and lie in the batch: (B, dim), or Tokens."""
 
     def __init__(self, reads: str, dim: int):
         super().__init__()
@@ -255,9 +303,28 @@ class CachedEncoder(nn.Module):
         """features (B, dim) -> the same"""
         return features
 
+    def tokens(self, features: Tensor | Tokens) -> Tensor | Tokens:
+        """Tokens -> the same; features (B, dim) too, for a modality that has no tokens"""
+        return features
 
-def encode(encoder: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+
+def reading(encoder: nn.Module, modality: str) -> nn.Module:
+    """The encoder, set to read another modality's tensors; returns it.
+
+    ``reading(BagEncoder(words), "caption")`` reads ``caption`` and ``caption_length`` in place of
+    ``text`` and ``text_length``: for a batch with two texts.
+    """
+    own = encoder.reads[0]
+    encoder.reads = tuple(modality + part.removeprefix(own) for part in encoder.reads)
+    return encoder
+
+
+def encode(
+    encoder: nn.Module, batch: Mapping[str, Any], as_tokens: bool = False
+) -> Tensor | Tokens:
     """Call an encoder with the parts of the batch that it reads: (B, dim).
+
+    as_tokens: give Tokens (B, T, dim) where the encoder has them.
 
     Raises KeyError with the missing part's name when the batch lacks one.
     """
@@ -266,24 +333,50 @@ def encode(encoder: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         raise KeyError(
             f"{type(encoder).__name__} reads {missing[0]!r}, but the batch holds {', '.join(batch)}"
         )
-    return encoder(*(batch[name] for name in encoder.reads))
+    call = encoder.tokens if as_tokens and hasattr(encoder, "tokens") else encoder
+    return call(*(batch[name] for name in encoder.reads))
 
 
 @torch.no_grad()
-def encode_all(encoders: dict[str, nn.Module], batches) -> dict[str, Tensor]:
+def encode_all(
+    encoders: Mapping[str, nn.Module],
+    batches: Iterable[Mapping[str, Any]],
+    as_tokens: Iterable[str] = (),
+) -> dict[str, Any]:
     """Features of every row under frozen encoders, in the order of the batches.
 
     encoders: {name: encoder}; batches: an iterable of batches that does not shuffle.
-    Returns {name: (n, dim)} with ``label`` (n,) and ``present`` where the batches have them. The
-    encoders are put into eval mode.
+    as_tokens: the names of encoders whose Tokens are wanted too, as ``{name}_tokens``.
+
+    Returns {name: (n, dim)} and whatever else the batches hold: labels, side channels, which
+    modalities a row has. What the encoders read stays behind. They are put into eval mode.
     """
-    parts: dict[str, list[Tensor]] = {}
+    parts: dict[str, list[Any]] = {}
+    read = {part for encoder in encoders.values() for part in encoder.reads}
     for encoder in encoders.values():
         encoder.eval()
     for batch in batches:
-        for name, encoder in encoders.items():
-            parts.setdefault(name, []).append(encode(encoder, batch))
-        for name in ("label", "present"):
-            if name in batch:
-                parts.setdefault(name, []).append(batch[name])
-    return {name: torch.cat(tensors) for name, tensors in parts.items()}
+        found = {name: value for name, value in batch.items() if name not in read}
+        found |= {name: encode(encoder, batch) for name, encoder in encoders.items()}
+        found |= {f"{name}_tokens": encode(encoders[name], batch, True) for name in as_tokens}
+        for name, value in found.items():
+            parts.setdefault(name, []).append(value)
+    return {name: join_rows(values) for name, values in parts.items()}
+
+
+def join_rows(parts: list[Any]) -> Any:
+    """The rows of several batches as one: tensors, dicts of them, Tokens of different length."""
+    first = parts[0]
+    if isinstance(first, Tokens):
+        longest = max(part.real.shape[1] for part in parts)
+        grown = [
+            Tokens(
+                nn.functional.pad(part.vectors, (0, 0, 0, longest - part.real.shape[1])),
+                nn.functional.pad(part.real, (0, longest - part.real.shape[1])),
+            )
+            for part in parts
+        ]
+        return Tokens(*(torch.cat(each) for each in zip(*grown, strict=True)))
+    if isinstance(first, Mapping):
+        return {name: join_rows([part[name] for part in parts]) for name in first}
+    return torch.cat(parts)

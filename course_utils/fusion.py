@@ -1,16 +1,24 @@
 """One module for each way of joining the senses; all are called alike.
 
-``fusion({name: (B, dim)}, present)`` gives (B, dim_out). ``present`` (B, M) bool says which
-modalities a row has, its columns in the order of the names that the fusion was built with; left
-out, all are there. A modality that is absent takes no part.
+``fusion({name: (B, dim)}, present)`` gives (B, dim_out). ``present``, {name: (B,) bool}, says by
+name which modalities a row has; a name that is not in it counts as there, and left out, all are.
+A modality that is absent takes no part.
+
+A fusion takes the features of the names that it was built with, and no others. One with
+``reads_tokens`` gets ``Tokens`` from the encoders that have them. One that needs side channels of
+the batch names them in ``reads`` and is called with them too, each under its name.
 """
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import torch
 from torch import Tensor, nn
 
-Features = dict[str, Tensor]
+from course_utils.attention import EncoderLayer, Tokens, token_mask
+
+Features = Mapping[str, Tensor]
+Present = Mapping[str, Tensor]
 
 
 def weighted_fusion(features: list[Tensor], weights: Tensor) -> Tensor:
@@ -69,19 +77,32 @@ def with_one(feature: Tensor) -> Tensor:
     return torch.cat([torch.ones_like(feature[:, :1]), feature], dim=1)
 
 
-def presence(present: Tensor | None, shape: tuple[int, int], device: torch.device) -> Tensor:
-    """The mask (B, M) bool; all true where none was given.
+def presence(
+    present: Present | None, names: tuple[str, ...], rows: int, device: torch.device
+) -> Tensor:
+    """Which of the modalities ``names`` each row has, (B, M) bool, a column for each name.
 
-    Raises ValueError when its shape does not fit the features.
+    present: {name: (B,) bool}. Names that it lacks are there in every row; others are not asked.
+
+    Raises ValueError when it is no dict, or when a mask does not fit the features.
     """
-    if present is None:
-        return torch.ones(shape, dtype=torch.bool, device=device)
-    if tuple(present.shape) != tuple(shape):
+    if present is not None and not isinstance(present, Mapping):
         raise ValueError(
-            f"present has the shape {tuple(present.shape)}, but {shape[0]} rows with "
-            f"{shape[1]} modalities need {tuple(shape)}"
+            f"present is a dict {{modality: (B,) bool}}, not a {type(present).__name__}: which "
+            "modalities a row has is asked by their names"
         )
-    return present
+    columns = []
+    for name in names:
+        there = (present or {}).get(name)
+        if there is None:
+            there = torch.ones(rows, dtype=torch.bool, device=device)
+        elif tuple(there.shape) != (rows,):
+            raise ValueError(
+                f"present[{name!r}] has the shape {tuple(there.shape)}, but the features have "
+                f"{rows} rows and need {(rows,)}"
+            )
+        columns.append(there.bool())
+    return torch.stack(columns, dim=1)
 
 
 class Fusion(nn.Module):
@@ -97,10 +118,11 @@ class Fusion(nn.Module):
         self.project = nn.ModuleDict({name: nn.Linear(size, dim) for name, size in dims.items()})
         self.dim_out = dim
 
-    def forward(self, features: Features, present: Tensor | None = None) -> Tensor:
-        """{name: (B, dims[name])}, present (B, M) bool -> (B, dim_out)"""
+    def forward(self, features: Features, present: Present | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present {name: (B,) bool} -> (B, dim_out)"""
         joined = torch.stack([self.project[n](features[n]) for n in self.names], dim=1)
-        return self.join(joined, presence(present, joined.shape[:2], joined.device)[:, :, None])
+        there = presence(present, self.names, len(joined), joined.device)
+        return self.join(joined, there[:, :, None])
 
     def join(self, projected: Tensor, present: Tensor) -> Tensor:
         """projected (B, M, dim), present (B, M, 1) bool -> (B, dim_out)"""
@@ -133,7 +155,7 @@ class SumFusion(Fusion):
 
     def join(self, projected: Tensor, present: Tensor) -> Tensor:
         """The absent count as zero."""
-        return (projected * present).sum(dim=1)
+        return projected.masked_fill(~present, 0).sum(dim=1)
 
 
 class ProductFusion(Fusion):
@@ -164,8 +186,8 @@ class ConcatFusion(nn.Module):
         self.names = tuple(dims)
         self.dim_out = sum(dims.values())
 
-    def forward(self, features: Features, present: Tensor | None = None) -> Tensor:
-        """{name: (B, dims[name])}, present (B, M) bool -> (B, dim_out)"""
+    def forward(self, features: Features, present: Present | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present {name: (B,) bool} -> (B, dim_out)"""
         return torch.cat(zero_absent(features, self.names, present), dim=1)
 
 
@@ -181,8 +203,8 @@ class ConcatMLPFusion(ConcatFusion):
         self.hidden = nn.Linear(sum(dims.values()), dim)
         self.dim_out = dim
 
-    def forward(self, features: Features, present: Tensor | None = None) -> Tensor:
-        """{name: (B, dims[name])}, present (B, M) bool -> (B, dim_out)"""
+    def forward(self, features: Features, present: Present | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present {name: (B,) bool} -> (B, dim_out)"""
         return self.hidden(super().forward(features, present)).relu()
 
 
@@ -208,8 +230,8 @@ class BilinearFusion(nn.Module):
             for one, other in combinations(dims.values(), 2)
         )
 
-    def forward(self, features: Features, present: Tensor | None = None) -> Tensor:
-        """{name: (B, dims[name])}, present (B, M) bool -> (B, dim_out)"""
+    def forward(self, features: Features, present: Present | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present {name: (B,) bool} -> (B, dim_out)"""
         both = combinations(zero_absent(features, self.names, present), 2)
         forms = [form(*pair) for form, pair in zip(self.pairs, both, strict=True)]
         return torch.stack(forms).sum(dim=0)
@@ -230,7 +252,7 @@ class TensorFusion(Fusion):
 
     def join(self, projected: Tensor, present: Tensor) -> Tensor:
         """projected (B, M, dim), present (B, M, 1) bool -> (B, dim_out)"""
-        return outer_fusion([*(projected * present).unbind(dim=1)])
+        return outer_fusion([*projected.masked_fill(~present, 0).unbind(dim=1)])
 
 
 class LowRankFusion(nn.Module):
@@ -251,8 +273,8 @@ class LowRankFusion(nn.Module):
             torch.randn(rank, size + 1, dim) / (size + 1) ** 0.5 for size in dims.values()
         )
 
-    def forward(self, features: Features, present: Tensor | None = None) -> Tensor:
-        """{name: (B, dims[name])}, present (B, M) bool -> (B, dim_out)"""
+    def forward(self, features: Features, present: Present | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present {name: (B,) bool} -> (B, dim_out)"""
         given = map(with_one, zero_absent(features, self.names, present))
         projected = [
             torch.einsum("bd,rdk->rbk", feature, factor)
@@ -262,9 +284,57 @@ class LowRankFusion(nn.Module):
 
 
 def zero_absent(
-    features: Features, names: tuple[str, ...], present: Tensor | None = None
+    features: Features, names: tuple[str, ...], present: Present | None = None
 ) -> list[Tensor]:
     """The features in the order of ``names``, (B, dim) each, with zeros where absent."""
     first = features[names[0]]
-    present = presence(present, (len(first), len(names)), first.device)
-    return [features[name] * present[:, [m]] for m, name in enumerate(names)]
+    there = presence(present, names, len(first), first.device)
+    return [features[n].masked_fill(~there[:, [m]], 0) for m, n in enumerate(names)]
+
+
+# --- fusions of tokens ------------------------------------------------------------------------
+
+
+def as_tokens(features: Tensor | Tokens) -> Tokens:
+    """Tokens as they are; one vector for each row, (B, dim), as one token."""
+    if isinstance(features, Tokens):
+        return features
+    return Tokens(features[:, None], features.new_ones(len(features), 1, dtype=torch.bool))
+
+
+class JointAttentionFusion(nn.Module):
+    """Self-attention over the tokens of all modalities together, read off at a token of its own.
+
+    Each modality's tokens are projected to ``dim`` numbers and get a learnt vector that tells the
+    modality. Before them stands one learnt token, the same for all rows; what the layers make of
+    it comes out, (B, dim). Padding and absent modalities are hidden. A modality that comes as one
+    vector is one token. The learnt token is that of Devlin, Chang, Lee and Toutanova, BERT, NAACL
+    2019.
+    """
+
+    reads_tokens = True
+
+    def __init__(self, dims: dict[str, int], dim: int = 64, heads: int = 4, layers: int = 1):
+        super().__init__()
+        self.names, self.dim_out = tuple(dims), dim
+        self.project = nn.ModuleDict({name: nn.Linear(size, dim) for name, size in dims.items()})
+        self.kind = nn.ParameterDict({name: torch.randn(dim) * 0.1 for name in dims})
+        self.first = nn.Parameter(torch.randn(dim) * 0.1)
+        self.layers = nn.ModuleList(EncoderLayer(dim, heads, 2 * dim) for _ in range(layers))
+
+    def forward(
+        self, features: Mapping[str, Tensor | Tokens], present: Present | None = None
+    ) -> Tensor:
+        """{name: Tokens (B, T, dims[name]) or (B, dims[name])}, present as ever -> (B, dim)"""
+        given = {name: as_tokens(features[name]) for name in self.names}
+        rows = len(given[self.names[0]].real)
+        there = presence(present, self.names, rows, self.first.device)
+        x = [self.first.expand(rows, 1, -1)]
+        real = [there.new_ones(rows, 1)]
+        for m, (name, tokens) in enumerate(given.items()):
+            x.append(self.project[name](tokens.vectors) + self.kind[name])
+            real.append(tokens.real & there[:, [m]])
+        x, mask = torch.cat(x, dim=1), token_mask(torch.cat(real, dim=1))
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x[:, 0]

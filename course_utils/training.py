@@ -25,10 +25,11 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from course_utils.data.batches import on_tensors
 from course_utils.display import PALETTE, in_notebook
 from course_utils.environment import best_device, is_smoke
 
-Batch = Mapping[str, Tensor]
+Batch = Mapping[str, Any]
 SMOKE_BATCHES = 4  # batches of an epoch under COURSE_SMOKE=1
 LOOK_SECONDS = 0.5  # reading a loss makes the processor wait for the GPU: rarely, then
 
@@ -381,10 +382,7 @@ def _check_source(name: str, source: Any) -> None:
 def _to_device(batch: Any, device: torch.device, place: str) -> Batch:
     if not isinstance(batch, Mapping):
         raise ValueError(f"{place} is a {type(batch).__name__}; a batch is a dict of tensors")
-    return {
-        name: value.to(device) if isinstance(value, Tensor) else value
-        for name, value in batch.items()
-    }
+    return on_tensors(batch, lambda tensor: tensor.to(device))
 
 
 def _check_label(batch: Batch, place: str) -> None:

@@ -18,7 +18,7 @@ from torch import nn
 import course_utils
 from course_utils import display, exercises
 from course_utils.exercises import check, core, hint, solution
-from course_utils.exercises.compare import CannotCompare, difference, shorten
+from course_utils.exercises.difference import CannotCompare, difference, shorten
 from course_utils.exercises.core import (
     NOT_ATTEMPTED,
     RIGHT,

@@ -1,57 +1,100 @@
 """From rows in memory to batches: dicts of tensors, one row of a batch for each card.
 
-A batch holds ``image`` (B, 3, H, W) float in [0, 1], ``text`` (B, L) long, ``text_length`` (B,)
-long, ``label`` (B,) long and ``present`` (B, M) bool, one column for each modality.
+A batch holds the tensors of each modality under its name, as ``image`` (B, 3, H, W) float in
+[0, 1], ``text`` (B, L) long and ``text_length`` (B,) long; ``label`` (B,) long, where the rows have
+one; side channels under their own names; and ``present``, {modality: (B,) bool}, which says by
+name which modalities a row has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.data.text import Vocabulary
+from course_utils.data.readers import Reader
+from course_utils.data.rows import present_in
 
-Batch = dict[str, Tensor]
+Batch = dict[str, Any]  # tensors; ``present``, a dict of them; Tokens, a tuple of them
 
 
 def to_tensors(
-    rows: dict[str, Any],
-    vocabulary: Vocabulary,
-    label: str = "section",
-    text: str = "headline",
-    modalities: tuple[str, ...] = ("image", "text"),
+    rows: Mapping[str, Any],
+    readers: Mapping[str, Reader],
+    label: str | None = "label",
+    side: Sequence[str] = (),
 ) -> Batch:
     """All rows as one dict of tensors; pictures stay uint8, (n, 3, H, W), until they are batched.
 
-    rows: a dict of columns, as ``news_cards.make`` and ``folder.read_folder`` give it.
-    label, text: the columns that hold the class numbers and the strings.
-    modalities: which to take along; ``present`` gets a column for each, in this order.
+    rows: columns by name, as ``news_cards.rows_for`` and ``folder.read_folder`` give them.
+    readers: {modality: its reader}; the modalities that are taken along.
+    label: the column of class numbers; None for rows without labels.
+    side: columns of numbers that go along under their own names, for what may need them.
 
-    Raises ValueError for a column or a modality that is not there.
+    Raises ValueError for a column that is not there, and for labels that are no class numbers.
     """
-    columns = {"image": "image", "text": text}
-    for modality in modalities:
-        if modality not in columns:
-            raise ValueError(f"there is no modality {modality!r}; there are image and text")
-    for name in (*(columns[modality] for modality in modalities), label):
-        if name not in rows:
-            raise ValueError(f"the rows have no column {name!r}; they have {', '.join(rows)}")
-    tensors = {"label": torch.as_tensor(np.asarray(rows[label]), dtype=torch.long)}
-    if "image" in modalities:
-        channels_first = np.asarray(rows["image"]).transpose(0, 3, 1, 2)
-        tensors["image"] = torch.from_numpy(np.ascontiguousarray(channels_first))
-    if "text" in modalities:
-        tensors["text"], tensors["text_length"] = vocabulary.encode(rows[text])
-    tensors["present"] = torch.ones(len(tensors["label"]), len(modalities), dtype=torch.bool)
+    tensors: Batch = {}
+    if label is not None:
+        tensors["label"] = class_numbers(_column(rows, label), label)
+    for modality, reader in readers.items():
+        tensors |= reader(rows, modality)
+    for name in side:
+        numbers = torch.as_tensor(np.asarray(_column(rows, name)))
+        tensors[name] = numbers.float() if numbers.is_floating_point() else numbers
+    tensors["present"] = {name: reader.present(rows, name) for name, reader in readers.items()}
     return tensors
+
+
+def class_numbers(column: Any, name: str) -> Tensor:
+    """A column of labels as (n,) long.
+
+    Raises ValueError where a row has none, or where they are words.
+    """
+    advice = "leave such rows out with take(rows, ...), or pass label=None"
+    if not (here := present_in(column)).all():
+        row = int(np.flatnonzero(~here)[0])
+        raise ValueError(f"{int((~here).sum())} rows have no {name!r} (the first is row {row}); "
+                         f"{advice}")  # fmt: skip
+    numbers = np.asarray(list(column))
+    if numbers.ndim != 1 or not np.can_cast(numbers.dtype, np.int64, "same_kind"):
+        example = numbers.reshape(-1)[:1].tolist()
+        raise ValueError(f"the column {name!r} holds {example} and not class numbers 0, 1, ...; "
+                         "number the classes first")  # fmt: skip
+    return torch.as_tensor(numbers, dtype=torch.long)
+
+
+def _column(rows: Mapping[str, Any], name: str) -> Any:
+    if name not in rows:
+        raise ValueError(f"the rows have no column {name!r}; they have {', '.join(rows)}")
+    return rows[name]
+
+
+def on_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    """``value`` with ``change`` made to each tensor in it: in dicts and in named tuples, too."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: on_tensors(part, change) for name, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(on_tensors(part, change) for part in value))
+    return value
+
+
+def named_tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Each tensor in a batch with its name; one in a dict or a named tuple as "present.image"."""
+    if isinstance(value, Tensor):
+        yield name, value
+        return
+    parts = value._asdict() if hasattr(value, "_asdict") else value
+    for part, inner in parts.items():
+        yield from named_tensors(inner, f"{name}.{part}" if name else part)
 
 
 class Batches:
     """Iterate over rows in memory, batch by batch; each pass shuffles anew.
 
-    tensors: a dict of tensors with the same number of rows.
+    tensors: a dict of tensors with the same number of rows, as ``to_tensors`` gives it.
     shuffle: whether each pass takes the rows in a new order.
     seed: where the orders start; the same seed gives the same orders.
 
@@ -60,7 +103,7 @@ class Batches:
     """
 
     def __init__(self, tensors: Batch, batch_size: int = 64, shuffle: bool = False, seed: int = 0):
-        counts = {name: len(tensor) for name, tensor in tensors.items()}
+        counts = {name: len(tensor) for name, tensor in named_tensors(tensors)}
         if len(set(counts.values())) != 1:
             raise ValueError(f"every tensor needs the same number of rows; they have {counts}")
         if batch_size < 1:
@@ -80,11 +123,12 @@ class Batches:
 
     def pick(self, index: Tensor | slice) -> Batch:
         """The rows at these positions, as a batch."""
-        batch = {name: tensor[index] for name, tensor in self.tensors.items()}
-        return {
-            name: tensor.float().div_(255) if tensor.dtype == torch.uint8 else tensor
-            for name, tensor in batch.items()
-        }
+
+        def chosen(tensor: Tensor) -> Tensor:
+            part = tensor[index]
+            return part.float().div_(255) if part.dtype == torch.uint8 else part
+
+        return on_tensors(self.tensors, chosen)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Where the sequence of orders stands, for a checkpoint."""

@@ -18,13 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from course_utils.data.read_dials import read_dials
+from course_utils.data.rows import SPLITS, Rows
 
 SENSES = ("first", "second")
-SPLITS, SHARES = ("train", "validation", "test"), (0.6, 0.15, 0.25)
+SHARES = (0.6, 0.15, 0.25)  # of the splits
 DIM = 8  # features of a sense: three hold something, mixed with five that hold nothing
 DRAWS = 100_000  # over which the ceiling is averaged
-
-Rows = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Dials:
 
 
 def make(n: int, seed: int = 0, **dials: Any) -> Rows:
-    """n rows: dict of ``first``, ``second`` (n, 8) float32, ``label`` (n,) int64, and ``split``.
+    """n rows: ``first``, ``second`` (n, 8) float32, ``label`` (n,) int64, and ``split``.
 
     And what a model does not see: ``score`` (n,), without its noise. The rotations are the same
     for every seed. Raises ValueError for dials that do not exist or are below 0.
@@ -74,7 +73,7 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
     }
     label = score + dial.noise * rng.standard_normal(n) > 0
     split = rng.choice(SPLITS, size=n, p=SHARES)
-    return rows | {"label": label.astype(np.int64), "score": score, "split": split}
+    return Rows(rows | {"label": label.astype(np.int64), "score": score, "split": split})
 
 
 def draw_latents(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
@@ -204,7 +203,7 @@ def draw_twin(name: str, n: int, seed: int = 0) -> Rows:
     joint = TWINS[name]
     drawn = np.random.default_rng(seed).choice(joint.size, size=n, p=joint.ravel())
     names = (*SENSES, "label")
-    return dict(zip(names, np.unravel_index(drawn, joint.shape), strict=True))
+    return Rows(zip(names, np.unravel_index(drawn, joint.shape), strict=True))
 
 
 def partial_information(joint: np.ndarray) -> Information:

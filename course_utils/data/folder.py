@@ -10,85 +10,32 @@ because pandas hides the line on which a row stands, and joins rows across a bro
 """
 
 import codecs
-import contextlib
 import csv
 import hashlib
 import io
-import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from course_utils.data.readers import read_image
+from course_utils.data.rows import SPLITS, BadData, Rows, SkippedRow, SkippedRows
 from course_utils.environment import course_root
 
-SPLITS = {
+SPLIT_WORDS = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid", "dev"),
     "test": ("test", "testing"),
 }
-SPLIT_CALLED = {alias: name for name, aliases in SPLITS.items() for alias in aliases}
+SPLIT_CALLED = {alias: name for name, aliases in SPLIT_WORDS.items() for alias in aliases}
 OWN_COLUMNS = ("image", "file", "split", "label")  # what the rows call their own
 LEAVE_OUT = 'or leave such rows out with on_bad="skip"'
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class BadData(ValueError):
-    """Data that cannot be used, in one sentence: what is wrong, where, and what to do.
-
-    ``reason`` names the kind of fault in two or three words, ``line`` is the line of the table
-    (1 is the header; 0 where no line is to blame), ``file`` the picture as the table names it.
-    """
-
-    def __init__(self, sentence: str, reason: str = "", line: int = 0, file: str = ""):
-        super().__init__(sentence)
-        self.reason, self.line, self.file = reason, line, file
-
-
-class SkippedRow(NamedTuple):
-    """A row that was left out: its line, its picture, the kind of fault, and the sentence."""
-
-    line: int
-    file: str
-    reason: str
-    sentence: str
-
-
-class SkippedRows(list[SkippedRow]):
-    """The rows that were left out. ``str`` of it is a summary, ``counts`` the reasons' counts."""
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many rows were left out for each reason."""
-        return Counter(row.reason for row in self)
-
-    def __str__(self) -> str:
-        if not self:
-            return "no row was left out"
-        lines = defaultdict(list)
-        for row in self:
-            lines[row.reason].append(row.line)
-        parts = [f"{len(lines[reason])} {reason} ({_lines(lines[reason])})"
-                 for reason, _ in self.counts.most_common()]  # fmt: skip
-        return f"left out {len(self)} row{'s' * (len(self) > 1)}: {', '.join(parts)}"
-
-
-class Rows(dict[str, Any]):
-    """Columns by name, each with one entry a row; ``classes`` and ``skipped`` stand beside them.
-
-    classes: the names of the labels; label k is ``classes[k]``.
-    skipped: the rows that were left out, and why; ``print(rows.skipped)`` sums them up.
-    """
-
-    def __init__(self, columns: dict[str, Any], classes: tuple[str, ...], skipped: SkippedRows):
-        super().__init__(columns)
-        self.classes, self.skipped = classes, skipped
 
 
 # --- the presets ------------------------------------------------------------------------------
@@ -506,7 +453,8 @@ def _assemble(rows: list[_Row], images: np.ndarray, layout: _Layout, skipped: Sk
         if name not in used:
             free = name + "_" if name in columns else name
             columns[free] = _typed([row.cells[name] for row in rows])
-    return Rows(columns, classes, skipped)
+    modalities = {"image": "image", "text": layout.text_column}
+    return Rows(columns, classes, skipped, modalities)
 
 
 def _typed(cells: list[str]) -> np.ndarray | list[str]:
@@ -522,83 +470,3 @@ def _shown(name: str) -> str:
     """A name from the table for a sentence: on one line, and not too long."""
     name = name if name.isprintable() else ascii(name)
     return name if len(name) <= 100 else f"{name[:60]}...{name[-30:]}"
-
-
-def _lines(lines: list[int]) -> str:
-    few = ", ".join(str(line) for line in lines[:3]) + (", ..." if len(lines) > 3 else "")
-    return f"line{'s' * (len(lines) > 1)} {few}"
-
-
-# --- pictures ---------------------------------------------------------------------------------
-
-
-def read_image(path: str | Path, size: tuple[int, int] = (48, 48)) -> np.ndarray:
-    """One picture of any mode and size as (H, W, 3) uint8, for ``size`` = (H, W) in pixels.
-
-    Proportions are kept; what is left over and what is transparent is white.
-
-    Raises BadData where there is no whole picture, or one larger than Pillow's limit (about 90
-    million pixels; such a file is an accident or an attack).
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd files that it can read
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.draft(None, (2 * max(size),) * 2)  # a large JPEG need not be decoded whole
-                image.load()
-                return np.asarray(_fit(to_rgb(_upright(image)), size))
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        reason = f"has more pixels than the {Image.MAX_IMAGE_PIXELS:,} that are safe to open"
-    except UnidentifiedImageError:
-        reason = "is no picture, or of a kind that Pillow does not know"
-    except FileNotFoundError:
-        reason = "is not there"
-    except Exception as error:  # of a broken file Pillow raises nearly anything
-        said = " ".join(str(error).split()) or type(error).__name__
-        reason = f"is broken or cut off ({said})"
-    raise BadData(f"the picture {path} {reason}; replace it", reason)
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture in mode RGB, whatever its mode; transparent parts show white."""
-    if image.mode.startswith(("I", "F")):
-        image = _to_eight_bits(image)
-    if image.mode == "LAB":
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    if image.mode == "La":  # Pillow has no direct way from here
-        image = image.convert("LA")
-    if "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "RGBa"):
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return image.convert("RGB")
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Grey values of 16 bits, of 32, or fractions, brought to 0 .. 255."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    # Such files do not say what white is. Take the smallest usual range that holds the values.
-    ranges = {"F": (1, 255, 65535), "I": (255, 65535)}.get(image.mode, (65535,))
-    top = next((top for top in ranges if values.max() <= top), values.max())
-    return Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as the camera says; a damaged mark leaves the picture as it is."""
-    with contextlib.suppress(Exception):
-        return ImageOps.exif_transpose(image)
-    return image
-
-
-def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The picture in full on a white ground of this height and width."""
-    height, width = size
-    if image.size == (width, height):
-        return image
-    scale = min(width / image.width, height / image.height)
-    small = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    ground = Image.new("RGB", (width, height), "white")
-    corner = (width - small[0]) // 2, (height - small[1]) // 2
-    ground.paste(image.resize(small, Image.Resampling.LANCZOS, reducing_gap=3.0), corner)
-    return ground

@@ -26,13 +26,15 @@ from course_utils.data.news_headlines import (
 )
 from course_utils.data.news_pictures import SIZE, add_mark, draw_picture
 from course_utils.data.read_dials import read_dials
+from course_utils.data.rows import SPLITS, Rows, take
 
 SECTIONS = ("sport", "business", "science", "weather", "travel")
-TASKS = ("section", "match")
-SPLITS = (("train", 0.6), ("validation", 0.15), ("test", 0.25))
+TASKS = {"section": SECTIONS, "match": ("does not fit", "fits")}  # and what their labels mean
+MODALITIES = {"image": "image", "text": "headline"}
+SHARES = (0.6, 0.15, 0.25)  # of the splits
 MARKED = 0  # the section whose pictures carry the planted mark, if any do
 
-Rows = dict[str, Any]
+Columns = dict[str, Any]
 Chances = dict[Any, float]
 
 
@@ -103,7 +105,7 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
 
     Card i does not depend on n, so ``make(100)`` is the beginning of ``make(1000)``.
 
-    Returns a dict of rows: ``image`` (n, 48, 48, 3) uint8; ``headline`` list of n strings;
+    Returns Rows: ``image`` (n, 48, 48, 3) uint8; ``headline`` list of n strings;
     ``section`` (n,) int64, the picture's section, index into SECTIONS; ``match`` (n,) int64, 1
     where the headline was written for that section; ``split`` (n,) of "train", "validation",
     "test". And the truth that a model does not see: ``true_section`` (before label noise),
@@ -120,7 +122,7 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
     pictures = draw_pictures(seed, dial, throw["true_section"], throw["motif"], throw["marked"])
     headlines = write_headlines(seed, dial, throw["headline_section"], throw["with_word"])
     del throw["motif"], throw["with_word"]
-    return {**pictures, **headlines, **throw}
+    return Rows({**pictures, **headlines, **throw}, SECTIONS, modalities=MODALITIES)
 
 
 def dice_for(seed: int, purpose: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -128,7 +130,7 @@ def dice_for(seed: int, purpose: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng([seed, purpose]).random(shape)
 
 
-def throw_labels(n: int, seed: int, dial: Dials) -> Rows:
+def throw_labels(n: int, seed: int, dial: Dials) -> Columns:
     """Sections, matches and what each card goes without, (n,) each."""
     dice = dice_for(seed, 0, (n, 9)).T
     section = np.searchsorted(np.cumsum(dial.priors), dice[0], side="right").clip(0, 4)
@@ -136,12 +138,11 @@ def throw_labels(n: int, seed: int, dial: Dials) -> Rows:
     other = (section + 1 + (4 * dice[2]).astype(int)) % 5
     label = np.where(dice[3] < dial.label_noise, (section + 1 + (4 * dice[4]).astype(int)) % 5,
                      section)  # fmt: skip
-    names, shares = zip(*SPLITS, strict=True)
-    split = np.searchsorted(np.cumsum(shares)[:-1], dice[5], side="right")
+    split = np.searchsorted(np.cumsum(SHARES)[:-1], dice[5], side="right")
     return {
         "section": label,
         "match": match.astype(np.int64),
-        "split": np.array(names)[split],
+        "split": np.array(SPLITS)[split],
         "true_section": section,
         "headline_section": np.where(match, section, other),
         "motif": dice[6] >= dial.without_motif,
@@ -152,7 +153,7 @@ def throw_labels(n: int, seed: int, dial: Dials) -> Rows:
 
 def draw_pictures(
     seed: int, dial: Dials, sections: np.ndarray, motif: np.ndarray, marked: np.ndarray
-) -> Rows:
+) -> Columns:
     """The ``image`` and ``motif_box`` of each card."""
     n = len(sections)
     images = np.empty((n, SIZE, SIZE, 3), dtype=np.uint8)
@@ -178,7 +179,7 @@ def add_noise(images: np.ndarray, noise: float, seed: int) -> np.ndarray:
     return np.clip(grain, 0, 255, out=grain).astype(np.uint8)
 
 
-def write_headlines(seed: int, dial: Dials, sections: np.ndarray, with_word: np.ndarray) -> Rows:
+def write_headlines(seed: int, dial: Dials, sections: np.ndarray, with_word: np.ndarray) -> Columns:
     """The ``headline``, ``section_word`` and ``word_counts`` of each card."""
     headlines, section_words = [], []
     counts = np.zeros((len(sections), len(SECTIONS)), dtype=np.int64)
@@ -218,7 +219,10 @@ def choose_distractors(dice: Iterator[float], section: int, chance: float) -> li
 
 
 def rows_for(rows: Rows, task: str, split: str | None = None) -> Rows:
-    """The rows of one task: those that fit for ``section``, all for ``match``; of one split."""
+    """The rows of one task: those that fit for ``section``, all for ``match``; of one split.
+
+    Their column ``label`` is that of the task, and ``classes`` says what its numbers mean.
+    """
     if task not in TASKS:
         raise ValueError(f"there is no task {task!r}; there are {' and '.join(TASKS)}")
     keep = np.ones(len(rows["headline"]), dtype=bool)
@@ -226,15 +230,8 @@ def rows_for(rows: Rows, task: str, split: str | None = None) -> Rows:
         keep &= np.asarray(rows["match"]) == 1
     if split is not None:
         keep &= np.asarray(rows["split"]) == split
-    return take(rows, np.flatnonzero(keep))
-
-
-def take(rows: Rows, index: np.ndarray) -> Rows:
-    """Some rows, by position, of every column."""
-    return {
-        name: column[index] if isinstance(column, np.ndarray) else [column[i] for i in index]
-        for name, column in rows.items()
-    }
+    kept = take(rows, keep)
+    return Rows({**kept, "label": kept[task]}, TASKS[task], kept.skipped, kept.modalities)
 
 
 # --- the best that can be done ----------------------------------------------------------------

@@ -27,7 +27,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from course_utils.data.folder import BadData, Rows, SkippedRows, read_emoji
+from course_utils.data.folder import read_emoji
+from course_utils.data.rows import BadData, Rows
 from course_utils.environment import course_root
 
 RAW = "https://raw.githubusercontent.com"
@@ -208,7 +209,7 @@ def _text_rows(
     texts: list[str], labels: list[int], split: np.ndarray, classes: tuple[str, ...]
 ) -> Rows:
     columns = {"text": texts, "label": np.array(labels, dtype=np.int64), "split": split}
-    return Rows(columns, classes, SkippedRows())
+    return Rows(columns, classes)
 
 
 REGISTRY = {

@@ -6,18 +6,16 @@ become batches. ``data/news_cards/README.md`` is their data card.
 
 import csv
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from course_utils.data import news_cards, trick_cards
+from course_utils.data.rows import Rows
 from course_utils.environment import course_root
 
 # Less noise than the lessons' cards: noise does not compress, and the folder has to stay small.
 SAMPLE = {"n": 600, "seed": 2024, "image_noise": 0.02}
 COLUMNS = ("file", "headline", "section", "match", "split")
-
-Rows = dict[str, Any]
 
 
 def make_sample() -> Rows:

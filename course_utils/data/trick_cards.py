@@ -7,16 +7,14 @@ read; ``draw`` makes them again.
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from course_utils.data.news_cards import SECTIONS, add_noise
+from course_utils.data.news_cards import MODALITIES, SECTIONS, add_noise
 from course_utils.data.news_pictures import Box, add_mark, draw_picture
+from course_utils.data.rows import Rows
 from course_utils.environment import course_root
-
-Rows = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,9 @@ TRICKS = (
 
 
 def draw() -> Rows:
-    """The twelve cards, drawn anew: rows as ``news_cards.make`` has them, ``trick``, ``answer``.
+    """The twelve cards, drawn anew: rows as ``news_cards.rows_for`` has them for ``section``.
 
-    ``answer`` is the section in words, for the wall.
+    And ``trick``, and ``answer``, the section in words, for the wall.
     """
     images = []
     for number, trick in enumerate(TRICKS):
@@ -71,15 +69,21 @@ def draw() -> Rows:
         if trick.mark:
             add_mark(picture)
         images.append(add_noise(np.asarray(picture)[None], trick.noise, seed=number)[0])
-    return {
+    columns = {
         "image": np.stack(images),
         "headline": [trick.headline for trick in TRICKS],
-        "section": np.array([SECTIONS.index(trick.section) for trick in TRICKS]),
         "match": np.array([trick.match for trick in TRICKS]),
         "split": np.array(["test"] * len(TRICKS)),
         "trick": [trick.trick for trick in TRICKS],
-        "answer": [trick.section for trick in TRICKS],
     }
+    return _as_cards(columns, [trick.section for trick in TRICKS])
+
+
+def _as_cards(columns: dict, sections: list[str]) -> Rows:
+    """Rows with the section as a number, as the label, and in words."""
+    section = np.array([SECTIONS.index(name) for name in sections])
+    labels = {"section": section, "label": section, "answer": sections}
+    return Rows(columns | labels, SECTIONS, modalities=MODALITIES)
 
 
 def folder() -> Path:
@@ -91,12 +95,11 @@ def read() -> Rows:
     """The twelve cards from their files: rows as ``draw`` gives them."""
     with (folder() / "headlines.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
-    return {
+    columns = {
         "image": np.stack([np.asarray(Image.open(folder() / row["file"])) for row in table]),
         "headline": [row["headline"] for row in table],
-        "section": np.array([SECTIONS.index(row["section"]) for row in table]),
         "match": np.array([int(row["match"]) for row in table]),
         "split": np.array([row["split"] for row in table]),
         "trick": [row["trick"] for row in table],
-        "answer": [row["section"] for row in table],
     }
+    return _as_cards(columns, [row["section"] for row in table])

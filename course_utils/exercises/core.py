@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils.exercises.compare import difference, extent, shorten
+from course_utils.exercises.difference import difference, extent, shorten
 from course_utils.exercises.limits import (
     TooLong,
     call_within,

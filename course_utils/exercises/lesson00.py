@@ -2,7 +2,7 @@
 
 import torch
 
-from course_utils.evaluation import majority_baseline as reference_majority
+from course_utils.baselines import majority_baseline as reference_majority
 from course_utils.exercises.core import Exercise, Mistake
 
 

@@ -5,7 +5,7 @@ from itertools import permutations
 import torch
 from torch import nn
 
-from course_utils import evaluation, fusion
+from course_utils import fusion, measures
 from course_utils.data import dial
 from course_utils.exercises.core import Exercise, Mistake
 from course_utils.fusion import outer_fusion as outer
@@ -68,7 +68,7 @@ def score_cases(rng):
 
 
 interaction_strength = Exercise(
-    reference=evaluation.interaction_strength,
+    reference=measures.interaction_strength,
     cases=score_cases,
     observe=as_a_number,
     also_right=(strength_by_quadruples,),
@@ -155,7 +155,7 @@ def share_right(rule, fits, misfits):
     if (u.shape, v.shape) != (fits.shape[:1], fits.shape[1:]):
         wanted = tuple(fits.shape[:1]), tuple(fits.shape[1:])
         raise ValueError(f"u and v need the shapes {wanted[0]} and {wanted[1]}")
-    return {"share right": evaluation.rule_accuracy(u, v, fits, misfits)}
+    return {"share right": measures.rule_accuracy(u, v, fits, misfits)}
 
 
 def staircase(gain, order, place=0.5):
@@ -251,7 +251,7 @@ def table_cases(rng):
 
 
 best_additive_rule = Exercise(
-    reference=evaluation.best_additive_rule,
+    reference=measures.best_additive_rule,
     cases=table_cases,
     observe=share_right,
     also_right=(best_staircase, by_first_empty_place, by_rows),
@@ -450,7 +450,8 @@ class OnesBehind(RanksAddedFirst):
         behind = [f.roll(-1, dims=1) for f in map(with_one, zero_absent(features, self.names))]
         if present is not None:
             absent = [torch.eye(f.shape[1])[-1] for f in behind]
-            behind = [torch.where(present[:, [m]], f, absent[m]) for m, f in enumerate(behind)]
+            there = [present[name][:, None] for name in self.names]
+            behind = [torch.where(t, f, a) for t, f, a in zip(there, behind, absent, strict=True)]
         return [feature @ factor for feature, factor in zip(behind, self.factors, strict=True)]
 
     def forward(self, features, present=None):
@@ -557,8 +558,9 @@ def low_rank_cases(rng):
     for dims, dim, rank in [({"image": 4, "text": 3}, 2, 3), ({"a": 2, "b": 3, "c": 2}, 4, 2)]:
         features = {name: torch.randn(4, size, generator=rng) for name, size in dims.items()}
         yield (dims, dim, rank), (features,)
-        present = torch.ones(4, len(dims), dtype=torch.bool)
-        present[1, 0] = present[2, 1] = False
+        present = {name: torch.ones(4, dtype=torch.bool) for name in dims}
+        for row, name in zip((1, 2), dims, strict=False):
+            present[name][row] = False
         yield (dims, dim, rank), (features, present)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import evaluation, training
+from course_utils import measures, training
 from course_utils.exercises.core import Exercise, Mistake, gradients
 
 # --- bce_with_logits -------------------------------------------------------------------------
@@ -510,7 +510,7 @@ def with_one_column(of_one_column):
 
     def attempt(logits, label):
         if logits.shape[1] > 1:
-            return evaluation.accuracy(logits, label)
+            return measures.accuracy(logits, label)
         return of_one_column(logits, label).item()
 
     return attempt
@@ -576,7 +576,7 @@ SHARE_MISTAKES = (
         "logit 0.",
     ),
     Mistake(
-        lambda logits, label: evaluation.accuracy(logits, label) * len(label),
+        lambda logits, label: measures.accuracy(logits, label) * len(label),
         "You counted the right rows; divide by the number of rows.",
     ),
     Mistake(
@@ -585,7 +585,7 @@ SHARE_MISTAKES = (
         "several, the column with the largest logit is the answer.",
     ),
     Mistake(
-        lambda logits, label: 1 - evaluation.accuracy(logits, label),
+        lambda logits, label: 1 - measures.accuracy(logits, label),
         "This is the share of wrong answers.",
     ),
 )
@@ -611,7 +611,7 @@ SQUEEZE_MISTAKES = (
 )
 
 accuracy = Exercise(
-    reference=evaluation.accuracy,
+    reference=measures.accuracy,
     cases=answer_cases,
     observe=share_and_kind,
     also_right=(share_by_flattening,),
@@ -626,7 +626,7 @@ accuracy = Exercise(
         *map(without_item, SHARE_MISTAKES),
         *SQUEEZE_MISTAKES,
         Mistake(
-            lambda logits, label: torch.tensor(evaluation.accuracy(logits, label)),
+            lambda logits, label: torch.tensor(measures.accuracy(logits, label)),
             "The right share, as a tensor. A table or a list of scores wants numbers: end in "
             "`.item()`.",
         ),

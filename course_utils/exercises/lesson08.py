@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from course_utils import classifier, evaluation
+from course_utils import classifier, measures
 from course_utils.data import news_cards
 from course_utils.encoders import encode
 from course_utils.exercises.core import Exercise, Mistake
@@ -110,7 +110,10 @@ def classifier_cases(rng):
             "image": torch.randn(4, 6, generator=rng),
             "text": torch.randn(4, 3, generator=rng),
             "text_length": torch.tensor([1, 2, 3, 3]),
-            "present": torch.tensor([[True, True], [True, False], [False, True], [True, True]]),
+            "present": {
+                "image": torch.tensor([True, True, False, True]),
+                "text": torch.tensor([True, False, True, True]),
+            },
             "label": torch.zeros(4, dtype=torch.long),
         }
         yield (encoders, fusion, classes), (batch,)
@@ -171,66 +174,66 @@ MultimodalClassifier = Exercise(
 # --- macro_f1 ----------------------------------------------------------------------------------
 
 
-def counts(label, predicted, classes):
+def counts(predicted, label, classes):
     """Hits, claims and true rows of each class, (classes,) each."""
     hits = label[label == predicted].bincount(minlength=classes).double()
     claims = predicted.bincount(minlength=classes).double()
     return hits, claims, label.bincount(minlength=classes).double()
 
 
-def f1_of_each(label, predicted, classes):
-    hits, claims, truths = counts(label, predicted, classes)
+def f1_of_each(predicted, label, classes):
+    hits, claims, truths = counts(predicted, label, classes)
     return 2 * hits / (claims + truths).clamp(min=1)
 
 
-def macro_f1_by_counts(label, predicted, classes):
-    return f1_of_each(label, predicted, classes).mean().item()
+def macro_f1_by_counts(predicted, label, classes):
+    return f1_of_each(predicted, label, classes).mean().item()
 
 
-def micro_f1(label, predicted, classes):
+def micro_f1(predicted, label, classes):
     return (label == predicted).double().mean().item()
 
 
-def weighted_f1(label, predicted, classes):
-    share = counts(label, predicted, classes)[2] / len(label)
-    return (share * f1_of_each(label, predicted, classes)).sum().item()
+def weighted_f1(predicted, label, classes):
+    share = counts(predicted, label, classes)[2] / len(label)
+    return (share * f1_of_each(predicted, label, classes)).sum().item()
 
 
-def mean_recall(label, predicted, classes):
-    hits, _, truths = counts(label, predicted, classes)
+def mean_recall(predicted, label, classes):
+    hits, _, truths = counts(predicted, label, classes)
     return (hits / truths.clamp(min=1)).mean().item()
 
 
-def mean_precision(label, predicted, classes):
-    hits, claims, _ = counts(label, predicted, classes)
+def mean_precision(predicted, label, classes):
+    hits, claims, _ = counts(predicted, label, classes)
     return (hits / claims.clamp(min=1)).mean().item()
 
 
-def half_f1(label, predicted, classes):
-    return macro_f1_by_counts(label, predicted, classes) / 2
+def half_f1(predicted, label, classes):
+    return macro_f1_by_counts(predicted, label, classes) / 2
 
 
-def without_empty_classes(label, predicted, classes):
-    _, claims, truths = counts(label, predicted, classes)
-    return f1_of_each(label, predicted, classes)[claims + truths > 0].mean().item()
+def without_empty_classes(predicted, label, classes):
+    _, claims, truths = counts(predicted, label, classes)
+    return f1_of_each(predicted, label, classes)[claims + truths > 0].mean().item()
 
 
-def with_nan(label, predicted, classes):
-    hits, claims, truths = counts(label, predicted, classes)
+def with_nan(predicted, label, classes):
+    hits, claims, truths = counts(predicted, label, classes)
     return (2 * hits / (claims + truths)).mean().item()
 
 
-def divided_by_nothing(label, predicted, classes):
+def divided_by_nothing(predicted, label, classes):
     return 1 / 0
 
 
-def missing_parentheses(label, predicted, classes):
+def missing_parentheses(predicted, label, classes):
     return (label == 0 & predicted == 0).sum()
 
 
-def from_1_to_classes(label, predicted, classes):
+def from_1_to_classes(predicted, label, classes):
     hits, claims, truths = (
-        torch.cat([each[1:], each.new_zeros(1)]) for each in counts(label, predicted, classes)
+        torch.cat([each[1:], each.new_zeros(1)]) for each in counts(predicted, label, classes)
     )
     return (2 * hits / (claims + truths).clamp(min=1)).mean().item()
 
@@ -245,11 +248,11 @@ def f1_cases(rng):
         predicted[wrong] = torch.randint(0, 3, (int(wrong.sum()),), generator=rng)
         predicted[predicted == 3] = 1
         predicted[:3], label[:3] = 0, torch.tensor([3, 1, 3])
-        yield label, predicted, 5
+        yield predicted, label, 5
 
 
 macro_f1 = Exercise(
-    reference=evaluation.macro_f1,
+    reference=measures.macro_f1,
     cases=f1_cases,
     also_right=(macro_f1_by_counts,),
     rtol=1e-6,
@@ -378,7 +381,7 @@ def mean_of_whole_numbers(right_a, right_b):
 
 
 def reversed_gain(right_a, right_b):
-    return evaluation.paired_gain(right_b, right_a)
+    return measures.paired_gain(right_b, right_a)
 
 
 def gain_cases(rng):
@@ -392,7 +395,7 @@ def gain_cases(rng):
 
 
 paired_gain = Exercise(
-    reference=evaluation.paired_gain,
+    reference=measures.paired_gain,
     cases=gain_cases,
     also_right=(paired_gain_by_counts,),
     hints=(

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from course_utils.exercises.compare import CannotCompare, difference
+from course_utils.exercises.difference import CannotCompare, difference
 from course_utils.exercises.limits import TooLong, call_within, seed_the_processor
 
 # Where code lives that no learner wrote.

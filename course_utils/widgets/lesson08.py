@@ -31,21 +31,24 @@ def compose_card(
 
 
 def card_probabilities(
-    models: Mapping[str, Any], vocabulary: Any, image: np.ndarray, headline: str
+    models: Mapping[str, Any], readers: Mapping[str, Any], image: np.ndarray, headline: str
 ) -> dict[str, np.ndarray]:
     """What each model makes of one card: {model name: probabilities (C,)}.
 
     models: {name: MultimodalClassifier of image, text or both}, in evaluation mode.
-    image (H, W, 3) uint8.
+    readers: {modality: its reader}, as for ``to_tensors``. image (H, W, 3) uint8.
     """
     import torch
 
     from course_utils.data.batches import Batches, to_tensors
+    from course_utils.data.news_cards import MODALITIES
+    from course_utils.data.rows import Rows
 
-    rows = {"image": image[None], "headline": [headline], "section": np.zeros(1, dtype=np.int64)}
+    rows = Rows({"image": image[None], "headline": [headline]}, modalities=MODALITIES)
     said = {}
     for name, model in models.items():
-        tensors = to_tensors(rows, vocabulary, modalities=model.fusion.names)
+        own = {name: readers[name] for name in model.encoders}
+        tensors = to_tensors(rows, own, label=None)
         with torch.no_grad():
             said[name] = model(next(iter(Batches(tensors)))).softmax(dim=1)[0].numpy()
     return said
@@ -87,16 +90,16 @@ def describe_composed_card(
     return f"{card}: {', '.join(said)}."
 
 
-def card_composer(models: Mapping[str, Any], vocabulary: Any, headline: str) -> Any:
+def card_composer(models: Mapping[str, Any], readers: Mapping[str, Any], headline: str) -> Any:
     """Choose and place a motif, type a headline, and see what each model makes of it.
 
     Returns the widget that a cell ends in.
     """
-    return make_card_composer(models, vocabulary, headline).box
+    return make_card_composer(models, readers, headline).box
 
 
 def make_card_composer(
-    models: Mapping[str, Any], vocabulary: Any, headline: str
+    models: Mapping[str, Any], readers: Mapping[str, Any], headline: str
 ) -> InteractiveFigure:
     """The figure behind ``card_composer``, with its controls wired up."""
     import ipywidgets as w
@@ -119,7 +122,7 @@ def make_card_composer(
 
     def answers(headline: str, **picture: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         image = compose_card(**picture)
-        return image, card_probabilities(models, vocabulary, image, headline)
+        return image, card_probabilities(models, readers, image, headline)
 
     def draw(headline: str, **picture: Any) -> Figure:
         image, probabilities = answers(headline, **picture)

@@ -1,0 +1,175 @@
+"""What needs no network: the commonest class, and linear models tuned on validation rows.
+
+A network that is compared with them had its settings chosen; so have they. Which words count, how
+many directions of the pictures, how strongly weights are kept small: what does best on the
+validation rows is taken, and the test rows are asked once.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_utils.data.batches import class_numbers
+from course_utils.data.readers import ImageReader, Reader, TextReader
+from course_utils.environment import is_smoke
+
+STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the larger, the freer the weights
+DIRECTIONS = (20, 50, 100)  # of the pictures
+PHRASES = (1, 2)  # words alone; words and pairs of neighbours
+Candidates = Iterator[tuple[dict[str, Any], dict[str, Any]]]
+
+
+def majority_baseline(train_label: Tensor, test_label: Tensor) -> float:
+    """Accuracy on the test rows of always naming the training rows' commonest class.
+
+    train_label (n,), test_label (m,) long. On a tie the smallest class number is named.
+    """
+    return (test_label == train_label.bincount().argmax()).double().mean().item()
+
+
+class TunedLinear(NamedTuple):
+    """A linear model whose settings the validation rows chose.
+
+    accuracy: on the test rows; validation: on the rows that chose, which flatters.
+    settings: what was chosen; predicted (n,) long: the classes named for the test rows.
+    """
+
+    accuracy: float
+    validation: float
+    settings: dict[str, Any]
+    predicted: Tensor
+
+
+def linear_baselines(
+    rows: Mapping[str, Mapping[str, Any]], readers: Mapping[str, Reader], label: str = "label"
+) -> dict[str, float]:
+    """Test accuracy of ``tuned_linear``: {modality: accuracy}, and of all side by side."""
+    return {name: found.accuracy for name, found in tuned_linear(rows, readers, label).items()}
+
+
+def tuned_linear(
+    rows: Mapping[str, Mapping[str, Any]], readers: Mapping[str, Reader], label: str = "label"
+) -> dict[str, TunedLinear]:
+    """Logistic regressions on each modality, and on all of them side by side.
+
+    rows: "train", "validation" and "test" -> rows; readers: {modality: its reader}.
+
+    Pictures pass through the main directions of the training pictures (PCA), texts through TF-IDF
+    of words or of words and pairs, other modalities as their reader gives them (``features_of``).
+    Every row of features has length 1, so that no modality drowns another. For each modality the
+    validation rows choose among features and strengths; for all side by side, by each modality's
+    chosen features, among strengths. Of equals the first, the more regular one, is taken. Under
+    ``COURSE_SMOKE=1`` the first setting is taken untried.
+
+    Returns {modality: TunedLinear}, with "both" (of two) or "all" behind them.
+    """
+    labels = {split: class_numbers(part[label], label).numpy() for split, part in rows.items()}
+    chosen: dict[str, Any] = {}
+    found: dict[str, TunedLinear] = {}
+    for name, reader in readers.items():
+        candidates = features_of(reader, rows, name)
+        tried = [
+            (_best_strength(features, labels, settings), features)
+            for settings, features in _first_only(candidates)
+        ]
+        found[name], chosen[name] = max(tried, key=lambda pair: pair[0].validation)
+    if len(chosen) > 1:
+        whole = {split: _beside([one[split] for one in chosen.values()]) for split in rows}
+        settings = {name: found[name].settings for name in chosen}
+        together = "both" if len(chosen) == 2 else "all"
+        found[together] = _best_strength(whole, labels, settings)
+    return found
+
+
+def _first_only(candidates: Candidates) -> Candidates:
+    for candidate in candidates:
+        yield candidate
+        if is_smoke():
+            return
+
+
+def _best_strength(
+    features: Mapping[str, Any], labels: Mapping[str, np.ndarray], settings: Mapping[str, Any]
+) -> TunedLinear:
+    """The best model on these features, by the validation rows."""
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    best = None
+    for strength in STRENGTHS[1:2] if is_smoke() else STRENGTHS:
+        with threadpool_limits(1):  # on small matrices threads wait longer than they work
+            model = LogisticRegression(C=strength, max_iter=2000)
+            model.fit(features["train"], labels["train"])
+        score = float(model.score(features["validation"], labels["validation"]))
+        if best is None or score > best[0]:
+            best = score, strength, model
+    score, strength, model = best
+    predicted = model.predict(features["test"])
+    right = float((predicted == labels["test"]).mean())
+    settings = {**settings, "C": strength}
+    return TunedLinear(right, score, settings, torch.from_numpy(predicted))
+
+
+def _beside(blocks: list[Any]) -> Any:
+    from scipy.sparse import csr_matrix, hstack
+
+    return hstack([csr_matrix(block) for block in blocks]).tocsr()
+
+
+# --- features for a linear model ----------------------------------------------------------------
+
+
+@functools.singledispatch
+def features_of(reader: Reader, rows: Mapping[str, Any], modality: str) -> Candidates:
+    """Candidates of features: (settings, {split: matrix (n, width)}), learnt from training rows.
+
+    For a reader of a new kind: its first tensor, the mean over all that lies between rows and
+    last axis, padding left out where there is a length.
+    """
+    found = {}
+    for split, part in rows.items():
+        values, *length = reader(part, modality).values()
+        values = values.float()
+        if length:
+            real = torch.arange(values.shape[1]) < length[0][:, None]
+            values = values * real.view(*real.shape, *[1] * (values.ndim - 2))
+        found[split] = values.flatten(1, -2).mean(dim=1) if values.ndim > 2 else values
+    yield {}, {split: _of_length_one(values.numpy()) for split, values in found.items()}
+
+
+@features_of.register
+def _(reader: ImageReader, rows: Mapping[str, Any], modality: str) -> Candidates:
+    from sklearn.decomposition import PCA
+
+    pixels = {split: reader(part, modality)[modality] for split, part in rows.items()}
+    flat = {split: (p.flatten(1).numpy() / np.float32(255)) for split, p in pixels.items()}
+    most = min(max(DIRECTIONS), *flat["train"].shape)
+    pca = PCA(most, svd_solver="randomized", random_state=0).fit(flat["train"])
+    seen = {split: pca.transform(values) for split, values in flat.items()}
+    for count in dict.fromkeys(min(count, most) for count in DIRECTIONS):
+        # The directions are sorted, so fewer of them are the first ones.
+        first = {split: _of_length_one(values[:, :count]) for split, values in seen.items()}
+        yield {"directions": count}, first
+
+
+@features_of.register
+def _(reader: TextReader, rows: Mapping[str, Any], modality: str) -> Candidates:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts = {
+        split: [text or "" for text in reader.cells(part, modality)] for split, part in rows.items()
+    }
+    for longest in PHRASES:
+        words = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, longest))
+        train = words.fit_transform(texts["train"])
+        others = {split: words.transform(part) for split, part in texts.items() if split != "train"}
+        yield {"phrases": longest}, {"train": train, **others}
+
+
+def _of_length_one(values: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    return values / np.where(length > 0, length, 1)
