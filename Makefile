@@ -4,6 +4,8 @@
 #   make test        everything: format, lint, unit tests, every notebook in both forms
 #   make quick       the same for what a change touches
 #   make notebooks   build what changed (ALL=1: everything; LESSON=04: one lesson)
+#   make results     LESSON=05: measure anew what a lesson reads from data/results
+#   make encoders    train anew the frozen encoders of data/encoders
 #   make publish     REPO=owner/name: set the course's public address everywhere
 #   make slides      slides of every lesson, in build/slides
 #   make grade       nbgrader's source form of every lesson, in build/nbgrader
@@ -16,7 +18,7 @@ there = $(foreach path,$(wildcard $(1)),$(call try,$(path)))
 PYTHON := $(or $(call there,.venv/bin/python .venv/Scripts/python.exe),$(call try,python3.13),$(call try,python3.12),$(call try,python3.11),$(call try,python3),$(call try,python))
 RUN = $(or $(PYTHON),$(error No Python 3.11, 3.12 or 3.13 was found: install one from python.org and run the same command again)) -m course_utils.commands
 
-.PHONY: lab test quick notebooks publish slides grade
+.PHONY: lab test quick notebooks results encoders publish slides grade
 
 lab:
 	@$(RUN) lab $(LAB_ARGS)
@@ -29,6 +31,12 @@ quick:
 
 notebooks:
 	@$(RUN) build $(if $(ALL),--all) $(LESSON)
+
+results:
+	@$(RUN) results $(LESSON)
+
+encoders:
+	@$(RUN) encoders
 
 publish:
 	@$(RUN) publish $(REPO)

@@ -245,6 +245,26 @@ def author(root: Path, arguments: Sequence[str]) -> int:
     return subprocess.call([str(python), *AUTHORING, *arguments], cwd=root)
 
 
+def results(root: Path, lessons: Sequence[str]) -> int:
+    """``make results LESSON=NN``: measure anew what a lesson reads from ``data/results``."""
+    scripts = [root / "benchmarks" / f"lesson{lesson}.py" for lesson in lessons]
+    missing = [script for script in scripts if not script.is_file()]
+    if missing or not scripts:
+        known = sorted(p.stem.removeprefix("lesson") for p in root.glob("benchmarks/lesson??.py"))
+        raise SystemExit(
+            f"make results needs LESSON=.., one of {', '.join(known)}: these lessons read "
+            "measured results."
+        )
+    python = ensure_environment(root, DEVELOPER)
+    return max(subprocess.call([str(python), str(script)], cwd=root) for script in scripts)
+
+
+def encoders(root: Path) -> int:
+    """``make encoders``: train anew what lies in ``data/encoders``."""
+    python = ensure_environment(root, DEVELOPER)
+    return subprocess.call([str(python), "-m", "course_utils.frozen"], cwd=root)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit status."""
     root = Path(__file__).resolve().parent.parent
@@ -253,6 +273,10 @@ def main(arguments: Sequence[str]) -> int:
         return lab(root, rest)
     if name in ("test", "quick"):
         return {"test": test, "quick": quick}[name](root)
+    if name == "results":
+        return results(root, rest)
+    if name == "encoders":
+        return encoders(root)
     return author(root, arguments)
 
 
