@@ -27,7 +27,7 @@ from course_utils.data import news_cards
 seed_everything(0)
 cards = news_cards.make(6000, seed=0)
 parts = ("train", "validation", "test")
-# Cards whose headline was written for their picture; the others wait until the lesson's end.
+# Cards whose headline was written for their picture; the others come at the end.
 rows = {part: news_cards.rows_for(cards, "section", part) for part in parts}
 
 # %%
@@ -36,8 +36,9 @@ from course_utils.display import card_wall
 
 eight = news_cards.take(rows["train"], [11, 19, 2, 3, 12, 7, 21, 25])
 show(card_wall(eight, titles=[f"card {number}" for number in range(1, 9)]),
-     alt="Eight small noisy pictures with headlines. Five show a cloud with rain, a bar chart, a "
-     "ball, an atom and a mountain; three show only meaningless shapes.")  # fmt: skip
+     alt="Eight small noisy pictures with headlines. Five show a cloud with rain, a "
+     "bar chart, a ball, an atom and a mountain; three show only meaningless "
+     "shapes.")  # fmt: skip
 
 # %% [markdown]
 # These are *news cards*: a small picture and a headline. Each belongs to one of five sections of a
@@ -95,7 +96,7 @@ def as_numbers(rows, vocabulary):
 
 
 def prepare(rows):
-    """The cards as tensors, {part: {name: tensor}}, and the words of the training headlines."""
+    """The cards as tensors, {part: {name: tensor}}, and the training words."""
     vocabulary = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
     return {part: as_numbers(rows[part], vocabulary) for part in rows}, vocabulary
 
@@ -131,7 +132,10 @@ def build(modalities, vocabulary, seed=0):
     """An untrained model that reads the named modalities."""
     torch.manual_seed(seed)
     # Lessons 01 and 02 open these two up.
-    readers = {"image": CNNEncoder(64, channels=(8, 16, 32)), "text": BagEncoder(len(vocabulary))}
+    readers = {
+        "image": CNNEncoder(64, channels=(8, 16, 32)),
+        "text": BagEncoder(len(vocabulary)),
+    }
     encoders = {name: readers[name] for name in modalities}
     fusion = ConcatFusion(dict.fromkeys(modalities, 64))
     return MultimodalClassifier(encoders, fusion, classes=5)
@@ -153,7 +157,8 @@ def learn(modalities, splits, vocabulary, seed=0):
     """A trained model that reads the named modalities."""
     model = build(modalities, vocabulary, seed)
     train = Batches(splits["train"], batch_size=32, shuffle=True, seed=seed)
-    fit(model, train, Batches(splits["validation"]), epochs=6, learning_rate=0.01, seed=seed)
+    fit(model, train, Batches(splits["validation"]), epochs=6, learning_rate=0.01,
+        seed=seed)  # fmt: skip
     return model
 
 
@@ -192,10 +197,11 @@ for name, value in score.items():
     print(f"{name:5}  accuracy {value:.2f}   ceiling {ceiling[name]:.2f}")
 
 better = max(score["image"], score["text"])
-claim("a perfect reader of pictures gets 0.8 + 0.2 / 5", abs(ceiling["image"] - 0.84) < 1e-9)
+claim("perfect on pictures: 0.8 + 0.2 / 5", abs(ceiling["image"] - 0.84) < 1e-9)
 clean = news_cards.ceiling("section", text_noise=0)
-claim("without words of other sections headlines allow 0.84 too", abs(clean["text"] - 0.84) < 1e-9)
-claim("here two senses beat the better one", score["both"] > better + 0.02, trained=True)
+claim("without words of other sections headlines allow 0.84 too",
+      abs(clean["text"] - 0.84) < 1e-9)  # fmt: skip
+claim("two senses beat the better one", score["both"] > better + 0.02, trained=True)
 
 # %% [markdown]
 # You have trained a multimodal model. Words of other sections mislead even a perfect reader of
@@ -240,8 +246,8 @@ by_heap.round(2)
 # %%
 one_right = right.image != right.text
 share = right.both[one_right].mean()
-print(f"where one is right and one wrong, the model with both senses is right on {share:.2f}")
-claim("where one is right and one wrong, the model with both senses is right on over 7 cards of 10",
+print(f"where one is right and one wrong, both together are right on {share:.2f}")
+claim("where one is right and one wrong, both together are right on over 7 of 10",
       share > 0.7, trained=True)  # fmt: skip
 
 # %% [markdown]
@@ -250,15 +256,17 @@ claim("where one is right and one wrong, the model with both senses is right on 
 
 # %%
 sure = {name: logits[name].softmax(dim=1).amax(dim=1) for name in logits}  # (n,) each
-# The generator wrote down where it drew each motif (-1: nowhere) and which word it chose.
+# The generator noted where it drew each motif (-1: nowhere) and which word it chose.
 motif = torch.from_numpy(rows["test"]["motif_box"][:, 0] >= 0)
 word = torch.tensor([chosen != "" for chosen in rows["test"]["section_word"]])
 
 clear, empty = sure["image"][motif].median(), sure["image"][~motif].median()
-surer = np.where(sure["image"] > sure["text"], right.image, right.text)[one_right].mean()
-print(f"image model's highest probability: {clear:.2f} with a motif, {empty:.2f} without (medians)")
+surer_is_right = np.where(sure["image"] > sure["text"], right.image, right.text)
+surer = surer_is_right[one_right].mean()
+print(f"image model, median of the highest probability: {clear:.2f} with a motif, "
+      f"{empty:.2f} without")  # fmt: skip
 print(f"where one is right and one wrong, the surer of the two is right on {surer:.2f}")
-claim("without a motif the image model is much less sure", empty < clear - 0.3, trained=True)
+claim("without a motif much less sure", empty < clear - 0.3, trained=True)
 claim("the surer one is mostly right", surer > 0.8, trained=True)
 # Words of other sections: all telling words but the one that was chosen.
 foreign = rows["test"]["word_counts"].sum(axis=1) > word.numpy()
@@ -276,10 +284,13 @@ claim("about one headline in seven has such a word", abs(foreign.mean() - 1 / 7)
 without_motif = heaps["only the text model"] & ~motif.numpy()
 without_word = heaps["only the image model"] & ~word.numpy()
 four = [*np.flatnonzero(without_motif)[:2], *np.flatnonzero(without_word)[:2]]
-titles = [f"image {sure['image'][card]:.2f}, text {sure['text'][card]:.2f}" for card in four]
-show(card_wall(news_cards.take(rows["test"], four), right.iloc[four].to_dict("list"), titles),
-     alt="Four cards with three verdicts each. Only the text model is right alone on the first "
-     "two, only the image model on the others; the model with both on "
+titles = [
+    f"image {sure['image'][card]:.2f}, text {sure['text'][card]:.2f}" for card in four
+]
+verdicts = right.iloc[four].to_dict("list")
+show(card_wall(news_cards.take(rows["test"], four), verdicts, titles),
+     alt="Four cards with three verdicts each. Only the text model is right alone on "
+     "the first two, only the image model on the others; the model with both on "
      f"{right.both[four].sum()} of 4.")  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -305,9 +316,11 @@ wall = as_numbers(tricks, vocabulary)
 chances = {name: predict(models[name], Batches(wall)).softmax(dim=1) for name in logits}
 guesses = {name: chance.argmax(dim=1) for name, chance in chances.items()}
 verdicts = {name: (guess == wall["label"]).tolist() for name, guess in guesses.items()}
-show(card_wall(tricks, verdicts),
-     alt="The wall of twelve trick cards with three verdicts each: "
-     + ", ".join(f"{name} {sum(hits)} of 12 right" for name, hits in verdicts.items()))  # fmt: skip
+show(
+    card_wall(tricks, verdicts),
+    alt="The wall of twelve trick cards with three verdicts each: "
+    + ", ".join(f"{name} {sum(hits)} of 12 right" for name, hits in verdicts.items()),
+)
 
 # %% [markdown]
 # *Answer* is the label: always the picture's section, even where no motif shows it. So on
@@ -320,7 +333,7 @@ show(card_wall(tricks, verdicts),
 answers = pd.DataFrame(index=tricks["trick"])
 for name, chance in chances.items():
     pairs = zip(guesses[name], chance.amax(dim=1), strict=True)
-    answers[name] = [f"{news_cards.SECTIONS[guess]} {highest:.2f}" for guess, highest in pairs]
+    answers[name] = [f"{news_cards.SECTIONS[guess]} {p:.2f}" for guess, p in pairs]
 answers
 
 # %% [markdown]
@@ -334,9 +347,10 @@ answers
 # %%
 card = tricks["trick"].index("headline of another section")
 for name, section in (("image", "sport"), ("text", "weather")):
-    claim(f"the {name} model names {section}", answers[name].iloc[card].startswith(section),
-          trained=True)  # fmt: skip
-claim("all three are sure", min(chance[card].max() for chance in chances.values()) > 0.7,
+    claim(f"the {name} model names {section}",
+          answers[name].iloc[card].startswith(section), trained=True)  # fmt: skip
+claim("all three are sure",
+      min(chance[card].max() for chance in chances.values()) > 0.7,
       trained=True)  # fmt: skip
 
 # %% [markdown]
@@ -347,7 +361,7 @@ claim("all three are sure", min(chance[card].max() for chance in chances.values(
 
 
 # %%
-from course_utils import check, hint, quiz, solution  # noqa: F401
+from course_utils import check, hint, quiz, solution
 
 
 def share_right(predicted, label):
@@ -487,7 +501,7 @@ claim("fit and our loop end in the same model", difference < 1e-3, trained=True)
 
 # %% tags=["exercise"]
 def majority_baseline(train_label, test_label):
-    """Accuracy on the test rows of always naming the training rows' most frequent class.
+    """Accuracy on the test rows of naming the training rows' most frequent class.
 
     train_label (n,) long, test_label (m,) long -> a number from 0 to 1
     """
@@ -506,10 +520,12 @@ majority_baseline = check(majority_baseline)
 
 # %%
 paper = news_cards.make(2000, seed=0, class_balance=(8, 1, 1, 1, 1))
-paper_splits, _ = prepare({part: news_cards.rows_for(paper, "section", part) for part in parts})
+paper_rows = {part: news_cards.rows_for(paper, "section", part) for part in parts}
+paper_splits, _ = prepare(paper_rows)
 
 ours = majority_baseline(splits["train"]["label"], label)
-theirs = majority_baseline(paper_splits["train"]["label"], paper_splits["test"]["label"])
+paper_label = paper_splits["test"]["label"]
+theirs = majority_baseline(paper_splits["train"]["label"], paper_label)
 print(f"for nothing: {ours:.2f} on our cards, {theirs:.2f} in the sports paper")
 claim("in the sports paper, 0.6 comes for nothing", theirs > 0.6)
 
@@ -533,18 +549,24 @@ from course_utils import seeds
 
 kinds = {"image alone": ("image",), "text alone": ("text",), "both": ("image", "text")}
 # Seed 0 is what we trained above.
-results = {"majority": [ours], "image alone": [score["image"]], "text alone": [score["text"]]}
-results["both"] = [score["both"]]
+results = {
+    "majority": [ours],
+    "image alone": [score["image"]],
+    "text alone": [score["text"]],
+    "both": [score["both"]],
+}
 
 for seed in seeds(3)[1:]:
     # A new world each time: new cards, new words, new first numbers in the model.
     new = news_cards.make(6000, seed)
-    new_splits, words = prepare({part: news_cards.rows_for(new, "section", part) for part in parts})
-    new_label = new_splits["test"]["label"]
-    results["majority"].append(majority_baseline(new_splits["train"]["label"], new_label))
+    new_rows = {part: news_cards.rows_for(new, "section", part) for part in parts}
+    new_splits, words = prepare(new_rows)
+    new_train, new_label = (new_splits[part]["label"] for part in ("train", "test"))
+    results["majority"].append(majority_baseline(new_train, new_label))
     for name, modalities in kinds.items():
         model = learn(modalities, new_splits, words, seed)
-        results[name].append(accuracy(predict(model, Batches(new_splits["test"])), new_label))
+        guessed = predict(model, Batches(new_splits["test"]))
+        results[name].append(accuracy(guessed, new_label))
 
 # %%
 from course_utils.evaluation import fair_table
@@ -572,8 +594,9 @@ ax.text(table.loc["majority", "mean"] + 0.01, 2.3, "majority", color="0.3", font
 ax.legend(loc="upper center", markerscale=0.5)
 ax.set(yticks=range(3), yticklabels=kinds, ylim=(2.5, -0.5), xlim=(0.1, 1),
        xlabel="accuracy on test cards (share)")  # fmt: skip
-show(fig, alt="All three models stand far right of the majority. The dots of the model with both "
-     "lie right of the ceilings of image and text, and a little left of their own.")  # fmt: skip
+show(fig, alt="All three models stand far right of the majority. The dots of the model "
+     "with both lie right of the ceilings of image and text, and a little left of "
+     "their own.")  # fmt: skip
 
 # %% [markdown]
 # Read the second claim twice.
@@ -584,8 +607,8 @@ mean = table["mean"]
 better = max(mean["image alone"], mean["text alone"])
 best_alone = max(ceiling["image"], ceiling["text"])
 claim("two senses gain over 0.04", mean["both"] > better + 0.04, trained=True)
-claim("two senses pass what a perfect reader of one could reach", mean["both"] > best_alone + 0.02,
-      trained=True)  # fmt: skip
+claim("two senses pass what a perfect reader of one could reach",
+      mean["both"] > best_alone + 0.02, trained=True)  # fmt: skip
 
 # %% [markdown]
 # A *perfect* reader of pictures stays below our small model with two senses. No bigger network
@@ -614,7 +637,7 @@ claim("two senses pass what a perfect reader of one could reach", mean["both"] >
 def find_mispaired(image_probability, text_probability, sure=0.9):
     """Rows where picture and headline are both sure, of different sections.
 
-    image_probability (n, 5), text_probability (n, 5) -> row numbers (k,) long, ascending
+    image_probability and text_probability (n, 5) -> row numbers (k,) long, ascending
     """
     ### BEGIN SOLUTION
     image, text = image_probability.max(dim=1), text_probability.max(dim=1)
@@ -644,7 +667,7 @@ found = find_mispaired(image_probability, text_probability)
 # Ground truth, which no model has seen.
 wrong_pair = torch.from_numpy(all_test["match"] == 0)
 truly = wrong_pair[found].double().mean()
-print(f"wrong pairs: {wrong_pair.sum()} of {len(wrong_pair)} cards; named: {len(found)}")
+print(f"wrong pairs: {wrong_pair.sum()} of {len(wrong_pair)}; named: {len(found)}")
 print(f"named, and really wrong: {truly:.2f}")
 claim("over 8 of 10 named pairs are really wrong", truly > 0.8, trained=True)
 
@@ -677,8 +700,8 @@ four = (certainty * (sees != reads)).topk(4).indices.tolist()
 names = news_cards.SECTIONS
 titles = [f"picture {names[sees[row]]}, headline {names[reads[row]]}" for row in four]
 show(card_wall(news_cards.take(all_test, four), titles=titles),
-     alt="On four cards the picture shows the motif of one section, and the headline has a word "
-     "of another.")  # fmt: skip
+     alt="On four cards the picture shows the motif of one section, and the headline "
+     "has a word of another.")  # fmt: skip
 
 # %% [markdown]
 # It takes two senses to see it. With one alone, nobody answers "do they fit?" better than a coin:
@@ -727,7 +750,8 @@ grow_table("00", results)
 # The article also says that PyTorch provides multimodal learning tasks. We look for names:
 
 # %% tags=["nbval-check-output"]
-print([name for name in dir(torch.nn) if "modal" in name.lower() or "fusion" in name.lower()])
+names = [name.lower() for name in dir(torch.nn)]
+print([name for name in names if "modal" in name or "fusion" in name])
 
 # %% [markdown]
 # Nothing by name in `torch.nn`. PyTorch provides tensors, gradients and layers; we build the rest.
@@ -744,13 +768,14 @@ from course_utils.evaluation import linear_baselines
 linear = linear_baselines(rows)
 print({name: round(value, 2) for name, value in linear.items()})
 # Ridge regression, a linear model too, copes with so many numbers.
-pixels = {part: rows[part]["image"].reshape(len(rows[part]["image"]), -1) / 255 for part in parts}
+images = {part: rows[part]["image"] for part in parts}
+pixels = {part: image.reshape(len(image), -1) / 255 for part, image in images.items()}
 ridge = RidgeClassifier(alpha=1000).fit(pixels["train"], rows["train"]["section"])
 all_pixels = ridge.score(pixels["test"], rows["test"]["section"])
 print(f"all pixels: {all_pixels:.2f}")
 claim("on pixels a linear model is little better than the majority",
       max(linear["image"], all_pixels) < 0.4)  # fmt: skip
-claim("pictures gain it nothing over headlines alone", linear["both"] < linear["text"] + 0.04)
+claim("pictures gain it next to nothing", linear["both"] < linear["text"] + 0.04)
 
 # %% [markdown]
 # It reads headlines as well as our network does, and pictures add nothing: it cannot read them.

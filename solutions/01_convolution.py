@@ -25,7 +25,7 @@
 import torch
 import torch.nn.functional as F
 
-from course_utils import check, claim, hint, quiz, seed_everything, show, solution  # noqa: F401
+from course_utils import check, claim, hint, quiz, seed_everything, show, solution
 from course_utils.widgets.lesson01 import photograph
 
 seed_everything(0)
@@ -41,12 +41,12 @@ vertical = torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]])
 maps = F.conv2d(photo[None, None], torch.stack([vertical, vertical.T])[:, None])[0]
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 2.8), layout="constrained")
-titles = ("photograph", "vertical edges: rows −1, 0, 1", "horizontal edges: columns −1, 0, 1")
+titles = ("photograph", "vertical: rows −1, 0, 1", "horizontal: columns −1, 0, 1")
 for ax, picture, title in zip(axes, (photo, *maps.abs()), titles, strict=True):
     ax.imshow(picture, cmap="gray")
     ax.set(title=title, xlabel="column (pixels)", ylabel="row (pixels)")
-show(fig, alt="One kernel lights up the upright posts of a pagoda, the same kernel turned by "
-     "90 degrees lights up its roofs.")  # fmt: skip
+show(fig, alt="One kernel lights up the upright posts of a pagoda, the same kernel "
+     "turned by 90 degrees lights up its roofs.")  # fmt: skip
 
 # %% [markdown]
 # Two kernels of nine numbers, and each shows something else (bright means a large answer, whatever
@@ -73,10 +73,9 @@ show(fig, alt="One kernel lights up the upright posts of a pagoda, the same kern
 # %%
 i, j = 60, 80
 window = photo[i : i + 3, j : j + 3]  # (3, 3)
-claim(
-    "the sum of products is one number of the map above",
-    torch.isclose((window * vertical).sum(), maps[0, i, j], atol=1e-5),
-)
+by_hand = (window * vertical).sum()
+claim("the sum of products is one number of the map above",
+      torch.isclose(by_hand, maps[0, i, j], atol=1e-5))  # fmt: skip
 
 # %% [markdown]
 # The operation that does this at every place is called *cross-correlation*. The kernel must lie
@@ -97,7 +96,8 @@ def cross_correlate2d(image, kernel):
     """
     ### BEGIN SOLUTION
     kernel_height, kernel_width = kernel.shape
-    height, width = image.shape[0] - kernel_height + 1, image.shape[1] - kernel_width + 1
+    height = image.shape[0] - kernel_height + 1
+    width = image.shape[1] - kernel_width + 1
     output = image.new_zeros(height, width)
     for i in range(height):
         for j in range(width):
@@ -127,7 +127,8 @@ torch.testing.assert_close(cross_correlate2d(patch, vertical), expected)
 # %%
 from course_utils.widgets import lesson01 as steps
 
-view = steps.photograph_crop(), steps.KERNELS["vertical edge"], 10, 25  # image, kernel, place
+# image, kernel, place
+view = steps.photograph_crop(), steps.KERNELS["vertical edge"], 10, 25
 show(steps.draw_kernel_step(*view), alt=steps.describe_kernel_step(*view))
 
 # %% [markdown]
@@ -180,8 +181,9 @@ def article_formula(x, w, i, j):
 print("output row 0 reads image rows", [u - 3 + 0 for u in range(3)])
 correct = cross_correlate2d(patch, vertical)  # (48, 48)
 wrapped, moved = (article_formula(patch, vertical, i, j) for i, j in [(0, 0), (10, 20)])
-claim("at (0, 0) it reads the opposite corner", torch.isclose(wrapped, correct[-1, -1], atol=1e-5))
-claim("at (10, 20) it gives the number of (7, 17)", torch.isclose(moved, correct[7, 17], atol=1e-5))
+claim("(0, 0): the opposite corner", torch.isclose(wrapped, correct[-1, -1], atol=1e-5))
+claim("(10, 20): the number of (7, 17)",
+      torch.isclose(moved, correct[7, 17], atol=1e-5))  # fmt: skip
 
 # %% [markdown]
 # Rows −3, −2 and −1. Python counts them from the end: no error, no warning, two wrapped edges, and
@@ -261,17 +263,21 @@ settings = [
     ("dilation 3", 1, 0, 3),
 ]
 
-fig, axes = plt.subplots(1, 4, figsize=(11, 2.6), sharex=True, sharey=True, layout="constrained")
+shared = {"sharex": True, "sharey": True, "layout": "constrained"}
+fig, axes = plt.subplots(1, 4, figsize=(11, 2.6), **shared)
 for ax, (title, stride, padding, dilation) in zip(axes, settings, strict=True):
     starts = range(-padding, 9 + padding - 2 * dilation, stride)
     for place, start in enumerate(starts):
-        ax.plot([start + dilation * u for u in range(3)], [place] * 3, "o-", color="#0072B2")
+        read = [start + dilation * u for u in range(3)]
+        ax.plot(read, [place] * 3, "o-", color="#0072B2")
     # Grey marks the nine real pixels; what lies outside is padding.
     ax.axvspan(-0.5, 8.5, color="0.9")
-    ax.set(title=f"{title}: {len(starts)} places", xlabel="pixel", xticks=range(0, 9, 2))
+    ax.set(title=f"{title}: {len(starts)} places", xlabel="pixel",
+           xticks=range(0, 9, 2))  # fmt: skip
 axes[0].set(ylabel="output place", ylim=(8.5, -0.5))
-show(fig, alt="Padding makes two more places, at the edges; stride 2 leaves every second place "
-     "out; dilation 3 stretches the kernel over seven pixels, so it fits three times.")  # fmt: skip
+show(fig, alt="Padding makes two more places, at the edges; stride 2 leaves every "
+     "second place out; dilation 3 stretches the kernel over seven pixels, so it fits "
+     "three times.")  # fmt: skip
 
 # %% [markdown]
 # A stretched kernel spans $d(k-1)+1$ pixels. It stands at its first place on $n + 2p$ pixels, and
@@ -284,7 +290,7 @@ show(fig, alt="Padding makes two more places, at the edges; stride 2 leaves ever
 
 # %% tags=["exercise"]
 def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
-    """Number of places along one side of a convolution's output; all arguments are integers."""
+    """Number of places along one side of a convolution's output; all are integers."""
     ### BEGIN SOLUTION
     return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
     ### END SOLUTION
@@ -336,16 +342,18 @@ for k, s, p, d in itertools.product((1, 3, 4), (1, 2, 3), (0, 1, 2), (1, 2)):
 
 # %%
 def conv2d_loops(x, w, b, stride=1, padding=0, dilation=1):
-    """The formula, one product at a time: x (C, H, W), w (O, C, k, k), b (O,) -> (O, m, n)."""
+    """The formula: x (C, H, W), w (O, C, k, k), b (O,) -> (O, m, n)."""
     kernels, channels, k, _ = w.shape
-    height, width = (conv_output_size(n, k, stride, padding, dilation) for n in x.shape[1:])
+    sides = [conv_output_size(n, k, stride, padding, dilation) for n in x.shape[1:]]
+    height, width = sides
     # Zeros all around, so that no index is negative.
     x = F.pad(x, [padding] * 4)
     y = b[:, None, None].repeat(1, height, width)
     places = itertools.product(range(kernels), range(height), range(width))
     for o, i, j in places:
         for c, u, v in itertools.product(range(channels), range(k), range(k)):
-            y[o, i, j] += w[o, c, u, v] * x[c, stride * i + dilation * u, stride * j + dilation * v]
+            row, column = stride * i + dilation * u, stride * j + dilation * v
+            y[o, i, j] += w[o, c, u, v] * x[c, row, column]
     return y
 
 
@@ -367,7 +375,8 @@ def conv2d_matrix(x, w, b, stride=1, padding=0, dilation=1):
 # Three ways, one result:
 
 # %%
-x = colour[40:72, 60:92].permute(2, 0, 1)  # (3, 32, 32): PyTorch wants the channels first
+# PyTorch wants the channels first.
+x = colour[40:72, 60:92].permute(2, 0, 1)  # (3, 32, 32)
 w, b = torch.randn(4, 3, 3, 3), torch.randn(4)
 how = {"stride": 2, "padding": 1, "dilation": 2}
 outputs = [f(x, w, b, **how) for f in (conv2d_loops, conv2d_matrix, F.conv2d)]
@@ -389,9 +398,8 @@ for f in (conv2d_loops, conv2d_matrix, F.conv2d):
     middle = sorted(repeat(partial(f, x, w, b, **how), number=1, repeat=3))[1]
     times[f.__name__] = 1000 * middle
     print(f"{f.__name__:14} {1000 * middle:9.3f} ms")
-claim(
-    "loops take over 100 times as long as F.conv2d", times["conv2d_loops"] > 100 * times["conv2d"]
-)
+claim("loops take over 100 times as long as F.conv2d",
+      times["conv2d_loops"] > 100 * times["conv2d"])  # fmt: skip
 
 # %% [markdown]
 # Over 1,000 on our machines. The loops pay for reading and writing single numbers of tensors. The
@@ -402,7 +410,8 @@ claim(
 # %% tags=["nbval-check-output"]
 conv = torch.nn.Conv2d(3, 16, kernel_size=3, padding=1)
 inputs, outputs = 3 * 48 * 48, 16 * 48 * 48
-print("weights and biases of the convolution:", sum(p.numel() for p in conv.parameters()))
+of_convolution = sum(p.numel() for p in conv.parameters())
+print("weights and biases of the convolution:", of_convolution)
 print(f"of a fully connected layer of the same size: {inputs * outputs + outputs:,}")
 
 # %% [markdown]
@@ -420,7 +429,8 @@ print(f"of a fully connected layer of the same size: {inputs * outputs + outputs
 # A patch of noise on black; `roll` moves it by two rows and four columns.
 dot = torch.zeros(1, 1, 12, 12)
 dot[..., 3:6, 3:6] = torch.rand(3, 3)
-here, there = (F.conv2d(picture, ramp[None, None]) for picture in (dot, dot.roll((2, 4), (2, 3))))
+moved = dot.roll((2, 4), (2, 3))
+here, there = (F.conv2d(picture, ramp[None, None]) for picture in (dot, moved))
 claim("the map moves with the image", torch.allclose(here.roll((2, 4), (2, 3)), there))
 claim("global max pooling does not notice", torch.isclose(here.amax(), there.amax()))
 blocks, later = (F.max_pool2d(y, 2).sum() for y in (here, here.roll(1, 2)))
@@ -481,7 +491,8 @@ encoder.eval()
 noise = torch.rand(64, 3, 48, 48, requires_grad=True)
 # For pixels as for weights, `backward` finds how fast the sum changes with each.
 encoder.blocks(noise)[:, :, 3, 3].sum().backward()
-change = noise.grad.abs().sum(dim=(0, 1))  # (48, 48): sizes, added over pictures and colours
+# Sizes, added over pictures and colours.
+change = noise.grad.abs().sum(dim=(0, 1))  # (48, 48)
 
 # %%
 inside = change.sum(dim=1) > 0  # rows that have any influence
@@ -494,13 +505,14 @@ claim("a fifth of the area has over 0.3 of the influence", share > 0.3)
 # %%
 fig, ax = plt.subplots(figsize=(4, 3), layout="constrained")
 bar = ax.imshow(change, cmap="cividis")
-start = inside.nonzero()[0].item() - 0.5  # a pixel reaches half a pixel to each side of its centre
+# A pixel reaches half a pixel to each side of its centre.
+start = inside.nonzero()[0].item() - 0.5
 for corner, side in ((start, 22), (start + 6, 10)):
     ax.add_patch(plt.Rectangle((corner, corner), side, side, fill=False, ec="white"))
 ax.set(xlabel="column (pixels)", ylabel="row (pixels)")
 fig.colorbar(bar, label="sum of absolute gradients")
-show(fig, alt="A square of 22 by 22 pixels has influence, fading from its centre to its edges; "
-     "frames mark the square and its central 10 by 10 pixels.")  # fmt: skip
+show(fig, alt="A square of 22 by 22 pixels has influence, fading from its centre to "
+     "its edges; frames mark the square and its central 10 by 10 pixels.")  # fmt: skip
 
 # %% [markdown]
 # Many paths lead from the centre to the output and few from the edge. The field that counts in
@@ -535,8 +547,9 @@ def pixels(image):
 def colour_counts(image):
     """Share of pixels in each of 27 colours: (B, 3, 48, 48) -> (B, 27)"""
     level = (image * 2.999).long()  # 0, 1 or 2 in each channel
-    number = (9 * level[:, 0] + 3 * level[:, 1] + level[:, 2]).flatten(1)  # (B, 2304), 0 to 26
-    return torch.stack([(number == colour).float().mean(dim=1) for colour in range(27)], dim=1)
+    number = 9 * level[:, 0] + 3 * level[:, 1] + level[:, 2]  # (B, 48, 48), 0 to 26
+    shares = [(number == colour).float().mean(dim=(1, 2)) for colour in range(27)]
+    return torch.stack(shares, dim=1)
 
 
 # %% [markdown]
@@ -556,12 +569,14 @@ def colour_counts(image):
 def edges(image):
     """Strength of edges by direction and field: (B, 3, 48, 48) -> (B, 128)"""
     kernels = torch.stack([vertical, vertical.T])[:, None]
-    across, down = F.conv2d(image.mean(1, keepdim=True), kernels, padding=1).unbind(dim=1)
-    # Half a turn, which `atan2` counts as pi, makes 8 kinds; `% 8` joins opposite arrows.
-    direction = (8 * torch.atan2(down, across) / torch.pi).floor() % 8  # (B, 48, 48), 0 to 7
+    grey = image.mean(1, keepdim=True)
+    across, down = F.conv2d(grey, kernels, padding=1).unbind(dim=1)  # (B, 48, 48) each
+    # Half a turn, which `atan2` counts as pi, makes 8 kinds; `% 8` joins opposite
+    # arrows.
+    direction = (8 * torch.atan2(down, across) / torch.pi).floor() % 8  # 0 to 7
     strength = torch.hypot(across, down)
-    maps = torch.stack([strength * (direction == d) for d in range(8)], dim=1)  # (B, 8, 48, 48)
-    return F.avg_pool2d(maps, 12).flatten(1)
+    maps = [strength * (direction == kind) for kind in range(8)]
+    return F.avg_pool2d(torch.stack(maps, dim=1), 12).flatten(1)
 
 
 # %% [markdown]
@@ -582,14 +597,15 @@ def linear_score(feature, splits):
     x, y = {}, {}
     for name, part in splits.items():
         with torch.no_grad():
-            x[name] = torch.cat([feature(batch["image"]) for batch in Batches(part, 256)]).numpy()
+            values = [feature(batch["image"]) for batch in Batches(part, 256)]
+        x[name] = torch.cat(values).numpy()
         y[name] = part["label"].numpy()
-    # The scaler gives each number mean 0 and spread 1. A small C holds the weights small, against
-    # *overfitting*: learning the training rows by heart.
+    # The scaler gives each number mean 0 and spread 1. A small C holds the weights
+    # small, against *overfitting*: learning the training rows by heart.
     models = []
     for c in (0.001, 0.01, 0.1, 1.0):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
-        # One thread: on small matrices several wait for each other longer than they work.
+        # One thread: on small matrices several mostly wait for each other.
         with threadpool_limits(1):
             models.append(model.fit(x["train"], y["train"]))
     # Chosen on the validation rows, as is the epoch that the CNN keeps.
@@ -627,7 +643,7 @@ def new_model(seed):
 
 
 def trained(seed, splits, frozen=0):
-    """A model and its test accuracy; the first `frozen` convolutions keep their random kernels."""
+    """A model and its test accuracy; the first `frozen` convolutions stay random."""
     model = new_model(seed)
     # Each block has four parts and begins with its convolution.
     for convolution in model.encoders["image"].blocks[::4][:frozen]:
@@ -674,11 +690,13 @@ print(f"standard error of a mean: {(ceiling * (1 - ceiling) / tested) ** 0.5:.2f
 
 # %%
 best_blind = mean[["pixels", "colour counts"]].max()
-claim("pixels and colours tell next to nothing", best_blind < mean["majority"] + 0.1, trained=True)
+claim("pixels and colours tell little", best_blind < mean["majority"] + 0.1,
+      trained=True)  # fmt: skip
 claim("edges beat them by over 0.3", mean["edges"] > best_blind + 0.3, trained=True)
-claim("random convolution does so by over 0.1", mean["random CNN"] > best_blind + 0.1, trained=True)
-claim("learning beats edges by over 0.07", mean["learnt CNN"] > mean["edges"] + 0.07, trained=True)
-claim("and comes near the ceiling", abs(mean["learnt CNN"] - ceiling) < 0.06, trained=True)
+claim("random kernels by over 0.1", mean["random CNN"] > best_blind + 0.1, trained=True)
+claim("learning gains over 0.07", mean["learnt CNN"] > mean["edges"] + 0.07,
+      trained=True)  # fmt: skip
+claim("and is near the ceiling", abs(mean["learnt CNN"] - ceiling) < 0.06, trained=True)
 
 # %% [markdown]
 # To a model that adds up pixels, a bright ball and a dark one cancel, and the next ball lies
@@ -727,8 +745,9 @@ for number, column in enumerate(axes[:, 1:].T):
 for ax, label in zip(axes[:, 1], ("start", "trained", "answer"), strict=True):
     ax.set_ylabel(label)
 fig.colorbar(answer, ax=axes[2], label="after ReLU")
-show(fig, alt="Coloured noise, and after training the same noise; some kernels answer to the "
-     "card's dark motif, some to its bright ground, some to its border.")  # fmt: skip
+show(fig, alt="Coloured noise, and after training the same noise; some kernels answer "
+     "to the card's dark motif, some to its bright ground, some to its "
+     "border.")  # fmt: skip
 
 # %% [markdown]
 # This surprised us: training hardly changed the kernels. (Lines at the border are the padding.)
@@ -738,15 +757,17 @@ show(fig, alt="Coloured noise, and after training the same noise; some kernels a
 # %%
 def weights(model):
     """The weights of the three convolutions, each as one long vector."""
-    return [layer.weight.detach().flatten() for layer in model.encoders["image"].blocks[::4]]
+    convolutions = model.encoders["image"].blocks[::4]
+    return [layer.weight.detach().flatten() for layer in convolutions]
 
 
 alike = pd.DataFrame(index=["layer 1", "layer 2", "layer 3"])
 for number, (_, one) in worlds.items():
     pairs = zip(weights(new_model(number)), weights(one), strict=True)
-    alike[f"seed {number}"] = [torch.stack(pair).corrcoef()[0, 1].item() for pair in pairs]
+    correlations = [torch.stack(pair).corrcoef()[0, 1].item() for pair in pairs]
+    alike[f"seed {number}"] = correlations
 print(alike.round(2).to_string())
-claim("the first kernels hardly changed", alike.loc["layer 1"].min() > 0.95, trained=True)
+claim("first kernels hardly changed", alike.loc["layer 1"].min() > 0.95, trained=True)
 
 # %% [markdown]
 # **Predict, then run.** How much of the accuracy, then, is learnt in the first layer? *Freeze* it:
@@ -754,13 +775,15 @@ claim("the first kernels hardly changed", alike.loc["layer 1"].min() > 0.95, tra
 
 # %%
 for name, frozen in {"one frozen": 1, "two frozen": 2}.items():
-    by_seed.loc[name] = [trained(number, part, frozen)[1] for number, (part, _) in worlds.items()]
+    runs = [trained(number, part, frozen) for number, (part, _) in worlds.items()]
+    by_seed.loc[name] = [right for _, right in runs]
 mean = by_seed.mean(axis=1)
 rows = ["learnt CNN", "one frozen", "two frozen", "random CNN"]
 print(by_seed.assign(mean=mean).loc[rows].round(2).to_string())
-claim("one costs under 0.04", mean["learnt CNN"] - mean["one frozen"] < 0.04, trained=True)
-claim("two cost under 0.1", mean["learnt CNN"] - mean["two frozen"] < 0.1, trained=True)
-claim("with two, over 0.15 is gained", mean["two frozen"] > mean["random CNN"] + 0.15, trained=True)
+claim("one: under 0.04", mean["learnt CNN"] - mean["one frozen"] < 0.04, trained=True)
+claim("two: under 0.1", mean["learnt CNN"] - mean["two frozen"] < 0.1, trained=True)
+claim("two still gain 0.15", mean["two frozen"] > mean["random CNN"] + 0.15,
+      trained=True)  # fmt: skip
 
 # %% [markdown]
 # Next to nothing. A hundred steps or so move the first kernels little, and little is needed: random
@@ -781,8 +804,8 @@ claim("with two, over 0.15 is gained", mean["two frozen"] > mean["random CNN"] +
 # %%
 @torch.no_grad()
 def favourite_place(encoder, image):
-    """Row and column, in pixels, of the place where more maps have their maximum than elsewhere."""
-    largest, place = encoder.blocks(image).flatten(2).max(dim=2)  # (B, 64), places 0 to 35
+    """Row and column, in pixels, of the place where most maps have their maximum."""
+    largest, place = encoder.blocks(image).flatten(2).max(dim=2)  # (B, 64), 0 to 35
     # A map of zeros has no favourite, so it does not vote.
     votes = F.one_hot(place, 36) * (largest > 0)[..., None]
     most = votes.sum(dim=1).argmax(dim=1)  # (B,)
@@ -797,14 +820,15 @@ def favourite_place(encoder, image):
 
 # %%
 def share_on_motif(boxes, row, column):
-    """Of the pictures that have a motif, the share with this place in the motif's box."""
+    """Of the pictures with a motif, the share with this place in the motif's box."""
     left, top, right, bottom = torch.from_numpy(boxes).T
     hit = (row >= top) & (row <= bottom) & (column >= left) & (column <= right)
     return hit[left >= 0].float().mean().item()
 
 
 # %%
-shown, images = news_cards.rows_for(cards, "section", "test"), splits["test"]["image"] / 255
+shown = news_cards.rows_for(cards, "section", "test")
+images = splits["test"]["image"] / 255
 boxes = shown["motif_box"]
 width = (boxes[:, 2] - boxes[:, 0] + 1)[boxes[:, 0] >= 0]
 # Five, because where an untrained encoder looks depends on its first weights.
@@ -827,17 +851,17 @@ from matplotlib.patches import Rectangle
 
 fig, axes = plt.subplots(1, 6, figsize=(11, 2.2), layout="constrained")
 rows, columns = favourite_place(encoder, images[:6])
-for ax, image, row, column, section in zip(
-    axes, shown["image"], rows, columns, shown["section"], strict=False
-):
+first = zip(axes, shown["image"], rows, columns, shown["section"], strict=False)
+for ax, image, row, column, section in first:
     ax.imshow(image)
+    corner = column - 11, row - 11
     # White with black in it can be seen on every ground.
-    ax.add_patch(Rectangle((column - 11, row - 11), 22, 22, fill=False, ec="white", lw=3))
-    ax.add_patch(Rectangle((column - 11, row - 11), 22, 22, fill=False, ec="black", lw=1))
+    for edge, wide in (("white", 3), ("black", 1)):
+        ax.add_patch(Rectangle(corner, 22, 22, fill=False, ec=edge, lw=wide))
     ax.set(title=news_cards.SECTIONS[section], xlim=(-0.5, 47.5), ylim=(47.5, -0.5))
     ax.axis("off")
-show(fig, alt="On most of six cards the frame of 22 by 22 pixels covers much of the motif, "
-     "wherever it is.")  # fmt: skip
+show(fig, alt="On most of six cards the frame of 22 by 22 pixels covers much of the "
+     "motif, wherever it is.")  # fmt: skip
 
 # %% [markdown]
 # **So, what does one kernel see?** Nine pixels in each channel. Its answer grows with how much they

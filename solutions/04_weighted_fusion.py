@@ -25,7 +25,7 @@
 # %%
 import torch
 
-from course_utils import check, claim, hint, quiz, seed_everything, show, solution  # noqa: F401
+from course_utils import check, claim, hint, quiz, seed_everything, show, solution
 
 seed_everything(0)
 
@@ -37,7 +37,7 @@ seed_everything(0)
 
 # %%
 def take_errors(sigma_1, sigma_2, rho=0.0, seed=0):
-    """Errors of two sensors in the same 20,000 moments, correlated by rho: two (20000,)."""
+    """Errors of two sensors in 20,000 moments, correlated by rho: two (20000,)."""
     rng = torch.Generator().manual_seed(seed)
     first, other = torch.randn(2, 20_000, generator=rng)
     # A share rho of the first error, and enough of another to keep the size at sigma_2.
@@ -55,13 +55,16 @@ import matplotlib.pyplot as plt
 
 # All on one scale, so that their widths can be compared.
 three = {"good": good, "cheap": cheap, "mean of both": both}
-fig, axes = plt.subplots(1, 3, figsize=(10, 2.4), sharex=True, sharey=True, layout="constrained")
+shared = {"sharex": True, "sharey": True, "layout": "constrained"}
+fig, axes = plt.subplots(1, 3, figsize=(10, 2.4), **shared)
 for ax, (name, error) in zip(axes, three.items(), strict=True):
     ax.hist(error, bins=60, range=(-6, 6), color="#0072B2")
-    ax.set(title=f"{name}: mean square {error.square().mean():.2f}", xlabel="error (degrees)")
+    ax.set_title(f"{name}: mean square {error.square().mean():.2f}")
+    ax.set_xlabel("error (degrees)")
 axes[0].set_ylabel("readings")
-show(fig, alt="The errors of the mean of both thermometers spread a little wider than those of the "
-     "good one alone, and far less than those of the cheap one.")  # fmt: skip
+show(fig, alt="The errors of the mean of both thermometers spread a little wider than "
+     "those of the good one alone, and far less than those of the cheap "
+     "one.")  # fmt: skip
 
 # %% [markdown]
 # We measure an error by its mean square. The mean of both is *worse* than the good thermometer
@@ -101,7 +104,7 @@ claim("the plain mean is worse than the good sensor alone",
 def weighted_fusion(features, weights):
     """The weighted sum over modalities.
 
-    features: list of M tensors (B, d); weights (M,), any numbers, for a softmax -> (B, d)
+    features: list of M tensors (B, d); weights (M,), any, for a softmax -> (B, d)
     """
     ### BEGIN SOLUTION
     alpha = weights.softmax(dim=0)
@@ -121,7 +124,8 @@ image, text = torch.randn(2, 4, 3)  # two modalities, (B, d) = (4, 3)
 weights = torch.tensor([0.5, -1.0])
 alpha = weights.softmax(dim=0)
 fused = weighted_fusion([image, text], weights)
-torch.testing.assert_close(fused, torch.lerp(text, image, alpha[0]))  # 0: text, 1: image
+# At 0 it gives the text, at 1 the image.
+torch.testing.assert_close(fused, torch.lerp(text, image, alpha[0]))
 alpha
 
 # %% [markdown]
@@ -140,7 +144,8 @@ alpha
 
 # %%
 head = torch.nn.Linear(3, 2)
-torch.testing.assert_close(head(fused), weighted_fusion([head(image), head(text)], weights))
+of_logits = weighted_fusion([head(image), head(text)], weights)
+torch.testing.assert_close(head(fused), of_logits)
 
 # %% [markdown]
 # A softmax is not linear, so logits and probabilities do not agree.
@@ -168,9 +173,10 @@ average_probabilities = check(average_probabilities)
 # you average logits? And probabilities?
 
 # %% tags=["nbval-check-output"]
-logits = [torch.tensor([[8.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 2.0]])]
-print("mean of logits picks class", torch.stack(logits).mean(dim=0).argmax().item())
-print("mean of probabilities picks class", average_probabilities(logits).argmax().item())
+logits = [torch.tensor([scores]) for scores in ([8.0, 0.0], [0.0, 2.0], [0.0, 2.0])]
+of_logits, of_probabilities = sum(logits) / 3, average_probabilities(logits)
+print("mean of logits picks class", of_logits.argmax().item())
+print("mean of probabilities picks class", of_probabilities.argmax().item())
 
 # %% [markdown]
 # Same classifiers, two answers. Which is right depends on whether "very sure" can be trusted.
@@ -225,18 +231,19 @@ inverse_variance_weights = check(inverse_variance_weights)
 
 # %%
 def measured_best_weight(first, second):
-    """The weight of the first sensor with the least mean squared error, and that error."""
+    """The first sensor's weight with the least mean squared error, and that error."""
     # Beyond 0 and 1 too: nothing says yet that weights must lie between them.
     tried = torch.linspace(-0.5, 1.5, 401)
-    errors = torch.stack([(a * first + (1 - a) * second).square().mean() for a in tried])
-    return tried[errors.argmin()].item(), errors.min().item()
+    errors = [(a * first + (1 - a) * second).square().mean() for a in tried]
+    least = torch.stack(errors).min(dim=0)
+    return tried[least.indices].item(), least.values.item()
 
 
 theory = inverse_variance_weights(torch.tensor([1.0, 2.0]))[0].item()
 # Three seeds: a single draw could agree with the theory by luck.
 measured = [measured_best_weight(*take_errors(1, 2, seed=seed)) for seed in range(3)]
 for weight, error in measured:
-    print(f"theory {theory:.2f}, measured {weight:.2f} with a mean squared error of {error:.2f}")
+    print(f"theory {theory:.2f}, measured {weight:.2f}; mean squared error {error:.2f}")
 
 # %%
 claim("the measured minimum lies within 0.02 of theory, over three seeds",
@@ -255,7 +262,11 @@ claim("two sensors beat the better one", max(error for _, error in measured) < 0
 # All weights at once, with the two sensors alone as squares:
 
 # %%
-from course_utils.widgets.lesson04 import alpha_explorer, describe_alpha_curve, draw_alpha_curve
+from course_utils.widgets.lesson04 import (
+    alpha_explorer,
+    describe_alpha_curve,
+    draw_alpha_curve,
+)
 
 at = 0.5, 1, 2, 0.0  # alpha, sigma of both sensors, rho
 show(draw_alpha_curve(*at), alt=describe_alpha_curve(*at))
@@ -315,7 +326,8 @@ print(f"theory: {best_weight(1, 2, 0.7):.2f}")
 # A weight above 1? Measured, as before, and drawn:
 
 # %%
-measured = [measured_best_weight(*take_errors(1, 2, 0.7, seed=seed)) for seed in range(3)]
+draws = [take_errors(1, 2, 0.7, seed=seed) for seed in range(3)]
+measured = [measured_best_weight(*draw) for draw in draws]
 for weight, error in measured:
     print(f"measured {weight:.2f} with a mean squared error of {error:.2f}")
 claim("the best weight is 1.18, outside the simplex",
@@ -347,7 +359,7 @@ def useless_second_sensor():
     -> {"sigma_1": ..., "sigma_2": ..., "rho": ...}
     """
     ### BEGIN SOLUTION
-    # alpha_1 = 1 in the formula means sigma_1^2 = rho sigma_1 sigma_2, so rho = sigma_1 / sigma_2.
+    # alpha_1 = 1 means sigma_1^2 = rho sigma_1 sigma_2, so rho = sigma_1 / sigma_2.
     return {"sigma_1": 1.0, "sigma_2": 2.0, "rho": 0.5}
     ### END SOLUTION
 
@@ -403,9 +415,10 @@ useless_second_sensor = check(useless_second_sensor)
 
 # %% tags=["exercise"]
 def add_log_posteriors(logits, prior):
-    """Join M classifiers by Bayes' rule, for modalities that are independent given the label.
+    """Join M classifiers by Bayes' rule, for modalities independent given the label;
+    the log-posteriors are normalised.
 
-    logits: list of M tensors (B, C); prior (C,), sum 1 -> normalised log-posteriors (B, C)
+    logits: list of M tensors (B, C); prior (C,), sum 1 -> log-posteriors (B, C)
     """
     ### BEGIN SOLUTION
     added = sum(scores.log_softmax(dim=1) for scores in logits)
@@ -430,15 +443,15 @@ from course_utils.data import news_cards
 
 
 def perfect_readers(**dials):
-    """For all n things that a card can show, three tensors (n, 5), one column for each section.
+    """For all n things that a card can show, three tensors (n, 5), a column a section.
 
-    The chance that a card shows this and is of that section; the log-posterior of somebody who sees
-    the picture alone; the log-posterior of somebody who reads the headline alone.
+    The chance that a card shows this and is of that section; the log-posterior of
+    somebody who sees the picture alone; of somebody who reads the headline alone.
     """
     tables = news_cards.best_guesses("section", news_cards.Dials(**dials))
-    # All that picture and headline can tell, without what cannot happen under these dials.
+    # All that both can tell, without what cannot happen under these dials.
     pairs = [pair for pair, chances in tables["both"].items() if chances.sum() > 0]
-    # The tables hold p(y, x). A softmax of their logarithms is p(y, x) / sum over y = p(y | x).
+    # They hold p(y, x). A softmax of logarithms is p(y, x) / sum over y = p(y | x).
     joint = torch.tensor(np.array([tables["both"][pair] for pair in pairs]))
     image = torch.tensor(np.array([tables["image"][picture] for picture, _ in pairs]))
     text = torch.tensor(np.array([tables["text"][headline] for _, headline in pairs]))
@@ -480,7 +493,8 @@ beliefs = {
     "logs added, less prior": add_log_posteriors([image, text], prior),
     "ceiling": joint.log().log_softmax(dim=1),
 }
-exact = pd.DataFrame({name: expected_scores(joint, belief) for name, belief in beliefs.items()}).T
+found = {name: expected_scores(joint, belief) for name, belief in beliefs.items()}
+exact = pd.DataFrame(found).T
 exact.round(3)
 
 # %% [markdown]
@@ -490,10 +504,9 @@ exact.round(3)
 best = exact.loc["ceiling"]
 claim("adding logs less the prior is the ceiling, to nine decimals",
       (exact.loc["logs added, less prior"] - best).abs().max() < 1e-9)  # fmt: skip
-claim("counting the prior twice costs over 0.03",
-      best["accuracy"] - exact.loc["logs added, prior twice", "accuracy"] > 0.03)  # fmt: skip
-claim("averaging probabilities costs over 0.05",
-      best["accuracy"] - exact.loc["mean of probabilities", "accuracy"] > 0.05)  # fmt: skip
+cost = best["accuracy"] - exact["accuracy"]
+claim("counting the prior twice: over 0.03", cost["logs added, prior twice"] > 0.03)
+claim("averaging probabilities: over 0.05", cost["mean of probabilities"] > 0.05)
 
 # %% [markdown]
 # Averaging hardly beats the picture alone. Here is one of its worst cards:
@@ -502,8 +515,8 @@ claim("averaging probabilities costs over 0.05",
 named = beliefs["mean of probabilities"].argmax(dim=1, keepdim=True)
 lost = joint.amax(dim=1) - joint.gather(1, named)[:, 0]  # in accuracy, for all n
 worst = lost.argmax()
-pd.DataFrame({name: belief[worst].exp() for name, belief in beliefs.items()},
-             index=news_cards.SECTIONS).T.round(2)  # fmt: skip
+on_it = {name: belief[worst].exp() for name, belief in beliefs.items()}
+pd.DataFrame(on_it, index=news_cards.SECTIONS).T.round(2)
 
 # %% [markdown]
 # The picture knows nothing, says 60 % sport as the prior does, and keeps half of the vote. So
@@ -511,8 +524,10 @@ pd.DataFrame({name: belief[worst].exp() for name, belief in beliefs.items()},
 # too: a mean of two beliefs is never surer than the surer one.
 
 # %%
-silent = torch.isclose(image.exp(), prior).all(dim=1)  # no motif: the picture says the prior
-claim("what averaging loses, it loses where the picture says the prior", lost[~silent].sum() < 1e-9)
+# Without a motif the picture says the prior.
+silent = torch.isclose(image.exp(), prior).all(dim=1)
+claim("what averaging loses, it loses where the picture says the prior",
+      lost[~silent].sum() < 1e-9)  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict* nearly everyone puts averaging close to the ceiling. With balanced sections and
@@ -537,7 +552,8 @@ from course_utils.evaluation import cache_features, train_alone
 def train_encoders(seed):
     """Vocabulary, tensors of each split, and encoders trained alone on `section`."""
     cards = news_cards.make(4000, seed)
-    rows = {s: news_cards.rows_for(cards, "section", s) for s in ("train", "validation", "test")}
+    parts = ("train", "validation", "test")
+    rows = {part: news_cards.rows_for(cards, "section", part) for part in parts}
     vocabulary = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
     splits = {name: to_tensors(part, vocabulary) for name, part in rows.items()}
     torch.manual_seed(seed)
@@ -560,10 +576,11 @@ from course_utils.training import fit, predict
 
 def in_units(cached, unit):
     """Features of every split, each sense divided by its unit."""
-    return {
-        split: {"label": part["label"]} | {name: part[name] / unit[name] for name in unit}
-        for split, part in cached.items()
-    }
+    divided = {}
+    for split, part in cached.items():
+        senses = {name: part[name] / unit[name] for name in unit}
+        divided[split] = {"label": part["label"]} | senses
+    return divided
 
 
 def train_head(make_fusion, features, seed):
@@ -571,7 +588,7 @@ def train_head(make_fusion, features, seed):
     torch.manual_seed(seed)
     model = on_cached_features(make_fusion(), features, classes=5)
     batches = Batches(features["train"], batch_size=128, shuffle=True, seed=seed)
-    # Without validation rows the last epoch is kept: no choice that could favour a fusion.
+    # Without validation rows the last epoch is kept: no choice to favour a fusion.
     fit(model, batches, epochs=20, learning_rate=5e-3, seed=seed)
     return model
 
@@ -588,12 +605,14 @@ from torch.nn.functional import cross_entropy, layer_norm
 def temperature(model, features):
     """The T, from a grid, that gives the validation rows the least cross-entropy."""
     # Not on the training rows: a model is right more often there than anywhere else.
-    logits, label = predict(model, [features["validation"]]), features["validation"]["label"]
-    return min(torch.linspace(0.3, 5, 95).tolist(), key=lambda T: cross_entropy(logits / T, label))
+    rows = features["validation"]
+    logits, label = predict(model, [rows]), rows["label"]
+    tried = torch.linspace(0.3, 5, 95).tolist()
+    return min(tried, key=lambda T: cross_entropy(logits / T, label))
 
 
 def late_fusions(logits, prior):
-    """Join both senses' own logits by the two rules -> {rule: log-probabilities (n, 5)}."""
+    """Join both senses' logits by the two rules -> {rule: log-probabilities (n, 5)}."""
     alone = [logits["image alone"], logits["text alone"]]
     return {
         "mean of probabilities": average_probabilities(alone).log(),
@@ -639,7 +658,7 @@ kept, scores, surprise, found = {}, {}, [], []
 for seed in seeds(3):
     vocabulary, splits, encoders = train_encoders(seed)
     cached = cache_features(encoders, splits)
-    # One number for each sense; a unit for each feature would already be a normalisation.
+    # One number a sense; a unit for each feature would already be a normalisation.
     unit = {name: cached["train"][name].std().item() for name in dims}
     features = in_units(cached, unit)
     models = {name: train_head(make, features, seed) for name, make in fusions.items()}
@@ -649,11 +668,12 @@ for seed in seeds(3):
     found.append([*unit.values(), T["image alone"], T["text alone"]])
     raw = {name: predict(model, [features["test"]]) for name, model in models.items()}
     calm = {name: logits / T[name] for name, logits in raw.items()}
-    # The prior comes from the training rows: test labels serve for nothing but the score.
+    # The prior is of the training rows: test labels serve for the score alone.
     train_label, label = features["train"]["label"], features["test"]["label"]
     for kind, logits in {"raw": raw, "calibrated": calm}.items():
         logits |= late_fusions(logits, train_label.bincount() / len(train_label))
-        surprise += [(kind, name, cross_entropy(logits[name], label).item()) for name in logits]
+        nats = {name: cross_entropy(logits[name], label).item() for name in logits}
+        surprise += [(kind, name, value) for name, value in nats.items()]
     scores.setdefault("majority", []).append(majority_baseline(train_label, label))
     for name, values in calm.items():
         scores.setdefault(name, []).append(accuracy(values, label))
@@ -662,7 +682,8 @@ for seed in seeds(3):
 # One row a seed:
 
 # %%
-found = pd.DataFrame(found, columns=["unit, image", "unit, text", "T, image", "T, text"])
+columns = ["unit, image", "unit, text", "T, image", "T, text"]
+found = pd.DataFrame(found, columns=columns)
 print(found.round(2).to_string())
 claim("the units differ by a factor of over 5, in every seed",
       (found["unit, image"] / found["unit, text"]).min() > 5, trained=True)  # fmt: skip
@@ -697,7 +718,7 @@ claim("each fusion beats the better sense by over 0.04",
       mean[fused].min() > better + 0.04, trained=True)  # fmt: skip
 claim("log-posteriors added are within 0.05 of the ceiling",
       added > mean["ceiling, both"] - 0.05, trained=True)  # fmt: skip
-claim("and within 0.02 of the best fusion", added > mean[fused].max() - 0.02, trained=True)
+claim("and within 0.02 of the best", added > mean[fused].max() - 0.02, trained=True)
 halves = mean["weighted, 0.5 and 0.5"]
 claim("learnt weights and one half each differ by less than 0.02",
       abs(mean["weighted, learnt"] - halves) < 0.02, trained=True)  # fmt: skip
@@ -712,12 +733,14 @@ averaged = expected_scores(joint, average_probabilities([image, text]).log())
 print({name: round(value, 2) for name, value in averaged.items()})
 claim("here even averaging reaches the ceiling in accuracy",
       abs(averaged["accuracy"] - best["accuracy"]) < 1e-9)  # fmt: skip
-claim("and pays over 0.15 nats for it", averaged["cross-entropy"] > best["cross-entropy"] + 0.15)
+claim("and pays over 0.15 nats for it",
+      averaged["cross-entropy"] > best["cross-entropy"] + 0.15)  # fmt: skip
 of_mean, of_sum = table.loc[late[0]], table.loc[late[1]]
 paid = of_mean - of_sum
 claim("trained models pay too, calibrated or not: over 0.07 nats",
       min(paid["raw"], paid["calibrated"]) > 0.07, trained=True)  # fmt: skip
-claim("calibration makes the sum better", of_sum["calibrated"] < of_sum["raw"], trained=True)
+claim("calibration makes the sum better", of_sum["calibrated"] < of_sum["raw"],
+      trained=True)  # fmt: skip
 claim("and the mean worse", of_mean["calibrated"] > of_mean["raw"], trained=True)
 
 # %% [markdown]
@@ -747,9 +770,8 @@ with torch.no_grad():
         # The head sees alpha times projection: what one loses, the other gains.
         for parameter in twin.fusion.project[name].parameters():
             parameter *= old / new
-    torch.testing.assert_close(
-        twin(features["test"]), model(features["test"]), rtol=1e-3, atol=1e-3
-    )
+    same, ours = twin(features["test"]), model(features["test"])
+    torch.testing.assert_close(same, ours, rtol=1e-3, atol=1e-3)
 print("alpha of the model:", [round(a, 2) for a in model.fusion.alpha.tolist()])
 print("alpha of its twin: ", [round(a, 2) for a in twin.fusion.alpha.tolist()])
 
@@ -787,7 +809,8 @@ for seed, factor, kind in itertools.product(kept, (0.1, 1, 10), kinds):
     right = accuracy(predict(model, [scaled["test"]]), scaled["test"]["label"])
     rows.append((seed, kind, factor, model.fusion.alpha[0].item(), right))
 
-rescaled = pd.DataFrame(rows, columns=["seed", "features", "factor", "alpha", "accuracy"])
+columns = ["seed", "features", "factor", "alpha", "accuracy"]
+rescaled = pd.DataFrame(rows, columns=columns)
 average = rescaled.groupby(["features", "factor"])[["alpha", "accuracy"]].mean()
 
 # %% [markdown]
@@ -813,8 +836,9 @@ fig.get_layout_engine().set(wspace=0.08)
 axes[0].set(ylabel="alpha of the picture", ylim=(0, 1))
 axes[1].set(ylabel="test accuracy", ylim=(0.8, 1), yticks=(0.8, 0.9, 1))
 axes[0].legend(title="features", loc="lower left")
-show(fig, alt="With raw features, alpha of the picture is lower where its features are multiplied "
-     "by 10; with LayerNorm it stays. Accuracy hardly moves in both cases.")  # fmt: skip
+show(fig, alt="With raw features, alpha of the picture is lower where its features are "
+     "multiplied by 10; with LayerNorm it stays. Accuracy hardly moves in both "
+     "cases.")  # fmt: skip
 
 # %% [markdown]
 # In numbers:
@@ -823,8 +847,9 @@ show(fig, alt="With raw features, alpha of the picture is lower where its featur
 raw, normed = average.loc["raw"], average.loc["LayerNorm"]
 claim("ten times the raw features lower alpha by over 0.08",
       raw["alpha"][10] < raw["alpha"][1] - 0.08, trained=True)  # fmt: skip
-claim("and move the accuracy by less than 0.02", np.ptp(raw["accuracy"]) < 0.02, trained=True)
-claim("with LayerNorm alpha moves by less than 0.01", np.ptp(normed["alpha"]) < 0.01, trained=True)
+claim("and accuracy by less than 0.02", np.ptp(raw["accuracy"]) < 0.02, trained=True)
+claim("with LayerNorm alpha moves by less than 0.01", np.ptp(normed["alpha"]) < 0.01,
+      trained=True)  # fmt: skip
 claim("LayerNorm is not free", normed["accuracy"][1] < raw["accuracy"][1], trained=True)
 
 # %% [markdown]
@@ -836,7 +861,7 @@ claim("LayerNorm is not free", normed["accuracy"][1] < raw["accuracy"][1], train
 
 # %%
 def train_undone(features, seed, factor):
-    """Learnt weights; the picture's projection starts and steps at 1 / factor of the usual."""
+    """Learnt weights; the picture's projection starts and steps at 1 / factor."""
     torch.manual_seed(seed)
     model = on_cached_features(WeightedFusion(dims), features, classes=5)
     projection = model.fusion.project["image"].weight
@@ -850,17 +875,17 @@ def train_undone(features, seed, factor):
     return model
 
 
-undone = [
-    train_undone(in_units(features, {"image": 0.1, "text": 1}), seed, 10).fusion.alpha[0].item()
-    for seed, (features, _) in kept.items()
-]
-alphas = rescaled[rescaled["features"] == "raw"].pivot(
-    index="seed", columns="factor", values="alpha"
-)
+undone = []
+for seed, (features, _) in kept.items():
+    tenfold = in_units(features, {"image": 0.1, "text": 1})
+    undone.append(train_undone(tenfold, seed, 10).fusion.alpha[0].item())
+of_raw = rescaled[rescaled["features"] == "raw"]
+alphas = of_raw.pivot(index="seed", columns="factor", values="alpha")
 alphas["10, undone"] = undone
 print(alphas.round(2).to_string())
 claim("start and steps divided too, alpha is back",
-      abs(alphas["10, undone"].mean() - alphas[1].mean()) < 0.02, trained=True)  # fmt: skip
+      abs(alphas["10, undone"].mean() - alphas[1].mean()) < 0.02,
+      trained=True)  # fmt: skip
 
 # %% [markdown]
 # So this $\alpha$ tells of units, start and steps. LayerNorm divides the factor out, so $\alpha$
@@ -899,14 +924,17 @@ from course_utils.display import card_wall
 
 tricks = trick_cards.read()
 # The encoders and units of the last seed, whose models are at hand too.
-cards = in_units(cache_features(encoders, {"wall": to_tensors(tricks, vocabulary)}), unit)["wall"]
-readers = {"picture": "image alone", "headline": "text alone", "both": "weighted, learnt"}
-right = {
-    who: (predict(models[row], [cards]).argmax(dim=1) == cards["label"]).tolist()
-    for who, row in readers.items()
-}
+wall = cache_features(encoders, {"wall": to_tensors(tricks, vocabulary)})
+cards = in_units(wall, unit)["wall"]
+readers = {"picture": "image alone", "headline": "text alone"}
+readers["both"] = "weighted, learnt"
+right = {}
+for who, row in readers.items():
+    named = predict(models[row], [cards]).argmax(dim=1)
+    right[who] = (named == cards["label"]).tolist()
 counts = ", ".join(f"{who} {sum(hits)}" for who, hits in right.items())
-show(card_wall(tricks, right), alt=f"The wall of twelve trick cards; right are: {counts}.")
+alt = f"The wall of twelve trick cards; right are: {counts}."
+show(card_wall(tricks, right), alt=alt)
 
 # %% [markdown]
 # These cards were made to be hard. Look for one where one sense is right and the fused model wrong.

@@ -28,7 +28,7 @@
 import torch
 import torch.nn.functional as F
 
-from course_utils import check, claim, hint, quiz, seed_everything, show, solution  # noqa: F401
+from course_utils import check, claim, hint, quiz, seed_everything, show, solution
 
 seed_everything(0)
 
@@ -45,17 +45,19 @@ y = torch.tensor([0.0, 0, 1, 0, 0, 1, 1, 1])
 
 tried = torch.linspace(-2, 5, 141)  # many values of the one weight
 # What this function computes is the next section.
-each = F.binary_cross_entropy_with_logits(tried[:, None] * x, y.expand(141, 8), reduction="none")
-losses = each.mean(dim=1)  # (141,): each row's loss, averaged over the eight rows
+bce = F.binary_cross_entropy_with_logits
+each = bce(tried[:, None] * x, y.expand(141, 8), reduction="none")  # (141, 8)
+losses = each.mean(dim=1)  # (141,): averaged over the eight rows
 best = tried[losses.argmin()]
 
 fig, ax = plt.subplots(figsize=(5.5, 2.8), layout="constrained")
 ax.plot(tried, losses, color="black")
-ax.plot(best, losses.min(), "*", ms=15, color="#009E73", label=f"lowest at w = {best:.2f}")
+label = f"lowest at w = {best:.2f}"
+ax.plot(best, losses.min(), "*", ms=15, color="#009E73", label=label)
 ax.set(xlabel="the weight w", ylabel="loss (mean over rows)")
 ax.legend()
-show(fig, alt="The loss falls steeply as w grows from -2, is lowest near 1, and rises slowly "
-     "after that.")  # fmt: skip
+show(fig, alt="The loss falls steeply as w grows from -2, is lowest near 1, and rises "
+     "slowly after that.")  # fmt: skip
 
 # %% [markdown]
 # There is the formula. $\theta$ (theta) stands for all weights, here one. $L$ measures how far the
@@ -91,8 +93,8 @@ ax.plot(p, -p.log(), color="#0072B2", label="y = 1: $-\\log\\, p$")
 ax.plot(p, -(1 - p).log(), "--", color="#D55E00", label="y = 0: $-\\log\\, (1 - p)$")
 ax.set(xlabel="the model's probability p of yes", ylabel="loss of one row")
 ax.legend(loc="upper center")
-show(fig, alt="For a yes the loss falls from over 5 near p = 0 to 0 at p = 1; for a no it rises "
-     "the same way. The two cross at p = 0.5.")  # fmt: skip
+show(fig, alt="For a yes the loss falls from over 5 near p = 0 to 0 at p = 1; for a no "
+     "it rises the same way. The two cross at p = 0.5.")  # fmt: skip
 
 # %% [markdown]
 # Put in one line and simplified:
@@ -130,8 +132,7 @@ bce_with_logits = check(bce_with_logits)
 z, no = torch.tensor([100.0]), torch.tensor([0.0])
 print("with sigmoid and log:", (-(1 - no) * (1 - z.sigmoid()).log()).item())
 print("simplified:          ", ((1 + z.exp()).log() - no * z).item())
-print("yours, and PyTorch's:", bce_with_logits(z, no).item(),
-      F.binary_cross_entropy_with_logits(z, no).item())  # fmt: skip
+print("yours, and PyTorch's:", bce_with_logits(z, no).item(), bce(z, no).item())
 
 # %% [markdown]
 # One such row makes the loss of the whole batch infinite. So a model ends in logits, and the loss
@@ -145,12 +146,13 @@ print("yours, and PyTorch's:", bce_with_logits(z, no).item(),
 logits, section = torch.randn(8, 5), torch.randint(0, 5, (8,))
 # From each row the log-probability of its own section.
 of_truth = -logits.log_softmax(dim=1)[range(8), section].mean()
-torch.testing.assert_close(of_truth, F.cross_entropy(logits, section))
+theirs = F.cross_entropy(logits, section)
+torch.testing.assert_close(of_truth, theirs)
 
 two_columns = torch.stack([torch.zeros(8), x], dim=1)  # (8, 2)
 as_two = F.cross_entropy(two_columns, y.long())
 torch.testing.assert_close(as_two, bce_with_logits(x, y))
-print(f"five classes: by hand {of_truth:.4f}, PyTorch {F.cross_entropy(logits, section):.4f}")
+print(f"five classes: by hand {of_truth:.4f}, PyTorch {theirs:.4f}")
 print(f"two columns {as_two:.4f}, one {bce_with_logits(x, y):.4f}")
 
 # %% [markdown]
@@ -235,9 +237,10 @@ claim("with a sum, an eighth of the rate makes the same", abs(of_sum - step) < 1
 
 # %% tags=["exercise"]
 def training_step(model, batch, optimizer):
-    """One step on one batch, down the loss F.cross_entropy; old gradients must not count.
+    """One step on one batch, down F.cross_entropy; old gradients must not count.
 
-    model(batch) gives logits (B, C); batch["label"] (B,) long -> the loss before the step, a float
+    model(batch) gives logits (B, C); batch["label"] (B,) long
+    -> the loss before the step, a float
     """
     ### BEGIN SOLUTION
     logits = model(batch)
@@ -275,7 +278,8 @@ import warnings
 # Python shows a warning once a place; here we want it each time.
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    loss = F.mse_loss(truth[:, None], truth)  # a prediction that equals the label in every row
+    # A prediction that equals the label in every row.
+    loss = F.mse_loss(truth[:, None], truth)
 print("Warning:", caught[0].message)
 print("loss of a perfect prediction:", loss.item())
 
@@ -293,7 +297,8 @@ print("shape", tuple(right.shape), "accuracy", right.float().mean().item())
 # Each answer meets two ones and two zeros: half agree. So with a thousand models that guess:
 
 # %%
-guesses = [((torch.randn(4, 1) > 0) == truth).float().mean().item() for _ in range(1000)]
+models = [torch.randn(4, 1) > 0 for _ in range(1000)]
+guesses = [(guess == truth).float().mean().item() for guess in models]
 claim("with as many ones as zeros every model gets 0.5", set(guesses) == {0.5})
 
 # %% [markdown]
@@ -338,17 +343,17 @@ from course_utils.data.text import Vocabulary
 
 def halved(tensors):
     """The same rows with pictures (n, 3, 24, 24)."""
-    # Each pixel becomes the mean of four; kept as whole numbers, as Batches expects them.
+    # Each pixel becomes the mean of four; whole numbers, as Batches expects them.
     smaller = F.avg_pool2d(tensors["image"].float(), 2).round().to(torch.uint8)
     return tensors | {"image": smaller}
 
 
 def prepare(seed):
     """Tensors of each split of a world of cards, and its vocabulary."""
-    cards = news_cards.make(6000, seed)
-    rows = {s: news_cards.rows_for(cards, "section", s) for s in ("train", "validation", "test")}
-    vocabulary = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
-    return {s: halved(to_tensors(part, vocabulary)) for s, part in rows.items()}, vocabulary
+    cards, splits = news_cards.make(6000, seed), ("train", "validation", "test")
+    rows = {split: news_cards.rows_for(cards, "section", split) for split in splits}
+    words = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
+    return {s: halved(to_tensors(part, words)) for s, part in rows.items()}, words
 
 
 # %% [markdown]
@@ -363,8 +368,12 @@ from course_utils.fusion import ConcatFusion
 def build(vocabulary, seed):
     """An untrained model of pictures and headlines."""
     torch.manual_seed(seed)  # the first weights are random
-    encoders = {"image": CNNEncoder(64, channels=(8, 16, 32)), "text": BagEncoder(len(vocabulary))}
-    return MultimodalClassifier(encoders, ConcatFusion({"image": 64, "text": 64}), classes=5)
+    encoders = {
+        "image": CNNEncoder(64, channels=(8, 16, 32)),
+        "text": BagEncoder(len(vocabulary)),
+    }
+    fusion = ConcatFusion({"image": 64, "text": 64})
+    return MultimodalClassifier(encoders, fusion, classes=5)
 
 
 splits, vocabulary = prepare(seed=0)
@@ -385,7 +394,7 @@ def on_one_batch(step, steps=40):
     model = build(vocabulary, seed=0)
     # AdamW, the optimiser of lesson 00, decays weights (see below) unless told not to.
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0)
-    # The same batch each time: no loader, no shuffling, nothing else that could be at fault.
+    # The same batch each time: no loader, no shuffling, nothing else to be at fault.
     return [step(model, batch, optimizer) for _ in range(steps)]
 
 
@@ -412,7 +421,7 @@ print(f"loss at first {faulty[0]:.2f}, after 40 steps {faulty[-1]:.3f}")
 # What a sound model does, and what the faulty one cannot:
 
 # %%
-# The best that probabilities allow, as logits: 1 for the right class, 0 for four others.
+# The best that probabilities allow: 1 for the right class, 0 for four others.
 floor = torch.tensor(1 + 4 / torch.e).log()
 claim("the first loss is about ln 5 = 1.61", abs(sound[0] - 1.61) < 0.3)
 claim("one batch can be learnt by heart", sound[-1] < 0.05)
@@ -479,7 +488,8 @@ def same_weights(one, other):
 
 
 theirs = build(vocabulary, seed=0)
-fit(theirs, training_batches(splits, seed=0), epochs=2, learning_rate=0.01, device="cpu")
+fit(theirs, training_batches(splits, seed=0), epochs=2, learning_rate=0.01,
+    device="cpu")  # fmt: skip
 claim("fit and our loop give the same weights, bit for bit", same_weights(ours, theirs),
       trained=True)  # fmt: skip
 
@@ -490,11 +500,11 @@ claim("fit and our loop give the same weights, bit for bit", same_weights(ours, 
 # times as steep along $w_2$ as along $w_1$ (*ill-conditioned*), as real losses are.
 
 # %%
-from course_utils.widgets.lesson06 import descent_explorer, describe_descent, draw_descent
+from course_utils.widgets import lesson06 as widgets
 
 for rate in (0.005, 0.019, 0.022):
     at = "SGD", rate, 0.0, 100.0  # optimiser, learning rate, momentum, steepness
-    show(draw_descent(*at), alt=describe_descent(*at))
+    show(widgets.draw_descent(*at), alt=widgets.describe_descent(*at))
 
 # %% [markdown]
 # SGD multiplies $w_2$ by $1 - 100 \eta$ at each step. Beyond $\eta = 2/100$ that is below $-1$:
@@ -508,7 +518,7 @@ for rate in (0.005, 0.019, 0.022):
 # 0.004: how much does momentum 0.9 help?
 
 # %% tags=["volatile"]
-descent_explorer()
+widgets.descent_explorer()
 
 # %% [markdown]
 # The answers, as losses after 60 steps:
@@ -516,7 +526,8 @@ descent_explorer()
 # %%
 from course_utils.widgets.lesson06 import bowl_loss, descend
 
-for rate, momentum, steepness in ((0.19, 0, 10), (0.21, 0, 10), (0.004, 0, 100), (0.004, 0.9, 100)):
+settings = (0.19, 0, 10), (0.21, 0, 10), (0.004, 0, 100), (0.004, 0.9, 100)
+for rate, momentum, steepness in settings:
     end = bowl_loss(descend("SGD", rate, steepness, momentum), steepness)[-1]
     print(f"steepness {steepness:3}, rate {rate:5}, momentum {momentum:3}: {end:10.4f}")
 
@@ -534,9 +545,9 @@ starts = np.random.default_rng(0).uniform(1, 5, size=(3, 2))  # three starting p
 
 
 def steps_needed(optimizer, rate, steepness):
-    """Steps after which the walk stays that near, for each start; inf if it never does."""
+    """Steps after which the walk stays that near, for each start; inf if never."""
     path = descend(optimizer, rate, steepness, start=starts, steps=400)  # (401, 3, 2)
-    # The last step that is too far counts, not the first that is near: walks swing back.
+    # The last step that is too far counts, not the first near one: walks swing back.
     distance = np.abs(path).max(axis=-1)  # of the weight that is farther off
     far = ~(distance < distance[0] / 100)  # NaN counts as far
     last_far = 400 - far[::-1].argmax(axis=0)
@@ -547,9 +558,11 @@ def steps_needed(optimizer, rate, steepness):
 # The race, from three starting points:
 
 # %%
-rates, kinds_of_bowl = 10 ** np.linspace(-2, 0, 9), (("round", 1), ("steep", 100))
-race = {(kind, name): np.min([steps_needed(kind, rate, steepness) for rate in rates], axis=0)
-        for kind in ("SGD", "Adam") for name, steepness in kinds_of_bowl}  # fmt: skip
+rates, race = 10 ** np.linspace(-2, 0, 9), {}
+for kind in ("SGD", "Adam"):
+    for name, steepness in (("round", 1), ("steep", 100)):
+        steps = [steps_needed(kind, rate, steepness) for rate in rates]
+        race[kind, name] = np.min(steps, axis=0)
 print(pd.DataFrame(race).astype(int).rename_axis("start").to_string())
 
 # %% [markdown]
@@ -596,7 +609,8 @@ from pathlib import Path
 from course_utils import seeds
 from course_utils.training import predict
 
-scratch = tempfile.TemporaryDirectory()  # gone when the notebook ends; yours would be "runs"
+# Gone when the notebook ends; yours would be "runs".
+scratch = tempfile.TemporaryDirectory()
 logs = Path(scratch.name) / "logs"
 worlds = {seed: prepare(seed) if seed else (splits, vocabulary) for seed in seeds(3)}
 
@@ -604,8 +618,9 @@ swept = {}
 for rate in (0.0001, 0.001, 0.01, 0.1):
     for seed, (parts, words) in worlds.items():
         swept[rate, seed] = model = build(words, seed)
-        fit(model, training_batches(parts, seed), Batches(parts["validation"], 256), epochs=5,
-            learning_rate=rate, seed=seed, log_dir=logs / f"rate {rate}, seed {seed}")  # fmt: skip
+        fit(model, training_batches(parts, seed), Batches(parts["validation"], 256),
+            epochs=5, learning_rate=rate, seed=seed,
+            log_dir=logs / f"rate {rate}, seed {seed}")  # fmt: skip
     print(f"rate {rate}: three models trained")
 
 # %% [markdown]
@@ -621,10 +636,8 @@ def read_back(run, measure):
     return [event.value for event in events.Scalars(measure)]
 
 
-curves = {
-    (rate, seed): read_back(f"rate {rate}, seed {seed}", "accuracy/validation")
-    for rate, seed in swept
-}
+measure = "accuracy/validation"
+curves = {(r, s): read_back(f"rate {r}, seed {s}", measure) for r, s in swept}
 
 # %% [markdown]
 # Three lines for each rate:
@@ -632,25 +645,26 @@ curves = {
 # %%
 from course_utils.display import PALETTE
 
-styles = {0.0001: ("s-", "majority"), 0.001: ("^-", "image"), 0.01: ("o-", "both"),
-          0.1: ("x--", "text")}  # fmt: skip
+styles = {0.0001: ("s-", "majority"), 0.001: ("^-", "image")}
+styles |= {0.01: ("o-", "both"), 0.1: ("x--", "text")}
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 for (rate, seed), values in curves.items():
     mark, colour = styles[rate]
     # One label for each rate, or the legend has twelve lines.
-    ax.plot(range(1, len(values) + 1), values, mark, color=PALETTE[colour],
-            label=f"rate {rate}" if seed == 0 else None)  # fmt: skip
+    label = f"rate {rate}" if seed == 0 else None
+    ax.plot(range(1, len(values) + 1), values, mark, color=PALETTE[colour], label=label)
 ax.set(xlabel="epoch", ylabel="validation accuracy", xticks=range(1, 6), ylim=(0.1, 1))
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-show(fig, alt="At 0.01 the curves jump about, and their best epochs reach 0.9; at 0.001 they climb "
-     "to 0.8; at 0.1 they are near 0.75 from the second epoch on; at 0.0001 they end below "
-     "0.5.")  # fmt: skip
+show(fig, alt="At 0.01 the curves jump about, and their best epochs reach 0.9; at "
+     "0.001 they climb to 0.8; at 0.1 they are near 0.75 from the second epoch on; at "
+     "0.0001 they end below 0.5.")  # fmt: skip
 
 # %% [markdown]
 # The best epoch of each run:
 
 # %%
-score = pd.Series({key: max(values) for key, values in curves.items()}).unstack()  # rate × seed
+best_epoch = {key: max(values) for key, values in curves.items()}
+score = pd.Series(best_epoch).unstack()  # rate × seed
 score.index.name, score.columns.name = "learning rate", "seed"
 print(score.round(2).to_string())
 
@@ -661,8 +675,8 @@ print(score.round(2).to_string())
 right_rate = score.mean(axis=1).idxmax()
 others = score.drop(right_rate)
 ahead = score.loc[right_rate] - others.max()  # for each seed
-claim("0.01 is best, for each seed by over 0.04", right_rate == 0.01 and ahead.min() > 0.04,
-      trained=True)  # fmt: skip
+claim("0.01 is best, for each seed by over 0.04",
+      right_rate == 0.01 and ahead.min() > 0.04, trained=True)  # fmt: skip
 
 # %% [markdown]
 # Too small: the epochs run out. Too large: nothing diverges, and yet it stays near 0.75. We give
@@ -679,7 +693,8 @@ for rate in (0.01, 0.1):
         own, others = (predict(model, Batches(part, 256)) for part in (cards, mixed_up))
         lost.append(accuracy(own, cards["label"]) - accuracy(others, cards["label"]))
         with torch.no_grad():
-            features = model.features(next(iter(Batches(cards, 256))))["image"]  # (256, 64)
+            batch = next(iter(Batches(cards, 256)))
+            features = model.features(batch)["image"]  # (256, 64)
         spread.append(features.std(dim=0).mean().item())
     print(f"rate {rate}: wrong pictures cost {np.round(lost, 2)},",
           f"the image's numbers vary by {np.round(spread, 2)}")  # fmt: skip
@@ -740,7 +755,7 @@ import copy
 
 
 def forgot_eval(model, batches):
-    """Logits of all rows in train mode; of a copy, because even looking changes averages."""
+    """Logits of all rows in train mode; of a copy, as even looking changes averages."""
     model = copy.deepcopy(model).train()
     with torch.no_grad():
         return torch.cat([model(batch) for batch in batches])
@@ -751,12 +766,14 @@ rows = []
 for seed, (parts, _) in worlds.items():
     label = parts["validation"]["label"]
     # A folder for each class, read file by file, gives the second order.
-    orders = {"as they come": torch.arange(len(label)), "sorted by section": label.argsort()}
+    as_they_come, by_section = torch.arange(len(label)), label.argsort()
+    orders = {"as they come": as_they_come, "sorted by section": by_section}
     model = swept[0.01, seed]
     for name, order in orders.items():
-        cards = Batches({part: values[order] for part, values in parts["validation"].items()}, 32)
-        rows.append((seed, name, accuracy(predict(model, cards), label[order]),
-                     accuracy(forgot_eval(model, cards), label[order])))  # fmt: skip
+        ordered = {key: values[order] for key, values in parts["validation"].items()}
+        cards = Batches(ordered, 32)
+        both = predict(model, cards), forgot_eval(model, cards)
+        rows.append((seed, name, *(accuracy(each, label[order]) for each in both)))
 
 forgotten = pd.DataFrame(rows, columns=["seed", "cards", "eval", "train"])
 forgotten = forgotten.set_index(["cards", "seed"])
@@ -802,9 +819,10 @@ def validation_loss(model, splits):
 
 
 def train_long(splits, vocabulary, seed, weight_decay, epochs=15):
-    """Losses of each epoch, an array (epochs, 2) of train and validation; models after each."""
+    """Train and validation loss of each epoch, (epochs, 2), and each one's model."""
     model, batches = build(vocabulary, seed), training_batches(splits, seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=weight_decay)
+    how = {"lr": 0.01, "weight_decay": weight_decay}
+    optimizer = torch.optim.AdamW(model.parameters(), **how)
     losses, models = [], []
     for _ in range(epochs):
         train_loss = train_epoch(model, batches, optimizer)
@@ -834,21 +852,24 @@ def draw_losses(curves, name):
     for ax, decay in zip(axes, decays, strict=True):
         for seed in worlds:
             train, other = runs[decay, seed][0][:, 0], curves[decay, seed]
-            epoch, label = range(1, len(train) + 1), "" if seed else "train"  # one label for three
+            epoch = range(1, len(train) + 1)
+            label = "" if seed else "train"  # one label for three
             ax.plot(epoch, train, "--", lw=1, color=PALETTE["quiet"], label=label)
             ax.plot(epoch, other, color=shades[seed], label=f"{name}, seed {seed}")
         # Large losses leave the picture, or a slow rise could not be seen.
-        ax.set(title=f"weight decay {decay}", xlabel="epoch", ylim=(0, 0.8), xticks=(1, 5, 10, 15))
+        ax.set(title=f"weight decay {decay}", ylim=(0, 0.8))
+        ax.set(xlabel="epoch", xticks=(1, 5, 10, 15))
     axes[0].set_ylabel("loss (mean over rows)")
-    axes[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))  # lines fill both
+    # Outside, because lines fill both.
+    axes[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return fig, axes
 
 
 # %%
 as_trained = {run: losses[:, 1] for run, (losses, _) in runs.items()}
 fig, _ = draw_losses(as_trained, "validation")
-show(fig, alt="The training loss falls nearly to 0. The validation loss jumps up and down from "
-     "epoch to epoch, and some of its spikes leave the picture.")  # fmt: skip
+show(fig, alt="The training loss falls nearly to 0. The validation loss jumps up and "
+     "down from epoch to epoch, and some of its spikes leave the picture.")  # fmt: skip
 
 # %% [markdown]
 # Dashed is the mean *during* an epoch, in train mode; solid is measured *after* it, in eval mode.
@@ -861,7 +882,7 @@ show(fig, alt="The training loss falls nearly to 0. The validation loss jumps up
 
 # %%
 def with_fresh_averages(model, batches):
-    """A copy whose BatchNorm layers have averaged over these batches, and nothing else."""
+    """A copy whose BatchNorm layers have averaged over these batches alone."""
     model = copy.deepcopy(model).train()
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
@@ -883,9 +904,8 @@ for (decay, seed), (_, models) in runs.items():
     # Training rows again: validation rows must not shape what they judge.
     rows = Batches(splits_of_seed["train"], 256)
     settled[decay, seed] = [with_fresh_averages(model, rows) for model in models]
-    steady[decay, seed] = np.array(
-        [validation_loss(model, splits_of_seed) for model in settled[decay, seed]]
-    )
+    losses = [validation_loss(one, splits_of_seed) for one in settled[decay, seed]]
+    steady[decay, seed] = np.array(losses)
 
 # %% [markdown]
 # The same weights, with fresh averages; a star marks the lowest validation loss of a run:
@@ -895,20 +915,20 @@ fig, axes = draw_losses(steady, "validation")
 for ax, decay in zip(axes, decays, strict=True):
     for seed in worlds:
         lowest = steady[decay, seed].argmin()
-        ax.plot(
-            lowest + 1, steady[decay, seed][lowest], "*", ms=13, color=shades[seed], mec="black"
-        )
-show(fig, alt="The same figure, much smoother. Each validation loss has its lowest point on the "
-     "way; without weight decay it ends higher, while the training loss falls.")  # fmt: skip
+        star = lowest + 1, steady[decay, seed][lowest]
+        ax.plot(*star, "*", ms=13, color=shades[seed], mec="black")
+show(fig, alt="The same figure, much smoother. Each validation loss has its lowest "
+     "point on the way; without weight decay it ends higher, while the training loss "
+     "falls.")  # fmt: skip
 
 # %% [markdown]
 # The largest rise between two epochs, without weight decay:
 
 # %%
 curves = {"running averages": as_trained, "fresh averages": steady}
-rises = pd.DataFrame(
-    {name: [np.diff(losses[0, seed]).max() for seed in worlds] for name, losses in curves.items()}
-).rename_axis("seed")
+rises = pd.DataFrame(index=pd.Index(worlds, name="seed"))
+for name, losses in curves.items():
+    rises[name] = [np.diff(losses[0, seed]).max() for seed in worlds]
 print(rises.round(2).to_string())
 running, fresh = rises.mean()
 claim("fresh averages cut the largest rise, in the mean over seeds, to a third at most",
@@ -928,15 +948,16 @@ claim("fresh averages cut the largest rise, in the mean over seeds, to a third a
 
 # %% tags=["exercise"]
 def should_stop(scores, patience):
-    """Whether NONE of the last `patience` epochs beats the best of all epochs before them.
+    """Whether NONE of the last `patience` epochs beats the best of all before them.
 
-    scores: list of floats (negative, too), one for each epoch so far, higher is better; with no
-    epoch before them there is nothing to stop for -> True or False
+    scores: list of floats (negative, too), one for each epoch so far, higher is better;
+    with no epoch before them there is nothing to stop for -> True or False
     """
     ### BEGIN SOLUTION
     if not scores:
         return False
-    best = scores.index(max(scores))  # the first of equals: an equal score is not better
+    # The first of equals: an equal score is not better.
+    best = scores.index(max(scores))
     return len(scores) - 1 - best >= patience
     ### END SOLUTION
 
@@ -972,11 +993,13 @@ print(replay.unstack().round(2).to_string())
 # Patience 1 stops at the first spike, and may lose much or little. (Nothing lasts longer than 15.)
 
 # %%
-lengths, reached = replay["epochs"].unstack(), replay["lowest loss"].unstack()  # patience × seed
+lengths = replay["epochs"].unstack()  # patience × seed
+reached = replay["lowest loss"].unstack()
 of_all = pd.Series({seed: as_trained[0, seed].min() for seed in worlds})
-claim("with patience 1 no run lasts longer than 8 epochs", lengths.loc[1].max() <= 8, trained=True)
-claim("patience 6 comes within 0.03 of the lowest loss of all epochs, in the mean over seeds",
-      (reached.loc[6] - of_all).mean() < 0.03, trained=True)  # fmt: skip
+claim("with patience 1 no run is over 8 epochs", lengths.loc[1].max() <= 8,
+      trained=True)  # fmt: skip
+claim("patience 6 comes within 0.03 of the lowest loss of all epochs, in the mean over "
+      "seeds", (reached.loc[6] - of_all).mean() < 0.03, trained=True)  # fmt: skip
 
 # %% [markdown]
 # Which weight decay, then? We choose by validation loss alone, with fresh averages:
@@ -984,7 +1007,7 @@ claim("patience 6 comes within 0.03 of the lowest loss of all epochs, in the mea
 # %%
 lowest = {decay: [steady[decay, seed].min() for seed in worlds] for decay in decays}
 for decay, values in lowest.items():
-    print(f"weight decay {decay}: lowest validation loss", " ".join(f"{v:.2f}" for v in values))
+    print(f"weight decay {decay}: lowest validation loss", *np.round(values, 2))
 chosen = min(lowest, key=lambda decay: np.mean(lowest[decay]))
 print("chosen, by the mean over seeds: weight decay", chosen)
 
@@ -1002,12 +1025,14 @@ for (decay, seed), models in settled.items():
             answers = predict(model, Batches(test, 256))
             chance, named = answers.softmax(dim=1).max(dim=1)
             # The root of the sum of all squared weights.
-            size = sum(weight.square().sum() for weight in model.parameters()).sqrt().item()
-            rows.append((decay, when, seed, accuracy(answers, test["label"]),
-                         F.cross_entropy(answers, test["label"]).item(),
-                         chance[named != test["label"]].mean().item(), size))  # fmt: skip
+            size = sum(weight.square().sum() for weight in model.parameters()).sqrt()
+            loss = F.cross_entropy(answers, test["label"])
+            sure = chance[named != test["label"]].mean()
+            right = accuracy(answers, test["label"])
+            rows.append((decay, when, seed, right, *map(float, (loss, sure, size))))
 
-columns = ["decay", "epoch", "seed", "test accuracy", "test loss", "sure if wrong", "size"]
+columns = ["decay", "epoch", "seed"]
+columns += ["test accuracy", "test loss", "sure if wrong", "size"]
 judged = pd.DataFrame(rows, columns=columns).groupby(["decay", "epoch", "seed"]).mean()
 mean = judged.groupby(["decay", "epoch"]).mean()
 print(mean.round(2).to_string())
@@ -1023,20 +1048,21 @@ free, decayed = mean.loc[0], mean.loc[0.1]  # each: best and last five
 each = judged.loc[0].loc["last five"] - judged.loc[0].loc["best"]  # a row for each seed
 print("test loss that stopping saves, by seed:", each["test loss"].round(2).tolist())
 won = each.mean()
-claim("stopping lowers the mean test loss by over 0.02", won["test loss"] > 0.02, trained=True)
+claim("stopping saves over 0.02 of the loss", won["test loss"] > 0.02, trained=True)
 claim("it leaves the model less sure where it is wrong, by over 0.03 in the mean",
       won["sure if wrong"] > 0.03, trained=True)  # fmt: skip
-claim(
-    "it moves the mean accuracy by less than 0.03", abs(won["test accuracy"]) < 0.03, trained=True
-)
+claim("and moves the accuracy by under 0.03", abs(won["test accuracy"]) < 0.03,
+      trained=True)  # fmt: skip
 claim("weight decay makes the weights smaller by over 5 %",
       decayed.loc["last five", "size"] < 0.95 * free.loc["last five", "size"],
       trained=True)  # fmt: skip
 claim("it moves the mean accuracy after the best epoch by less than 0.03",
-      abs(decayed - free).loc["best", "test accuracy"] < 0.03, trained=True)  # fmt: skip
+      abs(decayed - free).loc["best", "test accuracy"] < 0.03,
+      trained=True)  # fmt: skip
 gain = (free - decayed)["test loss"]
-claim("it lowers the mean test loss of the last five epochs by over 0.01, and by more than that "
-      "of the best", gain["last five"] > max(0.01, gain["best"]), trained=True)  # fmt: skip
+claim("it lowers the mean test loss of the last five epochs by over 0.01, and by more "
+      "than that of the best", gain["last five"] > max(0.01, gain["best"]),
+      trained=True)  # fmt: skip
 
 # %% [markdown]
 # In accuracy, neither won much. Stopping won *loss*: the overfitted model is right about as often,
@@ -1064,17 +1090,18 @@ steps = itertools.count(1)
 
 
 def power_cut(logits, batch):
-    """The loss; at the 40th call, in the second epoch, somebody presses the stop button."""
+    """The loss; at the 40th call, in the second epoch, somebody presses stop."""
     if next(steps) == 40:
-        raise KeyboardInterrupt  # `fit` catches it and ends after its last complete epoch
+        # `fit` catches it and ends after its last complete epoch.
+        raise KeyboardInterrupt
     return F.cross_entropy(logits, batch["label"])
 
 
 def run(epochs=2, model=None, **options):
     """Train a new model, or the given one, on the same batches in the same order."""
     model = model or build(vocabulary, seed=0)
-    fit(model, training_batches(splits, seed=0), epochs=epochs, learning_rate=0.01, device="cpu",
-        **options)  # fmt: skip
+    how = {"epochs": epochs, "learning_rate": 0.01, "device": "cpu"}
+    fit(model, training_batches(splits, seed=0), **how, **options)
     return model
 
 
@@ -1082,7 +1109,8 @@ whole = run()
 # A new model each time: all that the third call knows of the second is in the file.
 run(loss=power_cut, checkpoint=checkpoint)
 resumed = run(checkpoint=checkpoint)
-claim("the resumed run ends in the same weights, bit for bit", same_weights(whole, resumed))
+claim("the resumed run ends in the same weights, bit for bit",
+      same_weights(whole, resumed))  # fmt: skip
 
 # %% [markdown]
 # They do not differ at all. What it takes:
@@ -1127,7 +1155,8 @@ claim("with the weights alone it is another run", not same_weights(whole, weight
 # %%
 from course_utils.evaluation import grow_table
 
-name = f"concat, half-size, weight decay {chosen}, stopped"  # a longer one would be cut off
+# A longer one would be cut off.
+name = f"concat, half-size, weight decay {chosen}, stopped"
 grow_table("06", {name: final.tolist()})
 
 # %% [markdown]
@@ -1142,9 +1171,11 @@ cards = Batches(halved(to_tensors(tricks, vocabulary)))
 right = {}
 for name, epoch in (("best epoch", steady[chosen, 0].argmin()), ("last epoch", -1)):
     model = settled[chosen, 0][epoch]
-    right[name] = (predict(model, cards).argmax(dim=1) == cards.tensors["label"]).tolist()
+    named = predict(model, cards).argmax(dim=1)
+    right[name] = (named == cards.tensors["label"]).tolist()
 counts = ", ".join(f"{name} {sum(hits)}" for name, hits in right.items())
-show(card_wall(tricks, right), alt=f"The wall of twelve trick cards; right are: {counts}.")
+alt = f"The wall of twelve trick cards; right are: {counts}."
+show(card_wall(tricks, right), alt=alt)
 
 # %% [markdown]
 # Of twelve cards, a difference of one or two is chance.

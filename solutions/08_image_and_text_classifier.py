@@ -35,7 +35,7 @@
 # %%
 import torch
 
-from course_utils import check, claim, hint, quiz, show, solution  # noqa: F401
+from course_utils import check, claim, hint, quiz, show, solution
 from course_utils.data import news_cards
 from course_utils.display import card_wall
 
@@ -50,7 +50,8 @@ some = news_cards.take(cards, [0, 1, 2, 3])
 names = [news_cards.SECTIONS[number] for number in some["section"]]
 fits = ["fits" if match else "does not fit" for match in some["match"]]
 titles = [f"{name}, {fit}" for name, fit in zip(names, fits, strict=True)]
-show(card_wall(some, titles=titles), alt="Four news cards; two headlines fit, two do not.")
+alt = "Four news cards; two headlines fit, two do not."
+show(card_wall(some, titles=titles), alt=alt)
 
 # %% [markdown]
 # Each card has two labels. `section` is the picture's section. `match` says whether the headline
@@ -102,7 +103,12 @@ for name, tensor in section["train"].items():
 # rows, too, each got its learning rate, of 0.001, 0.003 and 0.01 (`python benchmarks/encoders.py`).
 
 # %%
-from course_utils.encoders import BagEncoder, LSTMEncoder, TextCNNEncoder, TransformerEncoder
+from course_utils.encoders import (
+    BagEncoder,
+    LSTMEncoder,
+    TextCNNEncoder,
+    TransformerEncoder,
+)
 
 words = len(vocabulary)
 # How to make each reader, and its learning rate.
@@ -124,12 +130,13 @@ from course_utils.training import fit, predict
 
 checked, tested = {}, {}
 for name, (make, rate) in READERS.items():
-    found = compare(headlines, lambda make=make: {"text": make()}, {}, classes=5,
-                    options={"epochs": 4, "learning_rate": rate})  # fmt: skip
+    how = {"epochs": 4, "learning_rate": rate}
+    reader = lambda make=make: {"text": make()}  # noqa: E731
+    found = compare(headlines, reader, {}, classes=5, options=how)
     part = headlines["validation"]
     # The validation rows are for choosing, the test rows for the report.
-    checked[name] = [accuracy(predict(model, Batches(part)), part["label"])
-                     for model in found.models["text alone"]]  # fmt: skip
+    logits = [predict(model, Batches(part)) for model in found.models["text alone"]]
+    checked[name] = [accuracy(each, part["label"]) for each in logits]
     tested[name] = found.accuracies["text alone"]
 
 # %% [markdown]
@@ -143,8 +150,11 @@ readers_table.insert(0, "validation mean", fair_table(checked)["mean"])
 print(readers_table.round(2).to_string(na_rep=""))
 
 # %%
+import numpy as np
+
 best, n = readers_table["validation mean"].max(), len(part["label"])
-print(f"one standard error of {n} validation rows: {(best * (1 - best) / n) ** 0.5:.2f}")
+error = (best * (1 - best) / n) ** 0.5
+print(f"one standard error of {n} validation rows: {error:.2f}")
 
 # %% [markdown]
 # What we lean on:
@@ -152,8 +162,7 @@ print(f"one standard error of {n} validation rows: {(best * (1 - best) / n) ** 0
 # %%
 means = readers_table.loc[[*READERS]]
 claim("on the validation rows all are within 0.04 of each other",
-      means["validation mean"].max() - means["validation mean"].min() < 0.04,
-      trained=True)  # fmt: skip
+      np.ptp(means["validation mean"]) < 0.04, trained=True)  # fmt: skip
 claim("on the test rows all are within 0.04 of the ceiling",
       means["mean"].min() > ceiling["text"] - 0.04, trained=True)  # fmt: skip
 
@@ -179,7 +188,8 @@ def make_encoders():
 # %%
 batch = next(iter(Batches(section["train"], batch_size=64)))
 for name, encoder in make_encoders().items():
-    print(name, "reads", encoder.reads, "and gives", tuple(encode(encoder, batch).shape))
+    shape = tuple(encode(encoder, batch).shape)
+    print(name, "reads", encoder.reads, "and gives", shape)
 
 # %% [markdown]
 # Anything with `reads` (the tensors that it is called with) and `dim` is an encoder. *ResNet-18* is
@@ -225,12 +235,12 @@ class MultimodalClassifier(nn.Module):
     """Encoders + fusion + head.
 
     encoders: {name: encoder}.
-    fusion: called as fusion(features, present) with features {name: (B, dim)}; gives (B, dim_out).
+    fusion: called as fusion(features, present), {name: (B, dim)} -> (B, dim_out).
     """
 
     def __init__(self, encoders, fusion, classes):
         super().__init__()
-        # A ModuleDict, not a dict: PyTorch would not find and train the encoders in a dict.
+        # A ModuleDict, since PyTorch would not find and train the encoders in a dict.
         self.encoders = nn.ModuleDict(encoders)
         self.fusion = fusion
         self.head = nn.Linear(fusion.dim_out, classes)
@@ -241,7 +251,8 @@ class MultimodalClassifier(nn.Module):
         batch["present"] (B, M) may be absent: batch.get("present") is then None.
         """
         ### BEGIN SOLUTION
-        features = {name: encode(encoder, batch) for name, encoder in self.encoders.items()}
+        encoders = self.encoders.items()
+        features = {name: encode(encoder, batch) for name, encoder in encoders}
         fused = self.fusion(features, batch.get("present"))
         return self.head(fused)
         ### END SOLUTION
@@ -264,14 +275,16 @@ dims = {"image": 64, "text": 64}
 # The first weights of encoders, fusion and head are drawn from this seed.
 torch.manual_seed(0)
 model = MultimodalClassifier(make_encoders(), WeightedFusion(dims), classes=5)
-train, validation = Batches(section["train"], 32, shuffle=True), Batches(section["validation"])
+train = Batches(section["train"], 32, shuffle=True)
+validation = Batches(section["validation"])
 history = fit(model, train, validation, epochs=4, learning_rate=1e-3)
 
 # %% [markdown]
 # The history draws itself:
 
 # %%
-show(history.plot(), alt="Training accuracy starts lower than validation accuracy, ends higher.")
+alt = "Training accuracy starts lower than validation accuracy, ends higher."
+show(history.plot(), alt=alt)
 
 # %% [markdown]
 # Where training accuracy is above validation accuracy, the distance is *overfitting*. Choosing the
@@ -290,9 +303,10 @@ logits = predict(model, Batches(section["test"]))
 predicted = logits.argmax(dim=1)
 print(f"accuracy {accuracy(logits, truth):.2f}")
 named_wrongly = predicted[predicted != truth].bincount(minlength=5).tolist()
-print("errors by the section named:", dict(zip(news_cards.SECTIONS, named_wrongly, strict=True)))
-show(confusion_figure(truth, predicted, news_cards.SECTIONS),
-     alt="A five by five table of counts with nearly all cards on the diagonal.")  # fmt: skip
+errors = dict(zip(news_cards.SECTIONS, named_wrongly, strict=True))
+print("errors by the section named:", errors)
+alt = "A five by five table of counts with nearly all cards on the diagonal."
+show(confusion_figure(truth, predicted, news_cards.SECTIONS), alt=alt)
 
 # %% [markdown]
 # A section named wrongly more often than the others is the model's favourite guess for cards that
@@ -324,9 +338,10 @@ def macro_f1(label, predicted, classes):
     ### BEGIN SOLUTION
     scores = []
     for k in range(classes):
-        hits = ((label == k) & (predicted == k)).sum().item()
-        labelled_or_predicted = (label == k).sum().item() + (predicted == k).sum().item()
-        scores.append(2 * hits / labelled_or_predicted if labelled_or_predicted else 0.0)
+        labelled, named = label == k, predicted == k
+        hits = (labelled & named).sum().item()
+        rows = labelled.sum().item() + named.sum().item()
+        scores.append(2 * hits / rows if rows else 0.0)
     return sum(scores) / classes
     ### END SOLUTION
 
@@ -363,7 +378,7 @@ print(f"our model on our sections: macro F1 {macro_f1(truth, predicted, 5):.2f}"
 # %%
 belief = torch.from_numpy(news_cards.posteriors(rows["test"])["both"])  # (n, 5)
 chance, best = belief.max(dim=1)
-# Where no section has more than half, even the perfect reader guesses, and may be lucky.
+# Where no section has more than half, the perfect reader guesses, too.
 sure = chance > 0.5
 kinds = {
     "avoidable": sure & (best == truth),  # the card says it
@@ -374,11 +389,10 @@ wrong = predicted != truth
 for kind, here in kinds.items():
     errors = int((wrong & here).sum())
     print(f"{kind:10}: {int(here.sum()):3} cards, {errors:2} errors of our model")
-print(f"errors: ours {int(wrong.sum())}, the perfect reader's {int((best != truth).sum())}")
-spared = wrong & (best == truth)
-print(
-    f"of ours it avoids {int(spared.sum())}, {int((spared & ~sure).sum())} of them by a lucky guess"
-)
+missed, spared = best != truth, wrong & (best == truth)
+print(f"errors: ours {int(wrong.sum())}, the perfect reader's {int(missed.sum())}")
+lucky = int((spared & ~sure).sum())
+print(f"of ours it avoids {int(spared.sum())}, {lucky} of them by a lucky guess")
 
 # %% [markdown]
 # Two of each kind, if there are two:
@@ -386,27 +400,27 @@ print(
 # %%
 worst = torch.cat([(wrong & here).nonzero()[:2, 0] for here in kinds.values()])
 # Over each card: of which kind it is, and what the model said.
-titles = [
-    f"{kind}\nsaid {news_cards.SECTIONS[predicted[i]]}, is {news_cards.SECTIONS[truth[i]]}"
-    for i in worst
-    for kind, here in kinds.items()
-    if here[i]
-]
-show(
-    card_wall(news_cards.take(rows["test"], worst.numpy()), titles=titles, columns=3),
-    alt="Misread cards. The avoidable ones show a motif or a word of their section; the misleading "
-    "ones have a word of another section and no motif; the guesses have no clue, or two.",
-)
+titles = []
+for i in worst:
+    (kind,) = (kind for kind, here in kinds.items() if here[i])
+    said, own = (news_cards.SECTIONS[each[i]] for each in (predicted, truth))
+    titles.append(f"{kind}\nsaid {said}, is {own}")
+misread = news_cards.take(rows["test"], worst.numpy())
+show(card_wall(misread, titles=titles, columns=3),
+     alt="Misread cards. The avoidable ones show a motif or a word of their section; "
+     "the misleading ones have a word of another section and no motif; the guesses "
+     "have no clue, or two.")  # fmt: skip
 
 # %% [markdown]
 # Most of what is left cannot be mended by any model. What even the perfect reader misses is the
 # distance between the ceiling and 1:
 
 # %%
-print(f"1 - ceiling = {1 - news_cards.ceiling()['both']:.3f}, perfect reader on these rows: "
-      f"{(best != truth).double().mean().item():.3f}")  # fmt: skip
+here = missed.double().mean().item()
+in_the_long_run = 1 - news_cards.ceiling()["both"]
+print(f"1 - ceiling = {in_the_long_run:.3f}, perfect reader on these rows: {here:.3f}")
 avoidable = int((wrong & kinds["avoidable"]).sum())
-claim("at most half of our errors are avoidable", avoidable <= wrong.sum() / 2, trained=True)
+claim("at most half are avoidable", avoidable <= wrong.sum() / 2, trained=True)
 
 # %% [markdown]
 # ## The fair table
@@ -449,15 +463,8 @@ FUSIONS = ADDING | INTERACTING
 learn = {"epochs": 3, "learning_rate": 3e-3, "batch_size": 32}
 # Fusions on cached features are quick: more epochs, larger batches.
 learn_fusion = {"epochs": 8, "learning_rate": 5e-3, "batch_size": 128}
-results = compare(
-    section,
-    make_encoders,
-    FUSIONS,
-    classes=5,
-    ceiling=ceiling,
-    options=learn,
-    fusion_options=learn_fusion,
-)
+how = {"options": learn, "fusion_options": learn_fusion}
+results = compare(section, make_encoders, FUSIONS, classes=5, ceiling=ceiling, **how)
 results
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -475,8 +482,8 @@ fused = {name: results.mean(name) for name in FUSIONS}
 low, high = min(fused.values()), max(fused.values())
 print(f"fused {low:.2f} to {high:.2f}, better single {best_single:.2f}")
 
-claim("every fusion gains 0.05 over the better single", low > best_single + 0.05, trained=True)
-claim("the best one is within 0.05 of the ceiling", high > ceiling["both"] - 0.05, trained=True)
+claim("every fusion gains over 0.05", low > best_single + 0.05, trained=True)
+claim("the best one is near the ceiling", high > ceiling["both"] - 0.05, trained=True)
 claim("those that add are within 0.02 of the best",
       min(fused[name] for name in ADDING) > high - 0.02, trained=True)  # fmt: skip
 claim("bilinear is 0.01 behind", fused["bilinear"] < high - 0.01, trained=True)
@@ -495,7 +502,8 @@ from course_utils.evaluation import linear_baselines
 linear = linear_baselines(rows)
 whole = {"majority": [results.majority]}
 whole |= {f"linear, {name}": [value] for name, value in linear.items()}
-whole |= {name: results.accuracies[name] for name in ("image alone", "text alone", "weighted")}
+ours = ("image alone", "text alone", "weighted")
+whole |= {name: results.accuracies[name] for name in ours}
 whole["weighted, end to end"] = [accuracy(logits, truth)]  # one seed
 print(fair_table(whole, ceiling).round(3).to_string(na_rep=""))
 claim("a linear model hardly sees the motif in the pixels", linear["image"] < 0.35)
@@ -513,14 +521,12 @@ claim("a linear model hardly sees the motif in the pixels", linear["image"] < 0.
 
 
 # %%
-import numpy as np
-
 from course_utils import seeds
 from course_utils.evaluation import cache_features, models_alone, models_fused
 
 
 def learn_from(n, epochs, seed):
-    """Test accuracy of picture, headline, both; the headline reader's on its n training cards."""
+    """Test accuracy of picture, headline, both; of the headline's on its n cards."""
     order = np.random.default_rng(seed).permutation(len(rows["train"]["section"]))
     few = rows | {"train": news_cards.take(rows["train"], order[:n])}
     # Who has 60 cards to learn from has no 462 to choose an epoch by.
@@ -548,16 +554,18 @@ def learn_from(n, epochs, seed):
 
 # %%
 sizes = {60: 16, 300: 6}  # cards, and how often each is seen
-learnt = torch.tensor(
-    [[learn_from(n, epochs, seed) for seed in seeds(3)] for n, epochs in sizes.items()]
-)
+learnt = []
+for n, epochs in sizes.items():
+    learnt.append([learn_from(n, epochs, seed) for seed in seeds(3)])
+learnt = torch.tensor(learnt)
 # All cards: the rows of the fair table.
 full = [results.accuracies[name] for name in ("image alone", "text alone", "concat")]
-curves = torch.cat([learnt[:, :, :3], torch.tensor(full).T[None]])  # (3 sizes, seeds, 3 models)
+full = torch.tensor(full).T[None]
+curves = torch.cat([learnt[:, :, :3], full])  # (3 sizes, seeds, 3 models)
 by_heart, new = learnt[0, :, 3].mean(), learnt[0, :, 1].mean()
-print(f"60 headlines, read again by who learnt from them: {by_heart:.2f}; new ones: {new:.2f}")
-harm = (curves[0, :, 2] - curves[0, :, 0]).tolist()
-print("60 cards, both less picture alone, seed by seed:", " ".join(f"{d:+.2f}" for d in harm))
+print(f"the reader of 60 headlines, on these: {by_heart:.2f}; on new ones: {new:.2f}")
+harm = [f"{d:+.2f}" for d in (curves[0, :, 2] - curves[0, :, 0]).tolist()]
+print("60 cards, both less picture alone, seed by seed:", *harm)
 
 # %% [markdown]
 # Pale marks are single seeds, lines their mean.
@@ -579,23 +587,24 @@ ax.set(xscale="log", xlabel="training cards", ylabel="test accuracy", ylim=(0, 1
 ax.set_xticks(cards_seen, labels=[f"{n:,}" for n in cards_seen])
 ax.minorticks_off()
 ax.legend(loc="lower right", fontsize=8)
-alt = ("With 60 cards the picture alone is best, and both together are worse. From 300 on "
-       "the headline's curve rises more than the picture's, and both lead.")  # fmt: skip
-show(fig, alt=alt)
+show(fig, alt="With 60 cards the picture alone is best, and both together are worse. "
+     "From 300 on the headline's curve rises more than the picture's, and both "
+     "lead.")  # fmt: skip
 
 # %% [markdown]
 # In the means:
 
 # %%
 image, text, both = curves.mean(dim=1).T
-claim("with 60 cards, both are worse than the picture", both[0] < image[0] - 0.01, trained=True)
-claim("with 300, better", both[1] > image[1] + 0.01, trained=True)
+claim("with 60 cards, both lose 0.01", both[0] < image[0] - 0.01, trained=True)
+claim("with 300, they gain 0.01", both[1] > image[1] + 0.01, trained=True)
 claim("from 300 to all, the headline gains 0.02 more than the picture",
       text[2] - text[1] > image[2] - image[1] + 0.02, trained=True)  # fmt: skip
 at_end = zip(("image", "text", "both"), (image, text, both), strict=True)
 claim("with all, each is within 0.03 of its ceiling",
-      all(curve[2] > ceiling[name] - 0.03 for name, curve in at_end), trained=True)  # fmt: skip
-claim("of its 60 headlines the reader knows 0.3 more", by_heart > new + 0.3, trained=True)
+      all(curve[2] > ceiling[name] - 0.03 for name, curve in at_end),
+      trained=True)  # fmt: skip
+claim("of its own 60 it knows 0.3 more", by_heart > new + 0.3, trained=True)
 
 # %% [markdown]
 # A motif looks alike on every card, so few are enough; a word that was never met stays unknown.
@@ -625,8 +634,8 @@ claim("of its 60 headlines the reader knows 0.3 more", by_heart > new + 0.3, tra
 def paired_gain(right_a, right_b):
     """How much more often model a is right than model b on the same rows.
 
-    right_a, right_b (n,) bool -> (gain, low, high), three floats; 95 % normal interval with the
-    sample standard deviation (torch's .std()).
+    right_a, right_b (n,) bool -> (gain, low, high), three floats; 95 % normal interval
+    with the sample standard deviation (torch's .std()).
     """
     ### BEGIN SOLUTION
     difference = right_a.double() - right_b.double()
@@ -651,10 +660,10 @@ for a, b in (("weighted", "image alone"), ("weighted", "concat")):
         gain, low, high = paired_gain(right_a, right_b)
         won, lost = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
         clear[b, seed] = low
-        print(f"{a} over {b}: {gain:+.4f}, interval {low:+.4f} to {high:+.4f}, "
+        print(f"{a} over {b}: {gain:+.4f}, {low:+.4f} to {high:+.4f}, "
               f"{won:3} rows won, {lost} lost")  # fmt: skip
 lowest = min(clear["image alone", seed] for seed in seeds(3))
-claim("over the picture alone, the gain is clear of 0 in each seed", lowest > 0, trained=True)
+claim("over the picture the gain is clear of 0 in each seed", lowest > 0, trained=True)
 
 # %% [markdown]
 # An interval that holds 0 says "these rows cannot tell them apart". One that lies clear of 0 is a
@@ -678,7 +687,8 @@ cards_test = news_cards.rows_for(cards, "match", "test")
 fits = torch.from_numpy(cards_test["match"])
 by_rule = []
 # The models of each seed, from the fair table: nothing is trained here.
-for pair in zip(results.models["image alone"], results.models["text alone"], strict=True):
+halves = results.models["image alone"], results.models["text alone"]
+for pair in zip(*halves, strict=True):
     picture, headline = (answers(model, cards_test, vocabulary) for model in pair)
     same = picture == headline
     by_rule.append((same.long() == fits).double().mean().item())
@@ -692,11 +702,12 @@ print("the rule, one number a seed:", [round(value, 2) for value in by_rule])
 
 # %%
 # All cards now. The vocabulary stays, since the frozen encoders know its numbers.
-match = {
-    split: to_tensors(news_cards.rows_for(cards, "match", split), vocabulary, label="match")
-    for split in SPLITS
-}
-ALONE = {f"{name} alone": lambda dims, n=name: ConcatFusion({n: dims[n]}) for name in dims}
+match, ALONE = {}, {}
+for split in SPLITS:
+    all_rows = news_cards.rows_for(cards, "match", split)
+    match[split] = to_tensors(all_rows, vocabulary, label="match")
+for name in dims:
+    ALONE[f"{name} alone"] = lambda dims, n=name: ConcatFusion({n: dims[n]})
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict:* usual answers are "all at 0.5, they never saw a mismatch" and "tensor wins, it
@@ -711,9 +722,8 @@ from course_utils.evaluation import compare_frozen
 chances = news_cards.ceiling("match")
 # Twice the cards of `section`, so larger batches do.
 larger = {"epochs": 8, "learning_rate": 1e-2, "batch_size": 256}
-alarm = compare_frozen(
-    results.encoders, match, ALONE | FUSIONS, classes=2, ceiling=chances, options=larger
-)
+how = {"classes": 2, "ceiling": chances, "options": larger}
+alarm = compare_frozen(results.encoders, match, ALONE | FUSIONS, **how)
 alarm
 
 # %% [markdown]
@@ -725,12 +735,13 @@ adding = max(alarm.mean(name) for name in ADDING)
 interacting = [alarm.mean(name) for name in INTERACTING]
 claim("each interacting fusion is within 0.05 of the ceiling",
       min(interacting) > chances["both"] - 0.05, trained=True)  # fmt: skip
-claim("and within 0.03 of the best", min(interacting) > max(interacting) - 0.03, trained=True)
-claim("fusions that add stay 0.15 below them", adding < min(interacting) - 0.15, trained=True)
+claim("and 0.03 of the best", min(interacting) > max(interacting) - 0.03, trained=True)
+claim("those that add stay 0.15 below", adding < min(interacting) - 0.15, trained=True)
 claim("the untrained rule comes within 0.04 of the best",
       sum(by_rule) / len(by_rule) > max(interacting) - 0.04, trained=True)  # fmt: skip
 claim("maximum and concat + MLP do well on section too",
-      min(fused["maximum"], fused["concat + MLP"]) > high - 0.02, trained=True)  # fmt: skip
+      min(fused["maximum"], fused["concat + MLP"]) > high - 0.02,
+      trained=True)  # fmt: skip
 
 # %% [markdown]
 # The table turned over, and the six that interact tie. Maximum and concat + MLP lost nothing on
@@ -741,21 +752,22 @@ claim("maximum and concat + MLP do well on section too",
 
 # %%
 misfit = match["test"]["label"] == 0
+perfect = torch.from_numpy(news_cards.oracle(cards_test, "match")["both"])
 alarms = {
     "concat + MLP": alarm.logits["concat + MLP"][0].argmax(dim=1) == 0,
-    "perfect reader": torch.from_numpy(news_cards.oracle(cards_test, "match")["both"] == 0),
+    "perfect reader": perfect == 0,
 }
 # Cards that lack a motif or a section word say nothing about `match`, or little.
 silent = torch.from_numpy(cards_test["motif_box"][:, 0] < 0)
 silent |= torch.tensor([word == "" for word in cards_test["section_word"]])
-print(f"{int(misfit.sum())} of {len(misfit)} headlines do not fit; {int(silent.sum())} cards "
-      "lack motif or section word")  # fmt: skip
+print(f"{int(misfit.sum())} of {len(misfit)} headlines do not fit; "
+      f"{int(silent.sum())} cards lack motif or section word")  # fmt: skip
 for name, raised in alarms.items():
     hits, false, missed = raised & misfit, raised & ~misfit, ~raised & misfit
-    print(
-        f"{name:14}: {int(hits.sum())} hits, {int(missed.sum())} misses, {int(false.sum())} "
-        f"false alarms, {int(((false | missed) & silent).sum())} errors on silent cards"
-    )
+    on_silent = (false | missed) & silent
+    counts = [int(kind.sum()) for kind in (hits, missed, false, on_silent)]
+    print("{:14}: {} hits, {} misses, {} false alarms, {} errors on silent cards"
+          .format(name, *counts))  # fmt: skip
 
 # %% [markdown]
 # Most errors stand on cards that lack a motif or a section word. There both answers are about
@@ -775,26 +787,26 @@ for name, raised in alarms.items():
 torch.manual_seed(0)
 # Nothing carried over: new encoders, whose first teacher is `match`.
 scratch = MultimodalClassifier(make_encoders(), ProductFusion(dims), classes=2)
-train, validation = Batches(match["train"], 32, shuffle=True), Batches(match["validation"], 256)
+train = Batches(match["train"], 32, shuffle=True)
+validation = Batches(match["validation"], 256)
 memorised = fit(scratch, train, validation, epochs=9, learning_rate=1e-3)
-show(memorised.plot(), alt="Training accuracy climbs; validation accuracy stays far behind it.")
+alt = "Training accuracy climbs; validation accuracy stays far behind it."
+show(memorised.plot(), alt=alt)
 
 # %% [markdown]
 # On the test rows:
 
 # %%
-from_scratch = accuracy(predict(scratch, Batches(match["test"])), match["test"]["label"])
+answered = predict(scratch, Batches(match["test"]))
+from_scratch = accuracy(answered, match["test"]["label"])
 frozen = alarm.mean("product")
 by_heart = memorised.train_accuracy[-1]
 print(f"training rows, from scratch: {by_heart:.2f}")
-print(f"test rows: from scratch {from_scratch:.2f}, frozen section encoders {frozen:.2f}")
+print(f"test rows: from scratch {from_scratch:.2f}, frozen encoders {frozen:.2f}")
 
-claim(
-    "training cards are right 0.08 more often than test cards",
-    by_heart > from_scratch + 0.08,
-    trained=True,
-)
-claim("frozen encoders gain 0.05 on test cards", frozen > from_scratch + 0.05, trained=True)
+claim("training cards are right 0.08 more often than test cards",
+      by_heart > from_scratch + 0.08, trained=True)  # fmt: skip
+claim("frozen encoders gain 0.05 on test", frozen > from_scratch + 0.05, trained=True)
 
 # %% [markdown]
 # Most of what it knows is learnt by heart. Is it always so? Over three seeds, with cards of their
@@ -840,13 +852,7 @@ claim("the loaded model gives the same logits", same)
 # for readers of the page: a ball, under a headline about the weather.
 
 # %%
-from course_utils.widgets.lesson08 import (
-    card_composer,
-    card_probabilities,
-    compose_card,
-    describe_composed_card,
-    draw_composed_card,
-)
+from course_utils.widgets import lesson08 as composer
 
 parts = {"image": "image alone", "text": "text alone", "both": "weighted"}
 readers = {name: results.models[row][0] for name, row in parts.items()}
@@ -856,12 +862,13 @@ readers = {name: results.models[row][0] for name, row in parts.items()}
 
 # %%
 headline = "late storm surprises quiet village"
-picture = compose_card("sport", left=12, top=12, side=24)
-said = card_probabilities(readers, vocabulary, picture, headline)
+picture = composer.compose_card("sport", left=12, top=12, side=24)
+said = composer.card_probabilities(readers, vocabulary, picture, headline)
 
 # %%
-show(draw_composed_card(picture, headline, said, news_cards.SECTIONS),
-     alt=describe_composed_card(headline, said, news_cards.SECTIONS))  # fmt: skip
+told = headline, said, news_cards.SECTIONS
+alt = composer.describe_composed_card(*told)
+show(composer.draw_composed_card(picture, *told), alt=alt)
 
 # %% [markdown]
 # Each half is sure of its own story. What if the picture breaks? **Predict, then run:** with more
@@ -869,9 +876,9 @@ show(draw_composed_card(picture, headline, said, news_cards.SECTIONS),
 
 # %%
 for noise in (0.12, 0.4, 0.7):
-    broken = compose_card("sport", left=12, top=12, side=24, noise=noise)
+    broken = composer.compose_card("sport", left=12, top=12, side=24, noise=noise)
     # The headline stays as it is; only the picture gets worse.
-    said = card_probabilities(readers, vocabulary, broken, headline)
+    said = composer.card_probabilities(readers, vocabulary, broken, headline)
     names = {name: news_cards.SECTIONS[int(p.argmax())] for name, p in said.items()}
     sure_to = ", ".join(f"{name} {p.max():.2f}" for name, p in said.items())
     print(f"noise {noise}: {names}; sure to: {sure_to}")
@@ -884,7 +891,7 @@ for noise in (0.12, 0.4, 0.7):
 # Now yours. Try a motif in a corner, no motif and a misspelt word, words of two sections.
 
 # %% tags=["volatile"]
-card_composer(readers, vocabulary, headline)
+composer.card_composer(readers, vocabulary, headline)
 
 # %% [markdown]
 # And the twelve trick cards from lesson 00, which nobody trained on. **Predict, then run.** On
@@ -894,16 +901,13 @@ card_composer(readers, vocabulary, headline)
 from course_utils.data import trick_cards
 
 tricks = trick_cards.read()
-right = {
-    name: (answers(reader, tricks, vocabulary) == torch.as_tensor(tricks["section"])).tolist()
-    for name, reader in readers.items()
-}
-print({name: f"{sum(hits)} of {len(hits)}" for name, hits in right.items()})
-show(
-    card_wall(tricks, right=right),
-    alt="The wall of twelve trick cards; right are "
-    + ", ".join(f"{name} {sum(hits)} of 12" for name, hits in right.items()),
-)
+own, right = torch.as_tensor(tricks["section"]), {}
+for name, reader in readers.items():
+    right[name] = (answers(reader, tricks, vocabulary) == own).tolist()
+counts = ", ".join(f"{name} {sum(hits)} of 12" for name, hits in right.items())
+print(counts)
+alt = f"The wall of twelve trick cards; right are {counts}"
+show(card_wall(tricks, right=right), alt=alt)
 
 # %% [markdown]
 # On *headline of another section* both senses are sure, and the picture is right by definition. But
@@ -917,11 +921,13 @@ show(
 
 # %%
 def classify(rows, classes, text, **options):
-    """Fair table of picture, text and both for rows with `image`, `label` and a text column."""
-    parts = {s: news_cards.take(rows, np.flatnonzero(rows["split"] == s)) for s in SPLITS}
+    """Fair table of picture, text, both; rows have `image`, `label` and a text."""
+    places = {s: np.flatnonzero(rows["split"] == s) for s in SPLITS}
+    parts = {s: news_cards.take(rows, places[s]) for s in SPLITS}
     # From the training rows alone, as in step 1.
     words = Vocabulary.from_texts(parts["train"][text])
-    tensors = {s: to_tensors(part, words, label="label", text=text) for s, part in parts.items()}
+    names = {"label": "label", "text": text}
+    tensors = {s: to_tensors(part, words, **names) for s, part in parts.items()}
     return compare(
         tensors,
         lambda: {"image": CNNEncoder(64), "text": BagEncoder(len(words), 64)},
@@ -957,9 +963,11 @@ print("fitting cards:", counts)
 small
 
 # %%
-lost = {name: results.mean(name) - small.mean(name) for name in ("image alone", "text alone")}
-claim("the headline lost more than the picture", lost["text alone"] > lost["image alone"],
-      trained=True)  # fmt: skip
+lost = {}
+for name in ("image alone", "text alone"):
+    lost[name] = results.mean(name) - small.mean(name)
+claim("the headline lost more than the picture",
+      lost["text alone"] > lost["image alone"], trained=True)  # fmt: skip
 
 # %% [markdown]
 # As the learning curve foretold, words suffer most from few cards. Whether the headline helps, this
@@ -975,7 +983,8 @@ from course_utils.data import real
 emoji = real.emoji("name", download=False)
 if emoji is not None:
     train_emoji = {"epochs": 25, "learning_rate": 1e-2, "weight_decay": 0.5}
-    print(classify(emoji, emoji.classes, "name", seed_count=1, options=train_emoji).table.round(2))
+    how = {"seed_count": 1, "options": train_emoji}
+    print(classify(emoji, emoji.classes, "name", **how).table.round(2))
 
 # %% [markdown]
 # This page is built without the pictures. Over three seeds `python benchmarks/emoji.py` gave:
@@ -998,9 +1007,9 @@ if emoji is not None:
 
 # %% tags=["exercise"]
 def no_gain_dials():
-    """Dials under which the second sense gains less than 0.05 -> dict, as for news_cards.make
+    """Dials where the second sense gains less than 0.05: a dict, as for news_cards.make
 
-    The names of all dials: help(news_cards.Dials). An empty dict means the default dials.
+    All dials' names: help(news_cards.Dials). An empty dict means the default dials.
     """
     ### BEGIN SOLUTION
     # Few headlines have a section word, so they have little to add to the pictures.
@@ -1012,7 +1021,8 @@ def no_gain_dials():
 no_gain_dials = check(no_gain_dials)
 
 # %%
-print({name: round(value, 3) for name, value in news_cards.ceiling(**no_gain_dials()).items()})
+found = news_cards.ceiling(**no_gain_dials())
+print({name: round(value, 3) for name, value in found.items()})
 
 # %% [markdown]
 # A second modality earns its cost where it speaks and the first one is silent. Ask for that before

@@ -1,4 +1,4 @@
-"""The frozen encoders: they load, they are what their recipe makes, and bad files get a sentence."""
+"""The frozen encoders: they load, they are what their recipe makes; bad files get a sentence."""
 
 import pytest
 import torch
