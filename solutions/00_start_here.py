@@ -32,9 +32,10 @@ rows = {part: news_cards.rows_for(cards, "section", part) for part in parts}
 
 # %%
 from course_utils import show
+from course_utils.data.rows import take
 from course_utils.display import card_wall
 
-eight = news_cards.take(rows["train"], [11, 19, 2, 3, 12, 7, 21, 25])
+eight = take(rows["train"], [11, 19, 2, 3, 12, 7, 21, 25])
 show(card_wall(eight, titles=[f"card {number}" for number in range(1, 9)]),
      alt="Eight small noisy pictures with headlines. Five show a cloud with rain, a "
      "bar chart, a ball, an atom and a mountain; three show only meaningless "
@@ -84,15 +85,18 @@ for number, section in enumerate(eight["section"], start=1):
 
 # %%
 from course_utils.data.batches import Batches, to_tensors
+from course_utils.data.readers import ImageReader, TextReader
 from course_utils.data.text import Vocabulary
+
+
+def readers_with(vocabulary):
+    """What turns each modality into numbers: pixels, and the numbers of words."""
+    return {"image": ImageReader(), "text": TextReader(vocabulary)}
 
 
 def as_numbers(rows, vocabulary):
     """Cards as {name: tensor}."""
-    tensors = to_tensors(rows, vocabulary)
-    # It says which card has which modality; until lesson 11 every card has both.
-    del tensors["present"]
-    return tensors
+    return to_tensors(rows, readers_with(vocabulary))
 
 
 def prepare(rows):
@@ -104,8 +108,8 @@ def prepare(rows):
 splits, vocabulary = prepare(rows)
 
 # %% tags=["nbval-check-output"]
-for name, tensor in splits["train"].items():
-    print(name, tuple(tensor.shape))
+for name in ("label", "image", "text", "text_length"):
+    print(name, tuple(splits["train"][name].shape))
 
 # %% [markdown]
 # Of our 6,000 cards 1,858 are here: half are kept for the end of the lesson, others for validation
@@ -168,7 +172,7 @@ models = {"both": learn(("image", "text"), splits, vocabulary)}
 # How often is it right on the test cards, which it has never seen?
 
 # %%
-from course_utils.evaluation import accuracy
+from course_utils.measures import accuracy
 from course_utils.training import predict
 
 # Larger batches: nothing is learnt here, so their size changes nothing but the speed.
@@ -288,7 +292,7 @@ titles = [
     f"image {sure['image'][card]:.2f}, text {sure['text'][card]:.2f}" for card in four
 ]
 verdicts = right.iloc[four].to_dict("list")
-show(card_wall(news_cards.take(rows["test"], four), verdicts, titles),
+show(card_wall(take(rows["test"], four), verdicts, titles),
      alt="Four cards with three verdicts each. Only the text model is right alone on "
      "the first two, only the image model on the others; the model with both on "
      f"{right.both[four].sum()} of 4.")  # fmt: skip
@@ -569,7 +573,7 @@ for seed in seeds(3)[1:]:
         results[name].append(accuracy(guessed, new_label))
 
 # %%
-from course_utils.evaluation import fair_table
+from course_utils.tables import fair_table
 
 table = fair_table(results, ceiling)
 print(table.round(2).to_string(na_rep=""))
@@ -699,7 +703,7 @@ sees, reads = image_probability.argmax(dim=1), text_probability.argmax(dim=1)
 four = (certainty * (sees != reads)).topk(4).indices.tolist()
 names = news_cards.SECTIONS
 titles = [f"picture {names[sees[row]]}, headline {names[reads[row]]}" for row in four]
-show(card_wall(news_cards.take(all_test, four), titles=titles),
+show(card_wall(take(all_test, four), titles=titles),
      alt="On four cards the picture shows the motif of one section, and the headline "
      "has a word of another.")  # fmt: skip
 
@@ -728,7 +732,7 @@ print({name: round(value, 2) for name, value in news_cards.ceiling("match").item
 # Here begins the table that grows through lessons 00 to 08. The ceilings stay in the lessons.
 
 # %%
-from course_utils.evaluation import grow_table
+from course_utils.tables import grow_table
 
 grow_table("00", results)
 
@@ -763,9 +767,9 @@ print([name for name in names if "modal" in name or "fusion" in name])
 # %%
 from sklearn.linear_model import RidgeClassifier
 
-from course_utils.evaluation import linear_baselines
+from course_utils.baselines import linear_baselines
 
-linear = linear_baselines(rows)
+linear = linear_baselines(rows, readers_with(vocabulary))
 print({name: round(value, 2) for name, value in linear.items()})
 # Ridge regression, a linear model too, copes with so many numbers.
 images = {part: rows[part]["image"] for part in parts}

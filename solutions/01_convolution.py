@@ -619,11 +619,12 @@ def linear_score(feature, splits):
 # %%
 from course_utils import seeds
 from course_utils.data import news_cards
+from course_utils.data.readers import ImageReader
 
 
 def pictures(cards, part):
     rows = news_cards.rows_for(cards, "section", part)
-    return to_tensors(rows, None, modalities=("image",))
+    return to_tensors(rows, {"image": ImageReader()})
 
 
 # %% [markdown]
@@ -631,9 +632,11 @@ def pictures(cards, part):
 # asks for a *fusion*; with one sense there is nothing to fuse yet.
 
 # %%
+from course_utils.baselines import majority_baseline
 from course_utils.classifier import MultimodalClassifier
-from course_utils.evaluation import accuracy, fit_and_score, majority_baseline
+from course_utils.experiment import train_on
 from course_utils.fusion import ConcatFusion
+from course_utils.measures import accuracy
 
 
 def new_model(seed):
@@ -648,12 +651,12 @@ def trained(seed, splits, frozen=0):
     # Each block has four parts and begins with its convolution.
     for convolution in model.encoders["image"].blocks[::4][:frozen]:
         convolution.requires_grad_(False)
-    logits = fit_and_score(model, splits, seed, batch_size=32, epochs=3)
+    logits = train_on(model, splits, seed, batch_size=32, epochs=3).logits
     return model, accuracy(logits, splits["test"]["label"])
 
 
 # %% [markdown]
-# `fit_and_score` trains; how, is lesson 06. Three seeds: new cards and new first weights each.
+# `train_on` trains; how, is lesson 06. Three seeds: new cards and new first weights each.
 #
 # **Predict, then run.** Motifs lie anywhere and have any colour. Put five rows in order: pixels,
 # colour counts, edges, random convolution, learnt convolution. How far is the last from the first?
@@ -877,7 +880,7 @@ show(fig, alt="On most of six cards the frame of 22 by 22 pixels covers much of 
 # (Lesson 00's image encoder was smaller and trained longer on more cards.)
 
 # %%
-from course_utils.evaluation import grow_table
+from course_utils.tables import grow_table
 
 grow_table("01", {"small CNN": by_seed.loc["learnt CNN"]})
 
@@ -890,7 +893,7 @@ from course_utils.display import card_wall
 from course_utils.training import predict
 
 tricks = trick_cards.read()
-batch = to_tensors(tricks, None, modalities=("image",))
+batch = to_tensors(tricks, {"image": ImageReader()})
 logits = predict(model, [batch | {"image": batch["image"] / 255}])
 right = logits.argmax(dim=1) == batch["label"]
 alt = f"The CNN names the section of {right.sum()} of the twelve trick cards."

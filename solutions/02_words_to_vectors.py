@@ -322,17 +322,22 @@ for headline, winner in zip(games["headline"][4:8], games["winner"][4:8], strict
 
 # %%
 from course_utils.data.batches import to_tensors
-from course_utils.data.news_cards import take
+from course_utils.data.readers import TextReader
+from course_utils.data.rows import split_rows
+
+
+def as_ids(rows, words):
+    """Headlines or other texts as tensors, for each split."""
+    reader = {"text": TextReader(words)}
+    return {part: to_tensors(rows[part], reader) for part in parts}
 
 
 def read_games(seed):
     """A vocabulary and the tensors of each split of the order task."""
-    games = word_order.make(2000, seed)
-    split = {part: take(games, (games["split"] == part).nonzero()[0]) for part in parts}
+    games = split_rows(word_order.make(2000, seed))
     # A vocabulary of the training headlines, here too.
-    words = Vocabulary.from_texts(split["train"]["headline"], fewest=2)
-    how = {"label": "winner", "modalities": ("text",)}
-    return words, {part: to_tensors(split[part], words, **how) for part in parts}
+    words = Vocabulary.from_texts(games["train"]["headline"], fewest=2)
+    return words, as_ids(games, words)
 
 
 # %% [markdown]
@@ -340,15 +345,17 @@ def read_games(seed):
 
 # %%
 from course_utils.encoders import BagEncoder
-from course_utils.evaluation import accuracy, models_alone
+from course_utils.experiment import models_alone
+from course_utils.measures import accuracy
 
 
 def train(make, words, splits, classes, seed=0, **options):
     """A text encoder with a linear layer, trained, and its test accuracy."""
     torch.manual_seed(seed)
     encoder = make(len(words))
-    alone = models_alone({"text": encoder}, splits, classes, seed, **options)["text"]
-    return alone.model, accuracy(alone.logits, splits["test"]["label"])
+    alone = models_alone({"text": encoder}, splits, classes, seed=seed, options=options)
+    model, logits, _ = alone["text"]
+    return model, accuracy(logits, splits["test"]["label"])
 
 
 # %% [markdown]
@@ -813,19 +820,17 @@ encoders = {
 def read_cards(seed):
     """A vocabulary and each split's headlines as tensors, for the task `section`."""
     cards = news_cards.make(6000, seed)
-    rows = {part: news_cards.rows_for(cards, "section", part) for part in parts}
+    rows = split_rows(news_cards.rows_for(cards, "section"))
     words = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
-    text = ("text",)
-    return words, {
-        part: to_tensors(rows[part], words, modalities=text) for part in parts
-    }
+    return words, as_ids(rows, words)
 
 
 # %% [markdown]
 # Both tasks, three seeds, three encoders, about half a minute:
 
 # %%
-from course_utils.evaluation import fair_table, majority_baseline
+from course_utils.baselines import majority_baseline
+from course_utils.tables import fair_table
 
 scores, kept = {"order": {}, "section": {}}, {}
 # Each seed has data of its own, so the spread holds the luck of the data too.
@@ -893,12 +898,9 @@ from course_utils.data import real
 
 questions = real.question_types()
 if questions is not None:
-    places = {part: (questions["split"] == part).nonzero()[0] for part in parts}
-    asked = {part: take(questions, places[part]) for part in parts}
+    asked = split_rows(questions)
     words = Vocabulary.from_texts(asked["train"]["text"], fewest=2)
-    # The names of the columns with the label and the text, and of the modality.
-    names = "label", "text", ("text",)
-    splits = {part: to_tensors(asked[part], words, *names) for part in parts}
+    splits = as_ids(asked, words)
     print(questions.classes[splits["test"]["label"][0]], "|", asked["test"]["text"][0])
     seen, tested = set(asked["train"]["text"]), asked["test"]["text"]
     twice = sum(question in seen for question in tested)
@@ -985,7 +987,7 @@ if questions is not None:
 # ## The table that grows, and the wall
 
 # %%
-from course_utils.evaluation import grow_table
+from course_utils.tables import grow_table
 
 grow_table("02", {name: scores["section"][name] for name in encoders})
 
@@ -998,7 +1000,7 @@ from course_utils.data import trick_cards
 from course_utils.display import card_wall
 
 tricks = trick_cards.read()
-wall = to_tensors(tricks, vocabulary, modalities=("text",))
+wall = to_tensors(tricks, {"text": TextReader(vocabulary)})
 belief, right = {}, {}
 for name in encoders:
     belief[name] = predict(kept["section", name], [wall]).softmax(dim=1)

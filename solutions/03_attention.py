@@ -28,6 +28,8 @@ import torch
 from course_utils import check, claim, hint, quiz, seed_everything, show, solution
 from course_utils.data import news_cards
 from course_utils.data.batches import to_tensors
+from course_utils.data.readers import TextReader
+from course_utils.data.rows import split_rows
 from course_utils.data.text import Vocabulary
 
 seed_everything(0)
@@ -39,17 +41,20 @@ seed_everything(0)
 
 
 # %%
-SPLITS = ("train", "validation", "test")
+def as_ids(rows, words):
+    """Each split's headlines as tensors."""
+    reader = {"text": TextReader(words)}
+    return {split: to_tensors(part, reader) for split, part in rows.items()}
 
 
 def read_cards(seed):
     """A vocabulary, and each split's headlines as tensors, for the task `section`."""
     # The same cards as in lesson 02, of which `section` takes the fitting ones.
     cards = news_cards.make(6000, seed)
-    rows = {s: news_cards.rows_for(cards, "section", s) for s in SPLITS}
+    rows = split_rows(news_cards.rows_for(cards, "section"))
     # A word seen once cannot be learnt from; it is read as unknown.
     words = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
-    return words, {s: to_tensors(rows[s], words, modalities=("text",)) for s in SPLITS}
+    return words, as_ids(rows, words)
 
 
 # %% [markdown]
@@ -58,7 +63,7 @@ def read_cards(seed):
 
 # %%
 from course_utils.encoders import TransformerEncoder
-from course_utils.evaluation import models_alone
+from course_utils.experiment import models_alone
 from course_utils.widgets.lesson03 import (
     describe_attention,
     draw_attention,
@@ -68,7 +73,8 @@ from course_utils.widgets.lesson03 import (
 vocabulary, cards = read_cards(seed=0)
 encoder = TransformerEncoder(len(vocabulary), dim=64, heads=4)
 # Trained alone, with a linear layer on top that scores the five sections.
-alone = models_alone({"text": encoder}, cards, 5, epochs=6, learning_rate=3e-3)
+how = {"epochs": 6, "learning_rate": 3e-3}
+alone = models_alone({"text": encoder}, cards, 5, options=how)
 reader = alone["text"].model
 
 headline = "profit follows goal against late plan"
@@ -595,20 +601,20 @@ from functools import partial
 import numpy as np
 
 from course_utils import seeds
+from course_utils.baselines import majority_baseline
 from course_utils.data import word_order
 from course_utils.encoders import BagEncoder, LSTMEncoder
-from course_utils.evaluation import accuracy, fair_table, majority_baseline
+from course_utils.measures import accuracy
+from course_utils.tables import fair_table
 
 
 def read_order(seed):
     """A vocabulary, and each split's headlines as tensors, for the task `winner`."""
     rows = word_order.make(2000, seed)
     # Twins share a split, so each is in the test rows with its other half.
-    places = {s: np.flatnonzero(rows["split"] == s) for s in SPLITS}
-    parts = {s: news_cards.take(rows, places[s]) for s in SPLITS}
+    parts = split_rows(rows)
     words = Vocabulary.from_texts(parts["train"]["headline"])
-    how = {"label": "winner", "modalities": ("text",)}
-    return words, {s: to_tensors(parts[s], words, **how) for s in SPLITS}
+    return words, as_ids(parts, words)
 
 
 # %% [markdown]
@@ -656,7 +662,7 @@ def train_reader(make_encoder, vocabulary, splits, classes, seed, **options):
     """An encoder with a linear head, trained alone -> the model and its test logits."""
     torch.manual_seed(seed)
     encoder = {"text": make_encoder(len(vocabulary))}
-    return models_alone(encoder, splits, classes, seed, **options)["text"]
+    return models_alone(encoder, splits, classes, seed=seed, options=options)["text"]
 
 
 # %% [markdown]
@@ -827,7 +833,7 @@ claim("attention and bag differ by less than 0.03",
 # ## The table that grows, and the wall
 
 # %%
-from course_utils.evaluation import grow_table
+from course_utils.tables import grow_table
 
 grow_table("03", {"transformer, text alone": card_scores["transformer"]})
 
@@ -837,13 +843,13 @@ grow_table("03", {"transformer, text alone": card_scores["transformer"]})
 # %%
 from course_utils.data import trick_cards
 from course_utils.display import card_wall
-from course_utils.evaluation import answers
+from course_utils.experiment import answers
 
 tricks = trick_cards.read()
 named, hits = {}, {}
 for name in ("bag", "transformer"):
     readers = [(models[name].model, words) for models, words, _ in card_runs]
-    each = [answers(model, tricks, words) for model, words in readers]
+    each = [answers(model, tricks, {"text": TextReader(w)}) for model, w in readers]
     named[name] = torch.stack(each)  # (seeds, 12)
     hits[name] = each[-1].numpy() == tricks["section"]
 counts = ", ".join(f"{name} {each.sum()}" for name, each in hits.items())

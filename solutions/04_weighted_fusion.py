@@ -544,24 +544,27 @@ claim("what averaging loses, it loses where the picture says the prior",
 
 # %%
 from course_utils.data.batches import Batches, to_tensors
+from course_utils.data.readers import ImageReader, TextReader
+from course_utils.data.rows import split_rows
 from course_utils.data.text import Vocabulary
 from course_utils.encoders import BagEncoder, CNNEncoder
-from course_utils.evaluation import cache_features, train_alone
+from course_utils.experiment import cache_features, models_alone
 
 
 def train_encoders(seed):
-    """Vocabulary, tensors of each split, and encoders trained alone on `section`."""
+    """Readers, tensors of each split, and encoders trained alone on `section`."""
     cards = news_cards.make(4000, seed)
-    parts = ("train", "validation", "test")
-    rows = {part: news_cards.rows_for(cards, "section", part) for part in parts}
+    rows = split_rows(news_cards.rows_for(cards, "section"))
     vocabulary = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
-    splits = {name: to_tensors(part, vocabulary) for name, part in rows.items()}
+    readers = {"image": ImageReader(), "text": TextReader(vocabulary)}
+    splits = {name: to_tensors(part, readers) for name, part in rows.items()}
     torch.manual_seed(seed)
+    encoders = {"image": CNNEncoder(64), "text": BagEncoder(len(vocabulary), 64)}
     # A bag of words has few weights and takes larger steps than a CNN.
-    image, text = {"image": CNNEncoder(64)}, {"text": BagEncoder(len(vocabulary), 64)}
-    train_alone(image, splits, 5, seed, epochs=5, learning_rate=3e-3)
-    train_alone(text, splits, 5, seed, epochs=5, learning_rate=1e-2)
-    return vocabulary, splits, image | text
+    rates = {"image": {"learning_rate": 3e-3}, "text": {"learning_rate": 1e-2}}
+    how = {"seed": seed, "options": {"epochs": 5}, "options_for": rates}
+    models_alone(encoders, splits, 5, **how)
+    return readers, splits, encoders
 
 
 # %% [markdown]
@@ -570,7 +573,7 @@ def train_encoders(seed):
 # the training rows.
 
 # %%
-from course_utils.evaluation import on_cached_features
+from course_utils.experiment import on_cached_features
 from course_utils.training import fit, predict
 
 
@@ -578,8 +581,7 @@ def in_units(cached, unit):
     """Features of every split, each sense divided by its unit."""
     divided = {}
     for split, part in cached.items():
-        senses = {name: part[name] / unit[name] for name in unit}
-        divided[split] = {"label": part["label"]} | senses
+        divided[split] = part | {name: part[name] / unit[name] for name in unit}
     return divided
 
 
@@ -652,11 +654,12 @@ fusions = {
 
 # %%
 from course_utils import seeds
-from course_utils.evaluation import accuracy, majority_baseline
+from course_utils.baselines import majority_baseline
+from course_utils.measures import accuracy
 
 kept, scores, surprise, found = {}, {}, [], []
 for seed in seeds(3):
-    vocabulary, splits, encoders = train_encoders(seed)
+    card_readers, splits, encoders = train_encoders(seed)
     cached = cache_features(encoders, splits)
     # One number a sense; a unit for each feature would already be a normalisation.
     unit = {name: cached["train"][name].std().item() for name in dims}
@@ -695,7 +698,7 @@ claim("both senses are too sure in every seed",
 # cross-entropies in nats, of raw logits and of logits divided by $T$.
 
 # %%
-from course_utils.evaluation import fair_table
+from course_utils.tables import fair_table
 
 table = fair_table(scores, ceiling=news_cards.ceiling("section"))
 surprise = pd.DataFrame(surprise, columns=["logits", "model", "nats"])
@@ -909,7 +912,7 @@ claim("start and steps divided too, alpha is back",
 # ## The table that grows, and the wall
 
 # %%
-from course_utils.evaluation import grow_table
+from course_utils.tables import grow_table
 
 ours = ("text alone", "weighted, learnt", "log-posteriors added")
 grow_table("04", {name: scores[name] for name in ours})
@@ -924,7 +927,7 @@ from course_utils.display import card_wall
 
 tricks = trick_cards.read()
 # The encoders and units of the last seed, whose models are at hand too.
-wall = cache_features(encoders, {"wall": to_tensors(tricks, vocabulary)})
+wall = cache_features(encoders, {"wall": to_tensors(tricks, card_readers)})
 cards = in_units(wall, unit)["wall"]
 readers = {"picture": "image alone", "headline": "text alone"}
 readers["both"] = "weighted, learnt"

@@ -338,6 +338,8 @@ accuracy = check(accuracy)
 # %%
 from course_utils.data import news_cards
 from course_utils.data.batches import Batches, to_tensors
+from course_utils.data.readers import ImageReader, TextReader
+from course_utils.data.rows import split_rows
 from course_utils.data.text import Vocabulary
 
 
@@ -348,12 +350,17 @@ def halved(tensors):
     return tensors | {"image": smaller}
 
 
+def halved_tensors(rows, vocabulary):
+    """Cards as tensors, their pictures halved."""
+    readers = {"image": ImageReader(), "text": TextReader(vocabulary)}
+    return halved(to_tensors(rows, readers))
+
+
 def prepare(seed):
     """Tensors of each split of a world of cards, and its vocabulary."""
-    cards, splits = news_cards.make(6000, seed), ("train", "validation", "test")
-    rows = {split: news_cards.rows_for(cards, "section", split) for split in splits}
+    rows = split_rows(news_cards.rows_for(news_cards.make(6000, seed), "section"))
     words = Vocabulary.from_texts(rows["train"]["headline"], fewest=2)
-    return {s: halved(to_tensors(part, words)) for s, part in rows.items()}, words
+    return {s: halved_tensors(part, words) for s, part in rows.items()}, words
 
 
 # %% [markdown]
@@ -1153,7 +1160,7 @@ claim("with the weights alone it is another run", not same_weights(whole, weight
 # Our row is the model chosen above (half-size pictures), at its best epoch, with fresh averages.
 
 # %%
-from course_utils.evaluation import grow_table
+from course_utils.tables import grow_table
 
 # A longer one would be cut off.
 name = f"concat, half-size, weight decay {chosen}, stopped"
@@ -1167,7 +1174,7 @@ from course_utils.data import trick_cards
 from course_utils.display import card_wall
 
 tricks = trick_cards.read()
-cards = Batches(halved(to_tensors(tricks, vocabulary)))
+cards = Batches(halved_tensors(tricks, vocabulary))
 right = {}
 for name, epoch in (("best epoch", steady[chosen, 0].argmin()), ("last epoch", -1)):
     model = settled[chosen, 0][epoch]

@@ -874,7 +874,7 @@ for seed in seeds(3):
 # together.
 
 # %%
-from course_utils.evaluation import fair_table
+from course_utils.tables import fair_table
 
 
 def sport_ceiling():
@@ -954,7 +954,7 @@ claim("match: every seed lies within 0.06 of one half",
 # no sum of two parts explains.
 
 # %%
-from course_utils.evaluation import interaction_strength
+from course_utils.measures import interaction_strength
 
 image, text, _ = next(iter(batches_of(parts, "test", "match")))
 # All pairs of 20 pictures (down) and 20 headlines (across).
@@ -1039,7 +1039,8 @@ claim("the careless one is wrong by 0.05", careful - careless > 0.05, trained=Tr
 # on as many cards as in the earlier rows:
 
 # %%
-from course_utils.evaluation import accuracy, grow_table
+from course_utils.measures import accuracy
+from course_utils.tables import grow_table
 
 section_scores = []
 # Five classes that exclude each other: a logit for each, and cross-entropy (06).
