@@ -394,9 +394,10 @@ def machine_traces(notebook: NotebookNode) -> list[str]:
     for cell in notebook.cells:
         place = f"the cell that begins {cell.source[:40]!r}"
         places += [(place, str(cell.metadata)), *((place, text) for text in _output_texts(cell))]
+    traces = {what: re.compile(pattern) for what, pattern in _traces().items()}
     for place, text in places:
-        for what, pattern in _traces().items():
-            if match := re.search(pattern, text):
+        for what, pattern in traces.items():
+            if match := pattern.search(text):
                 found.append(f"{place} holds {what} ({match[0]!r})")
     return found
 
