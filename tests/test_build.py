@@ -315,6 +315,11 @@ def test_no_notebook_of_the_course_names_a_machine(root):
         assert machine_traces(read(path)) == [], path.name
 
 
+def test_no_solved_notebook_is_heavier_than_700_kilobytes(root):
+    weights = {path.name: path.stat().st_size for path in (root / "solutions").glob("*.ipynb")}
+    assert {name: size for name, size in weights.items() if size > 700_000} == {}
+
+
 # the other forms
 
 
