@@ -14,7 +14,6 @@ would differ from machine to machine.
 import argparse
 import base64
 import contextlib
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -41,6 +40,7 @@ from nbgrader.preprocessors import ClearSolutions
 from traitlets.config import Config
 
 from course_utils.environment import PACKAGES, course_root
+from course_utils.staleness import built_from, content, digest, is_stale
 
 TITLES = (
     "Start here",
@@ -81,9 +81,6 @@ MACHINE = {
 }
 # No progress bars and one order of hashing, so that two builds of a lesson are the same.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "COURSE_SMOKE": "0", "COURSE_BUILD": "1"}
-# Edits to these cannot change what a lesson's cells put out.
-BUILDERS = ("authoring.py", "bootstrap.py", "commands.py")
-TEXT = (".py", ".csv", ".md", ".json", ".txt")
 
 
 class BuildError(Exception):
@@ -158,18 +155,8 @@ def _with_stable_ids(cells: list[NotebookNode]) -> list[NotebookNode]:
         cell.source = FORMATTERS.sub("", cell.source)
         text = f"{cell.cell_type}\n{cell.source}"
         seen[text] += 1
-        cell.id = _digest(text.encode(), str(seen[text]).encode())
+        cell.id = digest(text.encode(), str(seen[text]).encode())
     return cells
-
-
-def _digest(*parts: bytes) -> str:
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
-
-
-def _content(path: Path) -> bytes:
-    data = path.read_bytes()
-    # A checkout on Windows may have other line ends; the lesson is the same one.
-    return data.replace(b"\r\n", b"\n") if path.suffix in TEXT else data
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -225,7 +212,7 @@ def _assemble(
             "minutes": lesson.minutes,
             "needs": lesson.needs,
             "teaches": lesson.teaches,
-            "edition": _digest(_content(lesson.path)),  # tells a learner's copy that it is older
+            "edition": digest(content(lesson.path)),  # tells a learner's copy that it is older
         },
     }
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(metadata))
@@ -308,8 +295,9 @@ def _badge(course: Course, notebook: str) -> str:
 def build(root: Path, only: Sequence[str] = (), everything: bool = False) -> None:
     """Write both notebooks of each lesson, and the lesson table of the README.
 
-    A lesson is run again when its text, the package or the data changed since it was last run;
-    otherwise the outputs that are there are kept. only: beginnings of lesson names (``"04"``).
+    A lesson is run again when its code, or what that rests on in the package and the data, changed
+    since it was last run; otherwise the outputs that are there are kept. only: beginnings of lesson
+    names (``"04"``).
 
     Raises BuildError if a cell fails, writes to stderr, or shows something of this machine.
     """
@@ -319,36 +307,15 @@ def build(root: Path, only: Sequence[str] = (), everything: bool = False) -> Non
             continue
         path = root / "solutions" / f"{lesson.stem}.ipynb"
         solution, learner = solution_form(course, lesson), learner_form(course, lesson)
-        if everything or is_stale(root, lesson):
+        if everything or is_stale(root, lesson.path):
             print(f"running {path.name} ...", flush=True)
             execute(solution, path)
         else:
             _keep_outputs(solution, nbformat.read(path, as_version=4))
-        solution.metadata.lesson.built_from = built_from(root, lesson)
+        solution.metadata.lesson.built_from = built_from(root, lesson.path)
         _write(path, solution)
         _write(root / "notebooks" / path.name, learner)
     update_readme(course)
-
-
-def built_from(root: Path, lesson: Lesson) -> str:
-    """A hash of all that a lesson's outputs rest on: its text, the package and the data."""
-    number = lesson.stem[:2]
-    package = sorted((root / "course_utils").rglob("*.py"))
-    others = [p for p in package if re.match(r"lesson\d\d", p.stem) and number not in p.stem]
-    data = sorted(p for p in (root / "data").rglob("[!.]*") if p.is_file())
-    data = [p for p in data if p.parent.name != "quizzes" or p.stem == number]
-    used = [p for p in package if p.name not in BUILDERS and p not in others]
-    parts = [(p.relative_to(root).as_posix().encode(), _content(p)) for p in [*used, *data]]
-    return _digest(_content(lesson.path), *(part for pair in parts for part in pair))
-
-
-def is_stale(root: Path, lesson: Lesson) -> bool:
-    """Whether the stored outputs are missing, or older than the text, the package or the data."""
-    path = root / "solutions" / f"{lesson.stem}.ipynb"
-    if not path.is_file():
-        return True
-    stored = nbformat.read(path, as_version=4).metadata.get("lesson", {})
-    return stored.get("built_from") != built_from(root, lesson)
 
 
 def execute(notebook: NotebookNode, path: Path) -> None:
@@ -544,7 +511,7 @@ def draft(root: Path, folder: Path) -> None:
         subprocess.run(git, cwd=root, capture_output=True, text=True).stdout if with_git else ""
     )
     for lesson in course.lessons:
-        if is_stale(root, lesson) or lesson.stem in status:
+        if is_stale(root, lesson.path) or lesson.stem in status:
             for name, form in (("solutions", solution_form), ("notebooks", learner_form)):
                 _write(folder / name / f"{lesson.stem}.ipynb", form(course, lesson))
 

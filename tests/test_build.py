@@ -17,7 +17,7 @@ from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 from traitlets.config import Config
 
 from course_utils import authoring
-from course_utils.authoring import BuildError, build, drift, machine_traces, read_course
+from course_utils.authoring import BuildError, build, drift, is_stale, machine_traces
 
 
 def read(path):
@@ -144,23 +144,32 @@ def test_a_second_build_runs_nothing_and_changes_nothing(built_toy, never_run):
     ("changed", "stale"),
     [
         ("solutions/04_cubes.py", ["04"]),
-        ("course_utils/thing.py", ["01", "04"]),
+        ("course_utils/thing.py", []),  # no lesson imports it
         ("course_utils/exercises/lesson04.py", ["04"]),
-        ("data/table.csv", ["01", "04"]),
     ],
 )
-def test_what_a_lesson_rests_on_makes_it_stale(built_toy, changed, stale):
+def test_what_a_lesson_rests_on_is_run_again(built_toy, monkeypatch, changed, stale):
     with (built_toy / changed).open("a", encoding="utf-8") as file:
-        file.write("# more\n")
-    lessons = read_course(built_toy).lessons
-    assert [x.stem[:2] for x in lessons if authoring.is_stale(built_toy, x)] == stale
+        file.write("z = 1\n")
+    ran = []
+    monkeypatch.setattr(authoring, "execute", lambda notebook, path: ran.append(path.name[:2]))
+    build(built_toy)
+    assert ran == stale
 
 
 def test_line_ends_of_windows_make_nothing_stale(built_toy):
-    for path in [*built_toy.rglob("*.py"), *built_toy.rglob("*.csv")]:
+    for path in built_toy.rglob("*.py"):
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    lessons = read_course(built_toy).lessons
-    assert not any(authoring.is_stale(built_toy, lesson) for lesson in lessons)
+    assert not any(is_stale(built_toy, path) for path in (built_toy / "solutions").glob("*.py"))
+    assert drift(built_toy) == []
+
+
+def test_a_mended_word_is_not_run_again_and_keeps_the_outputs(built_toy, never_run):
+    replace(built_toy / "solutions/01_squares.py", "nine", "sixteen")
+    build(built_toy)
+    solution = read(built_toy / "solutions/01_squares.ipynb")
+    assert "sixteen" in sources(solution)
+    assert solution.cells[-2].outputs[0].text == "16\n"
     assert drift(built_toy) == []
 
 
