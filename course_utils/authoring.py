@@ -14,6 +14,7 @@ would differ from machine to machine.
 import argparse
 import base64
 import contextlib
+import html
 import importlib.metadata
 import os
 import platform
@@ -40,30 +41,9 @@ from nbgrader.preprocessors import ClearSolutions
 from traitlets.config import Config
 
 from course_utils.environment import PACKAGES, course_root
+from course_utils.lessons import titles
 from course_utils.staleness import built_from, content, digest, is_stale
 
-TITLES = (
-    "Start here",
-    "Convolution",
-    "Words to vectors",
-    "Attention",
-    "Weighted fusion",
-    "Interactions",
-    "Training",
-    "Debug the article",
-    "The image and text classifier",
-    "Is it really multimodal?",
-    "Gates, FiLM and attention between modalities",
-    "Missing modalities",
-    "Imbalance",
-    "Explain it",
-    "Image and audio",
-    "Image and video",
-    "Pretrained transformers",
-    "A shared space",
-    "Choose",
-    "Scale and ship",
-)
 CLEARING = Config(
     ClearSolutions={"code_stub": {"python": "# Your code here.\nraise NotImplementedError"}}
 )
@@ -103,13 +83,22 @@ class Lesson:
         """``NN_slug``."""
         return self.path.stem
 
+    @property
+    def number(self) -> str:
+        """The two digits at the beginning of the file's name."""
+        return self.stem[:2]
+
 
 @dataclass(frozen=True)
 class Course:
-    """A course's folder, its public repository (``owner/name`` or empty), and its lessons."""
+    """A course's folder, its public repository (``owner/name`` or empty), and its lessons.
+
+    titles: by number, of all lessons; lessons: those that are written. Both in reading order.
+    """
 
     root: Path
     repository: str
+    titles: dict[str, str]
     lessons: list[Lesson]
 
 
@@ -117,11 +106,30 @@ class Course:
 
 
 def read_course(root: Path) -> Course:
-    """Read every ``solutions/NN_slug.py`` and the address in ``pyproject.toml``."""
+    """Read every ``solutions/NN_slug.py``, the list of lessons and the address of the course.
+
+    Raises BuildError if a lesson is not of the right form, or is not the one that the list names.
+    """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     repository = project.get("tool", {}).get("course", {}).get("repository", "")
+    try:
+        listed = titles(root)
+    except (OSError, ValueError) as error:
+        raise BuildError(str(error)) from None
     paths = sorted((root / "solutions").glob("[0-9][0-9]_*.py"))
-    return Course(root, repository, [read_lesson(path) for path in paths])
+    lessons = _in_reading_order([read_lesson(path) for path in paths], listed)
+    return Course(root, repository, listed, lessons)
+
+
+def _in_reading_order(lessons: list[Lesson], listed: dict[str, str]) -> list[Lesson]:
+    for lesson in lessons:
+        if listed.get(lesson.number) != lesson.title:
+            raise BuildError(
+                f"{lesson.path.name}: its header says {lesson.title!r}, and data/lessons.toml "
+                f"says {listed.get(lesson.number)!r} for {lesson.number}; make them agree"
+            )
+    order = list(listed)
+    return sorted(lessons, key=lambda lesson: order.index(lesson.number))
 
 
 def read_lesson(path: Path) -> Lesson:
@@ -446,7 +454,7 @@ def _authored(notebook: NotebookNode) -> NotebookNode:
 
 
 def readme_with_table(course: Course) -> str:
-    """The README's text with the table of all lessons between its two marks brought up to date.
+    """The README's text with the table of all lessons, in reading order, between its two marks.
 
     Raises BuildError if the marks are not there.
     """
@@ -459,18 +467,18 @@ def readme_with_table(course: Course) -> str:
 
 
 def _table(course: Course) -> Iterator[str]:
-    written = {int(lesson.stem[:2]): lesson for lesson in course.lessons}
+    written = {lesson.number: lesson for lesson in course.lessons}
     yield from ("| | lesson | to read | exercises | open |", "| --- | --- | --- | --- | --- |")
-    for number, title in enumerate(TITLES):
+    for number, title in course.titles.items():
         lesson = written.get(number)
         if lesson is None:
-            yield f"| {number:02} | {title} | | | *not written yet* |"
+            yield f"| {number} | {title} | | | *not written yet* |"
             continue
         notebook = f"notebooks/{lesson.stem}.ipynb"
         link = _badge(course, notebook) if course.repository else f"[notebook]({notebook})"
         solved = f"[solution](solutions/{lesson.stem}.ipynb)"
         minutes = " | ".join(f"{lesson.minutes[kind]} min" for kind in ("read", "exercises"))
-        yield f"| {number:02} | **[{lesson.title}]({notebook})** | {minutes} | {link} · {solved} |"
+        yield f"| {number} | **[{lesson.title}]({notebook})** | {minutes} | {link} · {solved} |"
 
 
 def update_readme(course: Course) -> None:
@@ -525,16 +533,27 @@ def grade(root: Path, folder: Path) -> None:
 
 
 def slides(root: Path, folder: Path) -> None:
-    """Write reveal.js slides of each built solution; a heading begins a slide."""
+    """Write reveal.js slides of each lesson, and a page that lists them in reading order.
+
+    A heading begins a slide. The outputs are those of the built solutions.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted((root / "solutions").glob("*.ipynb")):
+    items = []
+    for lesson in read_course(root).lessons:
+        path = lesson.path.with_suffix(".ipynb")
+        if not path.is_file():
+            continue
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             kind = "slide" if re.match("##? ", cell.source) else "-"
             kind = "skip" if {"bootstrap", "navigation"} & set(tags(cell)) else kind
             cell.metadata.setdefault("slideshow", nbformat.from_dict({"slide_type": kind}))
         body, _ = SlidesExporter().from_notebook_node(notebook)
-        (folder / f"{path.stem}.slides.html").write_text(body, encoding="utf-8")
+        name = f"{lesson.stem}.slides.html"
+        (folder / name).write_text(body, encoding="utf-8")
+        items.append(f'<li><a href="{name}">{lesson.number} {html.escape(lesson.title)}</a></li>')
+    page = "\n".join(["<!DOCTYPE html>", '<meta charset="utf-8">', "<title>Slides</title>", *items])
+    (folder / "index.html").write_text(f"{page}\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,13 +11,15 @@ from pathlib import Path
 import matplotlib.figure
 import nbformat
 import pytest
-from conftest import write_toy
+from conftest import LESSONS, write_toy
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 from traitlets.config import Config
 
 from course_utils import authoring
 from course_utils.authoring import BuildError, build, drift, is_stale, machine_traces
+
+REVERSED = "\n".join(["lessons = [", *LESSONS.splitlines()[-2:0:-1], "]"])
 
 
 def read(path):
@@ -173,6 +175,17 @@ def test_a_mended_word_is_not_run_again_and_keeps_the_outputs(built_toy, never_r
     assert drift(built_toy) == []
 
 
+def test_links_and_rows_follow_the_order_of_reading(built_toy, never_run):
+    replace(built_toy / "data/lessons.toml", LESSONS, REVERSED)
+    build(built_toy)
+    cubes = read(built_toy / "notebooks/04_cubes.ipynb").cells[1].source
+    assert "[Squares →](01_squares.ipynb)" in cubes
+    assert "←" not in cubes
+    text = (built_toy / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d\d) \|", text, re.MULTILINE) == ["04", "01", "00"]
+    assert drift(built_toy) == []
+
+
 def test_all_runs_every_lesson(built_toy, monkeypatch):
     ran = []
     monkeypatch.setattr(authoring, "execute", lambda notebook, path: ran.append(path.name))
@@ -197,6 +210,26 @@ def test_all_runs_every_lesson(built_toy, monkeypatch):
 def test_a_lesson_of_the_wrong_form_is_named(toy, never_run, old, new, sentence):
     replace(toy / "solutions/01_squares.py", old.replace("    minutes", "    minutes"), new)
     with pytest.raises(BuildError, match=rf"01_squares\.py: .*{sentence}"):
+        build(toy)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("Cubes", "Dice", "its header says 'Cubes', and data/lessons.toml says 'Dice' for 04"),
+        ('"04"', '"05"', "its header says 'Cubes', and data/lessons.toml says None for 04"),
+        ('"04"', '"00"', "lesson 00 stands twice"),
+    ],
+)
+def test_a_lesson_that_the_list_does_not_hold_so_is_an_error(toy, never_run, old, new, sentence):
+    replace(toy / "data/lessons.toml", old, new)
+    with pytest.raises(BuildError, match=sentence):
+        build(toy)
+
+
+def test_a_course_without_the_list_of_lessons_says_which_file_is_missing(toy, never_run):
+    (toy / "data/lessons.toml").unlink()
+    with pytest.raises(BuildError, match=r"lessons\.toml"):
         build(toy)
 
 
@@ -297,11 +330,11 @@ def test_missing_and_orphaned_notebooks_are_drift(built_toy):
     assert found[1].startswith("notebooks/02_old.ipynb has no authored lesson")
 
 
-def test_the_readme_lists_twenty_lessons_and_says_which_are_not_written(built_toy):
+def test_the_readme_lists_all_lessons_and_says_which_are_not_written(built_toy):
     text = (built_toy / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \d\d \|.*$", text, re.MULTILINE)
-    assert len(rows) == 20
-    assert "not written yet" in rows[0]
+    assert [row[2:4] for row in rows] == ["00", "01", "04"]
+    assert rows[0] == "| 00 | Numbers | | | *not written yet* |"
     assert rows[1].startswith("| 01 | **[Squares](notebooks/01_squares.ipynb)** | 5 min | 3 min |")
     assert text.endswith("\n\nThe end.\n")
 
@@ -337,6 +370,17 @@ def test_slides_break_at_headings_and_leave_the_builds_cells_out(built_toy, tmp_
     page = (tmp_path / "slides/01_squares.slides.html").read_text(encoding="utf-8")
     assert "get_course_ready" not in page
     assert '<aside class="notes">' in page
+
+
+def test_the_page_of_slides_lists_them_in_the_order_of_reading(built_toy, tmp_path):
+    replace(built_toy / "data/lessons.toml", LESSONS, REVERSED)
+    authoring.slides(built_toy, tmp_path / "slides")
+    page = (tmp_path / "slides/index.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="(.*?)">(.*?)<', page)
+    assert links == [
+        ("04_cubes.slides.html", "04 Cubes"),
+        ("01_squares.slides.html", "01 Squares"),
+    ]
 
 
 def test_only_changed_lessons_are_drafted(built_toy, tmp_path):
