@@ -305,13 +305,14 @@ def build(root: Path, only: Sequence[str] = (), everything: bool = False) -> Non
 
     A lesson is run again when its code, or what that rests on in the package and the data, changed
     since it was last run; otherwise the outputs that are there are kept. only: beginnings of lesson
-    names (``"04"``).
+    names (``"04"``); of the other lessons, the links to these are mended.
 
     Raises BuildError if a cell fails, writes to stderr, or shows something of this machine.
     """
     course = read_course(root)
     for lesson in course.lessons:
         if only and not lesson.stem.startswith(tuple(only)):
+            _mend_links(course, lesson)
             continue
         path = root / "solutions" / f"{lesson.stem}.ipynb"
         solution, learner = solution_form(course, lesson), learner_form(course, lesson)
@@ -324,6 +325,20 @@ def build(root: Path, only: Sequence[str] = (), everything: bool = False) -> Non
         _write(path, solution)
         _write(root / "notebooks" / path.name, learner)
     update_readme(course)
+
+
+def _mend_links(course: Course, lesson: Lesson) -> None:
+    """Bring the links to the neighbours up to date in notebooks that are there; run nothing."""
+    for folder in ("solutions", "notebooks"):
+        path = course.root / folder / f"{lesson.stem}.ipynb"
+        if not path.is_file():
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        wanted = _navigation_cell(course, lesson, folder)
+        mended = [wanted if cell.id == wanted.id else cell for cell in notebook.cells]
+        if mended != notebook.cells:
+            notebook.cells = mended
+            _write(path, notebook)
 
 
 def execute(notebook: NotebookNode, path: Path) -> None:

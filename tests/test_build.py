@@ -175,6 +175,30 @@ def test_a_mended_word_is_not_run_again_and_keeps_the_outputs(built_toy, never_r
     assert drift(built_toy) == []
 
 
+def test_building_one_lesson_mends_the_links_of_its_neighbours(built_toy, never_run, monkeypatch):
+    text = (built_toy / "solutions/04_cubes.py").read_text(encoding="utf-8")
+    for path in built_toy.rglob("04_cubes.*"):
+        path.unlink()
+    build(built_toy)
+    assert "Cubes" not in sources(read(built_toy / "notebooks/01_squares.ipynb"))
+    (built_toy / "solutions/04_cubes.py").write_text(text, encoding="utf-8")
+    ran = []
+    monkeypatch.setattr(authoring, "execute", lambda notebook, path: ran.append(path.name))
+    build(built_toy, only=["04"])
+    assert ran == ["04_cubes.ipynb"]
+    assert drift(built_toy) == []
+    solution = read(built_toy / "solutions/01_squares.ipynb")
+    assert "[Cubes →](04_cubes.ipynb)" in solution.cells[1].source
+    assert solution.cells[-2].outputs[0].text == "16\n"
+
+
+def test_building_one_lesson_leaves_the_edits_of_another_alone(built_toy, never_run):
+    before = (built_toy / "solutions/01_squares.ipynb").read_bytes()
+    replace(built_toy / "solutions/01_squares.py", "nine", "sixteen")
+    build(built_toy, only=["04"])
+    assert (built_toy / "solutions/01_squares.ipynb").read_bytes() == before
+
+
 def test_links_and_rows_follow_the_order_of_reading(built_toy, never_run):
     replace(built_toy / "data/lessons.toml", LESSONS, REVERSED)
     build(built_toy)
