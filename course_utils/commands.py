@@ -16,6 +16,8 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 
+from course_utils.staleness import stale_notebooks
+
 LEARNER = ("requirements.txt",)
 DEVELOPER = ("requirements.txt", "requirements-dev.txt")
 PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
@@ -168,6 +170,7 @@ def test(root: Path) -> int:
     """``make test``: format, lint, unit tests, then every notebook in both forms.
 
     All parts run even when one fails; the last line counts what passed, failed and was skipped.
+    The lines before it name the solved notebooks that are older than what made them.
     """
     parts = {
         "format": ("-m", "ruff", "format", "--check", "."),
@@ -176,7 +179,10 @@ def test(root: Path) -> int:
         "solutions": (*NBVAL, "solutions"),
         "notebooks": (*NBVAL, "notebooks"),
     }
-    return _run_parts(root, parts, smoke=("notebooks",))
+    total = _run_parts(root, parts, smoke=("notebooks",))
+    for sentence in stale_notebooks(root):
+        print(sentence)
+    return _say_counts(total)
 
 
 def quick(root: Path) -> int:
@@ -193,10 +199,11 @@ def quick(root: Path) -> int:
     }
     if any(draft.rglob("*.ipynb")):
         parts["lessons"] = (*NBVAL, str(draft))
-    return _run_parts(root, parts, smoke=("lessons",))
+    return _say_counts(_run_parts(root, parts, smoke=("lessons",)))
 
 
-def _run_parts(root: Path, parts: dict[str, Sequence[str]], smoke: Sequence[str]) -> int:
+def _run_parts(root: Path, parts: dict[str, Sequence[str]], smoke: Sequence[str]) -> dict[str, int]:
+    """Run each part, those in ``smoke`` as a smoke run; how many passed, failed, were skipped."""
     python = ensure_environment(root, DEVELOPER)
     total = dict.fromkeys(("passed", "failed", "skipped"), 0)
     for name, arguments in parts.items():
@@ -213,6 +220,10 @@ def _run_parts(root: Path, parts: dict[str, Sequence[str]], smoke: Sequence[str]
         status = subprocess.call(command, cwd=root, env=environment)
         for outcome, count in _count(report, status).items():
             total[outcome] += count
+    return total
+
+
+def _say_counts(total: dict[str, int]) -> int:
     print(", ".join(f"{count} {outcome}" for outcome, count in total.items()))
     return int(total["failed"] > 0)
 
