@@ -20,9 +20,14 @@ from course_utils.staleness import stale_notebooks
 
 LEARNER = ("requirements.txt",)
 DEVELOPER = ("requirements.txt", "requirements-dev.txt")
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
+# A worker for each core, but a kernel can hold 1.5 GB: no more than fit into a small machine.
+PYTEST = ("-m", "pytest", "-n", "logical", "--maxprocesses=4")
+# A worker that has nothing left to do takes tests from another, so that no file is the last.
+UNIT = (*PYTEST, "--dist", "worksteal")
 AUTHORING = ("-m", "course_utils.authoring")
-NBVAL = (*PYTEST, "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300")
+# A notebook stays on one worker: its cells share a kernel.
+NBVAL = (*PYTEST, "--dist", "loadfile")
+NBVAL += ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300")
 
 # In Jupyter's settings for this environment alone: slider callbacks stay on the main thread
 # (matplotlib's state is not safe off it), and nobody is asked about news or updates.
@@ -175,7 +180,7 @@ def test(root: Path) -> int:
     parts = {
         "format": ("-m", "ruff", "format", "--check", "."),
         "lint": ("-m", "ruff", "check", "."),
-        "tests": (*PYTEST, "tests"),
+        "tests": (*UNIT, "tests"),
         "solutions": (*NBVAL, "solutions"),
         "notebooks": (*NBVAL, "notebooks"),
     }
@@ -195,7 +200,7 @@ def quick(root: Path) -> int:
     parts = {
         "format": ("-m", "ruff", "format", "--check", "."),
         "lint": ("-m", "ruff", "check", "."),
-        "tests": (*PYTEST, "-m", "not slow", "tests"),
+        "tests": (*UNIT, "-m", "not slow", "tests"),
     }
     if any(draft.rglob("*.ipynb")):
         parts["lessons"] = (*NBVAL, str(draft))
@@ -210,7 +215,7 @@ def _run_parts(root: Path, parts: dict[str, Sequence[str]], smoke: Sequence[str]
         print(f"== {name}", flush=True)
         report = root / "build" / f"{name}.xml"
         report.unlink(missing_ok=True)
-        # Two workers with one thread each: more threads than cores are many times slower.
+        # One thread for each worker: more threads than cores are many times slower.
         environment = os.environ | OFFLINE | {"OMP_NUM_THREADS": "1", "COURSE_SMOKE": "0"}
         if name in smoke:
             environment["COURSE_SMOKE"] = "1"
