@@ -207,9 +207,26 @@ def quick(root: Path) -> int:
     return _say_counts(_run_parts(root, parts, smoke=("lessons",)))
 
 
-def _run_parts(root: Path, parts: dict[str, Sequence[str]], smoke: Sequence[str]) -> dict[str, int]:
-    """Run each part, those in ``smoke`` as a smoke run; how many passed, failed, were skipped."""
-    python = ensure_environment(root, DEVELOPER)
+def installed(root: Path) -> int:
+    """The quick unit tests and the solved notebooks, with the Python and packages that are here.
+
+    For versions other than those of requirements.txt: the oldest promised, or the next.
+    """
+    parts = {"tests": (*UNIT, "-m", "not slow", "tests"), "solutions": (*NBVAL, "solutions")}
+    return _say_counts(_run_parts(root, parts, smoke=(), python=Path(sys.executable)))
+
+
+def _run_parts(
+    root: Path,
+    parts: dict[str, Sequence[str]],
+    smoke: Sequence[str],
+    python: Path | None = None,
+) -> dict[str, int]:
+    """Run each part, those in ``smoke`` as a smoke run; how many passed, failed, were skipped.
+
+    python: by default that of the course's own environment.
+    """
+    python = python or ensure_environment(root, DEVELOPER)
     total = dict.fromkeys(("passed", "failed", "skipped"), 0)
     for name, arguments in parts.items():
         print(f"== {name}", flush=True)
@@ -287,13 +304,10 @@ def main(arguments: Sequence[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name == "lab":
         return lab(root, rest)
-    if name in ("test", "quick"):
-        return {"test": test, "quick": quick}[name](root)
     if name == "results":
         return results(root, rest)
-    if name == "encoders":
-        return encoders(root)
-    return author(root, arguments)
+    plain = {"test": test, "quick": quick, "installed": installed, "encoders": encoders}
+    return plain[name](root) if name in plain else author(root, arguments)
 
 
 if __name__ == "__main__":

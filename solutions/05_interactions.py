@@ -49,7 +49,6 @@ show(card_wall(four, titles=titles), alt=alt)
 # %%
 from course_utils.data.batches import to_tensors
 from course_utils.data.text import Vocabulary
-from course_utils.environment import is_smoke
 
 SPLITS = ("train", "validation", "test")
 TASKS = {"section": 5, "match": 2}  # and how many answers each has
