@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from course_utils.data.batches import class_numbers
-from course_utils.data.readers import ImageReader, Reader, TextReader
+from course_utils.data.readers import ImageReader, Reader, TextReader, as_texts
 from course_utils.environment import is_smoke
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the larger, the freer the weights
@@ -63,7 +63,7 @@ def tuned_linear(
     Every row of features has length 1, so that no modality drowns another. For each modality the
     validation rows choose among features and strengths; for all side by side, by each modality's
     chosen features, among strengths. Of equals the first, the more regular one, is taken. Under
-    ``COURSE_SMOKE=1`` the first setting is taken untried.
+    ``COURSE_SMOKE=1`` one setting is taken untried.
 
     Returns {modality: TunedLinear}, with "both" (of two) or "all" behind them.
     """
@@ -160,9 +160,7 @@ def _(reader: ImageReader, rows: Mapping[str, Any], modality: str) -> Candidates
 def _(reader: TextReader, rows: Mapping[str, Any], modality: str) -> Candidates:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    texts = {
-        split: [text or "" for text in reader.cells(part, modality)] for split, part in rows.items()
-    }
+    texts = {split: as_texts(reader.cells(part, modality)) for split, part in rows.items()}
     for longest in PHRASES:
         words = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, longest))
         train = words.fit_transform(texts["train"])

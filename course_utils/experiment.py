@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from course_utils.baselines import majority_baseline
 from course_utils.classifier import MultimodalClassifier
-from course_utils.data.batches import Batch, Batches, on_tensors, to_tensors
+from course_utils.data.batches import Batch, Batches, named_tensors, on_tensors, to_tensors
 from course_utils.data.readers import Reader
 from course_utils.encoders import CachedEncoder, encode_all
 from course_utils.environment import seeds
@@ -100,7 +100,8 @@ def scores_of_pairings(
             f"{first!r} was to be exchanged"
         )
     tensors = {name: value for name, value in needed(model, tensors).items() if name != "label"}
-    rows = min(rows, len(tensors[model.encoders[first].reads[0]]))
+    _, given = next(named_tensors(tensors[model.encoders[first].reads[0]]))
+    rows = min(rows, len(given))
     one, others = torch.arange(rows).repeat_interleave(rows), torch.arange(rows).repeat(rows)
     batch = on_tensors(tensors, lambda tensor: tensor[others])
     for part in model.encoders[first].reads:
@@ -212,12 +213,14 @@ class Comparison:
     models: {row name: classifiers}; logits: {row name: logits of the test rows (n, C)};
     histories: {row name: how the trainings went}.
     label (n,): the test rows' labels. encoders: the trained encoders, {name: encoder}.
+    first_seed: the seed of the first entries.
     ``table`` is the fair table as a DataFrame; a notebook shows it for the whole object.
     """
 
     label: Tensor
     majority: float
     ceiling: Mapping[str, float] | None
+    first_seed: int = 0
     models: dict[str, list[MultimodalClassifier]] = field(default_factory=dict)
     logits: dict[str, list[Tensor]] = field(default_factory=dict)
     histories: dict[str, list[History]] = field(default_factory=dict)
@@ -252,7 +255,8 @@ class Comparison:
     @property
     def table(self):
         """Majority, every row's mean and spread, the ceiling: a DataFrame."""
-        return fair_table({"majority": [self.majority], **self.accuracies}, self.ceiling)
+        scores = {"majority": [self.majority], **self.accuracies}
+        return fair_table(scores, self.ceiling, self.first_seed)
 
     def mean(self, name: str) -> float:
         """The mean accuracy of one row over the seeds."""
@@ -294,7 +298,7 @@ def compare(
     options, fusion_options: go to ``fit``; options_for, fusion_options_for: {name of an encoder,
         of a fusion: what differs for it}.
     """
-    found = _start(splits, ceiling)
+    found = _start(splits, ceiling, first_seed)
     for seed in (first_seed + number for number in seeds(seed_count)):
         torch.manual_seed(seed)
         encoders = make_encoders()
@@ -323,16 +327,16 @@ def compare_frozen(
 
     The encoders stay as they are; only fusions and heads are trained. options go to ``fit``.
     """
-    found = _start(splits, ceiling)
+    found = _start(splits, ceiling, first_seed)
     for seed, trained in enumerate(encoders, start=first_seed):
         found.add(_fused(trained, fusions, splits, classes, seed, options, options_for))
     found.encoders = list(encoders)
     return found
 
 
-def _start(splits: Splits, ceiling: Mapping[str, float] | None) -> Comparison:
+def _start(splits: Splits, ceiling: Mapping[str, float] | None, first_seed: int) -> Comparison:
     train, test = splits["train"]["label"], splits["test"]["label"]
-    return Comparison(test, majority_baseline(train, test), ceiling)
+    return Comparison(test, majority_baseline(train, test), ceiling, first_seed)
 
 
 def _fused(encoders, fusions, splits, classes, seed, options, options_for) -> dict[str, Trained]:

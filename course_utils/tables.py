@@ -13,12 +13,17 @@ from course_utils.environment import course_root, is_smoke
 from course_utils.lessons import reading_order
 
 
-def fair_table(scores: Mapping[str, Sequence[float]], ceiling: Mapping[str, float] | None = None):
+def fair_table(
+    scores: Mapping[str, Sequence[float]],
+    ceiling: Mapping[str, float] | None = None,
+    first_seed: int = 0,
+):
     """Mean and spread of each row's accuracies over seeds, in a DataFrame, the ceiling last.
 
     scores: {row name: accuracies, one for each seed}. A row with one value has no spread.
     ceiling: {reader: the best that it could reach}, as a world's ``ceiling`` gives it; its
         ``chance`` is left out, because the row of the commonest class shows it.
+    first_seed: of each row's accuracies, for the names of the columns.
     """
     import pandas as pd
 
@@ -28,7 +33,11 @@ def fair_table(scores: Mapping[str, Sequence[float]], ceiling: Mapping[str, floa
             "mean": np.mean(values),
             "spread": np.std(values, ddof=1) if len(values) > 1 else np.nan,
         }
-        | {f"seed {seed}": value for seed, value in enumerate(values) if len(values) > 1}
+        | {
+            f"seed {seed}": value
+            for seed, value in enumerate(values, first_seed)
+            if len(values) > 1
+        }
         for name, values in scores.items()
     }
     for reader, best in (ceiling or {}).items():

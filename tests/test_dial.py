@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils.data import dial
+from course_utils.data.rows import split_rows
 
 
 def correlation(one, other):
@@ -22,7 +23,9 @@ def test_rows_have_two_senses_a_label_and_a_split():
     assert rows["first"].shape == rows["second"].shape == (50, 8)
     assert rows["first"].dtype == np.float32
     assert set(rows["label"]) <= {0, 1}
-    assert set(rows["split"]) <= {"train", "validation", "test"}
+    assert {name: len(part["label"]) for name, part in split_rows(rows).items()} == {
+        name: (rows["split"] == name).sum() for name in ("train", "validation", "test")
+    }
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_does_not():

@@ -15,6 +15,7 @@ from PIL import Image
 
 from course_utils import display
 from course_utils.data import trick_cards
+from course_utils.data.rows import Rows
 from course_utils.display import PALETTE, card_wall, claim, image_tag, show, table
 
 
@@ -214,10 +215,11 @@ def test_a_table_has_a_row_for_each_value():
 
 
 def cards(n):
-    return {
+    columns = {
         "image": np.zeros((n, 48, 48, 3), np.uint8),
         "headline": [f"card {i}" for i in range(n)],
     }
+    return Rows(columns, modalities={"image": "image", "text": "headline"})
 
 
 def texts(figure):
@@ -228,6 +230,13 @@ def test_the_wall_shows_every_card_with_its_headline():
     figure = card_wall(cards(5))
     assert sum(len(axis.images) for axis in figure.axes) == 5
     assert texts(figure) == [f"card {i}" for i in range(5)]
+
+
+def test_the_wall_shows_the_columns_that_are_named():
+    rows = {"photo": np.zeros((2, 8, 8, 3), np.uint8), "caption": ["one", "two"]}
+    assert texts(card_wall(rows, image="photo", text="caption")) == ["one", "two"]
+    with pytest.raises(ValueError, match=r"no column 'text' .*they have photo, caption"):
+        card_wall(rows, image="photo")
 
 
 def test_the_wall_says_in_words_which_model_is_right():
@@ -253,6 +262,6 @@ def test_the_wall_takes_no_column_of_answers_for_titles():
 
 
 def test_the_confusion_figure_counts_true_classes_down_and_predicted_ones_across():
-    figure = display.confusion_figure([0, 0, 1], [1, 1, 1], ("sport", "travel"))
+    figure = display.confusion_figure([1, 1, 1], [0, 0, 1], ("sport", "travel"))
     numbers = [text.get_text() for text in figure.axes[0].texts]
     assert numbers == ["0", "2", "0", "1"]

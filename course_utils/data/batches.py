@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from course_utils.data.readers import Reader
-from course_utils.data.rows import present_in
+from course_utils.data.rows import named_column, present_in
 
 Batch = dict[str, Any]  # tensors; ``present``, a dict of them; Tokens, a tuple of them
 
@@ -36,11 +36,11 @@ def to_tensors(
     """
     tensors: Batch = {}
     if label is not None:
-        tensors["label"] = class_numbers(_column(rows, label), label)
+        tensors["label"] = class_numbers(named_column(rows, label), label)
     for modality, reader in readers.items():
         tensors |= reader(rows, modality)
     for name in side:
-        numbers = torch.as_tensor(np.asarray(_column(rows, name)))
+        numbers = torch.as_tensor(np.asarray(named_column(rows, name)))
         tensors[name] = numbers.float() if numbers.is_floating_point() else numbers
     tensors["present"] = {name: reader.present(rows, name) for name, reader in readers.items()}
     return tensors
@@ -62,12 +62,6 @@ def class_numbers(column: Any, name: str) -> Tensor:
         raise ValueError(f"the column {name!r} holds {example} and not class numbers 0, 1, ...; "
                          "number the classes first")  # fmt: skip
     return torch.as_tensor(numbers, dtype=torch.long)
-
-
-def _column(rows: Mapping[str, Any], name: str) -> Any:
-    if name not in rows:
-        raise ValueError(f"the rows have no column {name!r}; they have {', '.join(rows)}")
-    return rows[name]
 
 
 def on_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:

@@ -107,14 +107,23 @@ def take(rows: Mapping[str, Any], index: Any) -> Rows:
 
     index: an array, a tensor or a list of positions, or of n truth values.
     Returns Rows; classes, what was left out, and the modalities stay.
+
+    Raises ValueError for truth values that are not one for each row.
     """
-    index = np.asarray(index)
-    index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.intp)
+    index = _positions(np.asarray(index), rows)
     columns = {
         name: column[index] if isinstance(column, np.ndarray) else [column[i] for i in index]
         for name, column in rows.items()
     }
     return rows.with_columns(columns) if isinstance(rows, Rows) else Rows(columns)
+
+
+def _positions(index: np.ndarray, rows: Mapping[str, Any]) -> np.ndarray:
+    if index.dtype != bool:
+        return index.astype(np.intp, casting="same_kind" if index.size else "unsafe")
+    if index.shape != (count_rows(rows),):
+        raise ValueError(f"{count_rows(rows)} rows need as many truth values, not {index.shape}")
+    return np.flatnonzero(index)
 
 
 def split_rows(rows: Mapping[str, Any]) -> dict[str, Rows]:
@@ -126,6 +135,13 @@ def split_rows(rows: Mapping[str, Any]) -> dict[str, Rows]:
     if unknown := sorted(set(split.tolist()) - set(SPLITS)):
         raise ValueError(f"a split is {', '.join(SPLITS[:2])} or {SPLITS[2]}, not {unknown[0]!r}")
     return {name: take(rows, split == name) for name in SPLITS}
+
+
+def named_column(rows: Mapping[str, Any], name: str) -> Any:
+    """The column of this very name. Raises ValueError with the columns that are there."""
+    if name not in rows:
+        raise ValueError(f"the rows have no column {name!r}; they have {', '.join(rows)}")
+    return rows[name]
 
 
 def column_of(rows: Mapping[str, Any], modality: str) -> str:
@@ -152,4 +168,4 @@ def present_in(column: Any) -> np.ndarray:
 
 
 def _is_absent(entry: Any) -> bool:
-    return entry is None or (isinstance(entry, float) and entry != entry)
+    return entry is None or (isinstance(entry, (float, np.floating)) and bool(np.isnan(entry)))
