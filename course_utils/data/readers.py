@@ -65,7 +65,9 @@ class ArrayReader(Reader):
     def read(self, cells: Any) -> dict[str, Tensor]:
         """The arrays, under the modality's own name."""
         whole = cells if isinstance(cells, np.ndarray) and cells.dtype != object else filled(cells)
-        return {"": torch.from_numpy(whole).float()}
+        whole = whole.astype(np.float32)
+        whole[~present_in(cells)] = 0
+        return {"": torch.from_numpy(whole)}
 
 
 class ImageReader(Reader):
@@ -142,7 +144,7 @@ class ColumnsReader(Reader):
         """The columns that it reads, by name."""
         found = {name: rows[column_of(rows, name)] for name in (*self.numbers, *self.categories)}
         numbers = {name: _as_numbers(found[name], name) for name in self.numbers}
-        return found | numbers
+        return numbers | {name: _as_words(found[name]) for name in self.categories}
 
     def present(self, rows: Mapping[str, Any], modality: str) -> Tensor:
         """In which rows at least one of the cells is filled, (n,) bool."""
@@ -157,9 +159,7 @@ class ColumnsReader(Reader):
             mean, spread = (known.mean(), known.std()) if len(known) else (0.0, 1.0)
             self.scales[name] = float(mean), float(spread) or 1.0  # a constant stays 0
         for name in self.categories:
-            here = present_in(cells[name])
-            known = {str(v) for v, there in zip(cells[name], here, strict=True) if there}
-            self.values[name] = tuple(sorted(known))
+            self.values[name] = tuple(sorted({word for word in cells[name] if word is not None}))
         return self
 
     def read(self, cells: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -172,8 +172,8 @@ class ColumnsReader(Reader):
             mean, spread = self.scales[name]
             blocks.append(np.nan_to_num((cells[name] - mean) / spread)[:, None])
         for name in self.categories:
-            column = np.array([str(value) for value in cells[name]], dtype=object)
-            blocks.append(column[:, None] == np.array(self.values[name], dtype=object)[None])
+            values = np.array(self.values[name], dtype=object)
+            blocks.append(cells[name][:, None] == values[None])
         table = np.concatenate([block.astype(np.float32) for block in blocks], axis=1)
         return {"": torch.from_numpy(table)}
 
@@ -189,6 +189,13 @@ def _as_numbers(column: Any, name: str) -> np.ndarray:
             f"the column {name!r} holds {cells[row]!r} in row {row}, which is no number; correct "
             "it, or read the column as one of the categories"
         ) from None
+
+
+def _as_words(column: Any) -> np.ndarray:
+    """A column as words, (n,) object, None where empty."""
+    here = present_in(column)
+    words = [str(cell) if there else "" for cell, there in zip(column, here, strict=True)]
+    return np.array([word or None for word in words], dtype=object)
 
 
 def _is_number(cell: Any) -> bool:
