@@ -135,6 +135,8 @@ def features_of(reader: Reader, rows: Mapping[str, Any], modality: str) -> Candi
         values, *length = reader(part, modality).values()
         values = values.float()
         if length:
+            # One number for each moment, as in a sound, is a vector of one.
+            values = values[..., None] if values.ndim == 2 else values
             real = torch.arange(values.shape[1]) < length[0][:, None]
             values = values * real.view(*real.shape, *[1] * (values.ndim - 2))
         found[split] = values.flatten(1, -2).mean(dim=1) if values.ndim > 2 else values
