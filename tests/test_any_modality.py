@@ -278,6 +278,34 @@ def test_linear_models_are_tuned_on_every_modality_and_on_all(rows, readers):
     assert tone.accuracy > 0.75  # the world's own reader is read, whatever the padding
 
 
+def test_a_linear_model_of_a_table_knows_more_of_a_price_than_its_sign():
+    dice = np.random.default_rng(0)
+    rows = {}
+    for split, n in ROWS.items():
+        price = dice.uniform(0, 10, n)
+        rows[split] = {"price": price, "label": (price > 8).astype(np.int64)}  # one in five
+    reader = ColumnsReader(numbers=("price",)).fit(rows["train"], "table")
+    assert tuned_linear(rows, {"table": reader})["table"].accuracy > 0.95
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2, 3)])
+def test_features_of_a_sound_or_film_leave_padding_out(shape):
+    class FilmReader(Reader):
+        def read(self, cells):
+            whole = torch.full((len(cells), max(map(len, cells)), *shape), 1e6)
+            for row, cell in enumerate(cells):
+                whole[row, : len(cell)] = torch.as_tensor(np.stack(cell))
+            return {"": whole, "_length": torch.tensor([*map(len, cells)])}
+
+    dice = np.random.default_rng(0)
+    rows = {}
+    for split, most in {"train": 4, "validation": 6, "test": 9}.items():  # widths that differ
+        films = [list(dice.normal(size=(1 + k % most, *shape))) for k in range(40)]
+        rows[split] = {"film": films, "label": [int(np.mean(film) > 0) for film in films]}
+    found = tuned_linear(rows, {"film": FilmReader()})["film"]
+    assert found.accuracy > 0.85
+
+
 # --- frozen encoders, cached features, tokens ---------------------------------------------------
 
 
