@@ -40,8 +40,7 @@ def to_tensors(
     for modality, reader in readers.items():
         tensors |= reader(rows, modality)
     for name in side:
-        numbers = torch.as_tensor(np.asarray(named_column(rows, name)))
-        tensors[name] = numbers.float() if numbers.is_floating_point() else numbers
+        tensors[name] = side_channel(named_column(rows, name), name)
     tensors["present"] = {name: reader.present(rows, name) for name, reader in readers.items()}
     return tensors
 
@@ -62,6 +61,24 @@ def class_numbers(column: Any, name: str) -> Tensor:
         raise ValueError(f"the column {name!r} holds {example} and not class numbers 0, 1, ...; "
                          "number the classes first")  # fmt: skip
     return torch.as_tensor(numbers, dtype=torch.long)
+
+
+def side_channel(column: Any, name: str) -> Tensor:
+    """A column of numbers, (n, ...): float, long or bool.
+
+    Whole numbers become long, because ``Batches`` takes uint8 for a picture.
+    Raises ValueError for an entry that is absent or no number.
+    """
+    if not (here := present_in(column)).all():
+        row = int(np.flatnonzero(~here)[0])
+        raise ValueError(f"the side channel {name!r} is empty in row {row}; fill it in, or leave "
+                         "such rows out with take(rows, ...)")  # fmt: skip
+    numbers = np.asarray(list(column))
+    if numbers.dtype.kind not in "fiub":
+        example = numbers.reshape(-1)[:1].tolist()
+        raise ValueError(f"the side channel {name!r} holds {example}; it must hold numbers")
+    kind = {"f": torch.float32, "b": torch.bool}.get(numbers.dtype.kind, torch.long)
+    return torch.as_tensor(numbers, dtype=kind)
 
 
 def on_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:

@@ -219,9 +219,12 @@ def filled(cells: np.ndarray | Sequence[np.ndarray | None]) -> np.ndarray:
 
     Raises ValueError where the shapes differ, or where no entry of a list is there.
     """
-    here = np.flatnonzero(present_in(cells))
+    there = present_in(cells)
     if isinstance(cells, np.ndarray) and cells.dtype != object:
-        return cells if len(here) == len(cells) else np.where(np.isnan(cells), 0, cells)
+        return (
+            cells if there.all() else np.where(there.reshape(-1, *[1] * (cells.ndim - 1)), cells, 0)
+        )
+    here = np.flatnonzero(there)
     if not len(here):
         raise ValueError("no row has this modality, so the size of its arrays is unknown")
     arrays = [np.asarray(cells[k]) for k in here]

@@ -159,10 +159,10 @@ def column_of(rows: Mapping[str, Any], modality: str) -> str:
 
 
 def present_in(column: Any) -> np.ndarray:
-    """Which entries of a column are there, (n,) bool: not None and not NaN."""
+    """Which entries of a column are there, (n,) bool: not None, not NaN, not an array of NaN."""
     if isinstance(column, np.ndarray) and column.dtype != object:
-        if column.ndim == 1 and column.dtype.kind == "f":
-            return ~np.isnan(column)
+        if column.dtype.kind == "f":
+            return ~np.isnan(column).all(axis=tuple(range(1, column.ndim)))
         return np.ones(len(column), dtype=bool)
     return np.array([not _is_absent(entry) for entry in column], dtype=bool)
 
