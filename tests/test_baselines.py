@@ -183,15 +183,18 @@ class Frames(Reader):
         return {"": vectors, "_length": torch.tensor([len(frames) for frames in cells])}
 
 
-def test_a_sequence_is_the_mean_of_its_real_parts_brought_to_length_1():
+def test_a_sequence_is_the_mean_of_its_real_parts_brought_to_one_spread():
     rows = {"train": {"sound": [[[1.0, 1.0], [5.0, 7.0]], [[0.0, 2.0]]]}}
     for padding in (0, 99):
         ((settings, features),) = features_of(Frames(padding), rows, "sound")
         assert settings == {}
-        np.testing.assert_allclose(features["train"], [[0.6, 0.8], [0, 1]], rtol=1e-6)
+        # Means (3, 4) and (0, 2); less their mean, in units of their spread, over the root of 2.
+        side = 0.5**0.5
+        np.testing.assert_allclose(features["train"], [[side, side], [-side, -side]], rtol=1e-6)
 
 
-def test_a_row_of_zeros_stays_zeros():
-    rows = {"train": Rows({"x": np.array([[0.0, 0.0], [3.0, 4.0]])})}
+def test_a_column_that_never_moves_becomes_zeros():
+    rows = {"train": Rows({"x": np.array([[7.0, 0.0], [7.0, 4.0]])})}
     ((_, features),) = features_of(ArrayReader(), rows, "x")
-    np.testing.assert_allclose(features["train"], [[0, 0], [0.6, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(features["train"][:, 0], [0, 0])
+    assert np.isfinite(features["train"]).all()

@@ -172,7 +172,7 @@ def test_a_column_is_found_by_its_very_name_alone(rows):
         (np.array([1.0, np.nan], dtype=np.float32), [True, False]),
         (np.array([3, 0]), [True, True]),
         (np.array(["a", ""]), [True, True]),
-        (np.full((2, 3), np.nan), [True, True]),
+        (np.array([[np.nan, np.nan], [np.nan, 1.0]]), [False, True]),
         ([], []),
     ],
 )
