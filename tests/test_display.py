@@ -112,7 +112,7 @@ def test_flat_patches_keep_their_colours_beside_a_noisy_picture(shown):
 
 
 def test_a_wall_of_cards_is_stored_in_half_and_stays_near(shown):
-    figure = card_wall({"image": trick_cards.read()["image"], "headline": ["x"] * 12})
+    figure = card_wall(trick_cards.read() | {"headline": ["x"] * 12})
     full, heavy = picture_of(image_tag(figure, "x"))
     show(figure, alt="x")
     stored, light = picture_of(shown[0]["text/html"])

@@ -152,7 +152,7 @@ def column_of(rows: Mapping[str, Any], modality: str) -> str:
     column = getattr(rows, "modalities", {}).get(modality, modality)
     if column not in rows:
         raise ValueError(
-            f"the rows have no column {column!r} for {modality!r}; they have {', '.join(rows)}. "
+            f"the rows have no column {column!r} for {modality!r}; they have {', '.join(rows)}; "
             "say which one is meant"
         )
     return column
