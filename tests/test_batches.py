@@ -156,6 +156,17 @@ def test_the_rows_stay_as_they_are(rows, tensors):
     assert (rows["image"] == before).all()
 
 
+@pytest.mark.parametrize(
+    ("readers", "side"),
+    [({"label": ArrayReader("x")}, ()), ({"present": ArrayReader("x")}, ()),
+     ({"x": ArrayReader("x")}, ("x",))],
+)  # fmt: skip
+def test_two_tensors_of_one_name_are_refused(readers, side):
+    rows = {"x": np.ones((2, 1)), "label": np.array([0, 1])}
+    with pytest.raises(ValueError, match="two things in a batch would be called"):
+        to_tensors(rows, readers, side=side)
+
+
 # --- Batches ----------------------------------------------------------------------------------
 
 

@@ -32,17 +32,27 @@ def to_tensors(
     label: the column of class numbers; None for rows without labels.
     side: columns of numbers that go along under their own names, for what may need them.
 
-    Raises ValueError for a column that is not there, and for labels that are no class numbers.
+    Raises ValueError for a column that is not there, for labels that are no class numbers, and
+    where two tensors would have one name.
     """
     tensors: Batch = {}
     if label is not None:
         tensors["label"] = class_numbers(named_column(rows, label), label)
     for modality, reader in readers.items():
-        tensors |= reader(rows, modality)
+        _add(tensors, reader(rows, modality))
     for name in side:
-        tensors[name] = side_channel(named_column(rows, name), name)
-    tensors["present"] = {name: reader.present(rows, name) for name, reader in readers.items()}
+        _add(tensors, {name: side_channel(named_column(rows, name), name)})
+    present = {name: reader.present(rows, name) for name, reader in readers.items()}
+    _add(tensors, {"present": present})
     return tensors
+
+
+def _add(tensors: Batch, more: Batch) -> None:
+    """Take in more tensors. Raises ValueError where one has the name of another."""
+    if twice := [name for name in more if name in tensors]:
+        raise ValueError(f"two things in a batch would be called {twice[0]!r}; call the modality "
+                         "or the side channel otherwise")  # fmt: skip
+    tensors |= more
 
 
 def class_numbers(column: Any, name: str) -> Tensor:
