@@ -81,9 +81,10 @@ def answers(
     readers: {modality: its reader}; only what the model reads is read. A side channel is a column
         of the rows, or something that a reader gives.
     """
-    read = (*model.encoders, *model.reads)
+    read = (*model.encoders, *getattr(model, "reads", ()))
     own = {name: reader for name, reader in readers.items() if name in read}
-    side = [name for name in model.side_channels if name in rows and name not in own]
+    channels = getattr(model, "side_channels", ())
+    side = [name for name in channels if name in rows and name not in own]
     tensors = to_tensors(rows, own, label=None, side=side)
     return predict(model, Batches(tensors, 256)).argmax(dim=1)
 
