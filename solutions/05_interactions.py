@@ -7,7 +7,7 @@
 #   lesson:
 #     title: Interactions
 #     minutes: {read: 50, exercises: 52}
-#     needs: [02_words_to_vectors, 04_weighted_fusion]
+#     needs: [02_words_to_vectors, 04_weighted_fusion, 06_training]
 #     teaches: [additive, mixed difference, bilinear, tensor fusion, low rank, interaction]
 # ---
 
@@ -747,13 +747,15 @@ claim("concat + linear: 0.50, give or take 0.06", abs(added["accuracy"] - 0.5) <
 claim("every head that interacts is at least 0.20 better",
       others["accuracy"].min() > added["accuracy"] + 0.2, trained=True)  # fmt: skip
 claim("and near the ceiling", others["accuracy"].min() > ceiling - 0.05, trained=True)
+spread = others["accuracy"].max() - others["accuracy"].min()
+claim("they lie within 0.03 of each other", spread < 0.03, trained=True)
 claim("the additive head's loss is not below log 2, but for a hundredth of luck",
       added["cross-entropy"] > 0.683, trained=True)  # fmt: skip
 claim("its interaction strength is 0", added["strength"] < 1e-6)
 claim("the others' is above 0.3", others["strength"].min() > 0.3, trained=True)
 
 # %% [markdown]
-# Six ways of interacting, one result. Do parameters buy anything?
+# Six ways of interacting, nearly one result. Do parameters buy anything?
 
 # %%
 import matplotlib.pyplot as plt
@@ -773,7 +775,19 @@ show(fig, alt="Accuracy of seven heads, ordered by parameters: concat + linear i
      "too.")  # fmt: skip
 
 # %% [markdown]
-# Hardly: what counts here is whether a head interacts at all.
+# Hardly, among these six: they interact, with many products or bends each. How few are enough? One
+# product of one number from each sense, $p\,q + c$, is an interaction too:
+
+# %%
+narrow = {"one product": lambda dims: ProductFusion(dims, dim=1)}
+of_narrow = scores_of(train_heads(narrow, "match"), "match")["one product"]
+print("one product:", [round(share, 2) for share in of_narrow])
+claim("one product stays 0.05 below the six",
+      max(of_narrow) < others["accuracy"].min() - 0.05, trained=True)  # fmt: skip
+
+# %% [markdown]
+# Not one. Among three sections there are two that ask for $p_1 q_1 \, p_2 q_2$ (right on the
+# diagonal) and $p_1 q_2 \, p_2 q_1$ (right beside it) to differ, and they are the same number.
 
 # %% [markdown]
 # ## Turn the dial
@@ -963,8 +977,9 @@ claim("and adding is less than 0.05 behind; at offset 0, over 0.2",
 # %% [markdown]
 # **So, why can concat + linear not tell whether headline and picture agree?** Because its score is
 # $g(a) + h(b)$. Agreement needs a mixed difference above zero, and a sum has none; because each
-# sense alone knows nothing about the label, the best that cross-entropy finds among sums is the
-# coin. Any head in which one sense changes what the other means will do.
+# sense alone knows nothing about the label, no sum has a lower cross-entropy than the coin. Each of
+# the six heads that we tried in which one sense changes what the other means came near the ceiling;
+# one product alone did not.
 
 # %% [markdown]
 # ## The table that grows, and the wall
@@ -973,7 +988,7 @@ claim("and adding is less than 0.05 behind; at offset 0, over 0.2",
 # senses are independent, and adding is all there is to do.
 
 # %%
-from course_utils.evaluation import grow_table
+from course_utils.evaluation import grow_table, paired_gain
 
 names = ("tensor", "low rank", "concat + MLP")
 on_section |= train_heads({name: HEADS[name] for name in names}, "section")
@@ -983,13 +998,29 @@ claim("on section, interacting gains less than 0.02 over adding",
       max(mean[name] for name in names) < mean["concat + linear"] + 0.02,
       trained=True)  # fmt: skip
 lost = {name: mean["concat + linear"] - mean[name] for name in names}
-claim("tensor and low rank end 0.005 to 0.03 lower, the MLP within 0.01",
-      all(0.005 < lost[name] < 0.03 for name in ("tensor", "low rank"))
-      and abs(lost["concat + MLP"]) < 0.01, trained=True)  # fmt: skip
+claim("tensor and low rank end 0.005 to 0.03 lower",
+      all(0.005 < lost[name] < 0.03 for name in ("tensor", "low rank")),
+      trained=True)  # fmt: skip
+claim(
+    "the MLP ends less than 0.02 lower", abs(lost["concat + MLP"]) < 0.02, trained=True
+)
 grow_table("05", {name: section_scores[name] for name in ("concat + linear", *names)})
 
 # %% [markdown]
-# Tensor and low rank end a point or two lower, the MLP ties.
+# What each gains over adding, on the same cards, with an interval of 95 % (lesson 08):
+
+# %%
+for name in names:
+    for one, added, world in zip(
+        on_section[name], on_section["concat + linear"], worlds, strict=True
+    ):
+        label = world.features["section"]["test"]["label"]
+        right = [each.logits.argmax(dim=1) == label for each in (one, added)]
+        print("{:12} {:+.3f}, {:+.3f} to {:+.3f}".format(name, *paired_gain(*right)))
+
+# %% [markdown]
+# Tensor and low rank end a point or two lower, the MLP about one: in our run two of its three
+# intervals lie below 0. So it loses a little where there is nothing but adding to do.
 #
 # On the wall the question is `match` today. **Predict, then run.** The last two headlines do not
 # fit. Who notices?
@@ -1010,34 +1041,50 @@ tricks["answer"] = ["fits" if match else "does not fit" for match in tricks["mat
 counts = ", ".join(f"{name} {sum(hits)}" for name, hits in right.items())
 alt = f"The wall of twelve trick cards; right on match are: {counts}."
 show(card_wall(tricks, right), alt=alt)
+for name, hits in found.items():
+    print(f"{name:15}  right of the twelve, seed by seed: {[sum(one) for one in hits]}")
 
 # %% [markdown]
-# Without motif or section word a head guesses. Compare the six cards with both, seed by seed; one
-# headline there is of another section:
+# In our run the additive head, which cannot tell, *won* the wall that is shown, 8 against 6; with
+# another seed it had 2. Half of these cards lack motif or section word, and there both heads guess.
+# Twelve cards are an anecdote. So ask all test cards that have both clues: which share of the
+# headlines that do not fit is seen, and which share of those that do?
 
 # %%
-compared, misfit = [0, 3, 4, 5, 6, 10], 10
-for name, hits in found.items():
-    of_six = [sum(one[card] for card in compared) for one in hits]
-    seen = [one[misfit] for one in hits]
-    print(f"{name:15}  right of the six: {of_six}, sees the misfit: {seen}")
-saw = {name: sum(one[misfit] for one in hits) for name, hits in found.items()}
-claim("the MLP sees the misfit in every seed, the additive head in fewer",
-      saw["concat + linear"] < saw["concat + MLP"] == len(worlds),
-      trained=True)  # fmt: skip
+import numpy as np
+
+rows = []
+for name in found:
+    for seed, (one, world) in enumerate(zip(on_match[name], worlds, strict=True)):
+        cards = world.rows["match"]["test"]
+        clear = (cards["motif_box"][:, 0] >= 0) & (
+            np.array(cards["section_word"]) != ""
+        )
+        right = one.logits.argmax(dim=1).numpy() == cards["match"]
+        shares = [right[clear & (cards["match"] == fits)].mean() for fits in (0, 1)]
+        rows.append((name, seed, *shares))
+seen = pd.DataFrame(rows, columns=["head", "seed", "misfits", "fits"])
+seen = seen.set_index(["head", "seed"])
+print(seen.round(2).to_string())
+
+# %%
+claim("of both kinds the MLP sees over 0.85 in each seed",
+      seen.loc["concat + MLP"].min().min() > 0.85, trained=True)  # fmt: skip
+claim("the additive head's two shares average to about a coin, at most 0.65",
+      seen.loc["concat + linear"].mean(axis=1).max() < 0.65, trained=True)  # fmt: skip
 
 # %% [markdown]
-# "Fits" six times would be right on five, so look at the misfit alone: the MLP sees it in every
-# seed, the additive head in fewer, by accident. One card is an anecdote; the table above is the
-# evidence.
+# The MLP sees nearly all of both kinds. The additive head sees more misfits only where it takes
+# more fitting headlines for misfits.
 
 # %% [markdown]
 # ## Recap
 #
 # - A linear head on concat adds: $f = g(a) + h(b)$, and every mixed difference is 0.
 # - Where each sense alone knows nothing, no additive score gets below a loss of $\log 2$.
-# - Additive is not chance: its best rule gets 0.75 of a clean 5 × 5 table, but no training by
-#   cross-entropy finds it.
+# - Additive is not chance: its best rule gets 0.75 of a clean 5 × 5 table. But that rule has a
+#   larger cross-entropy than the coin; what a trained head shows above 0.5 comes from luck, or from
+#   `fit`, which keeps the epoch of best accuracy.
 # - Product, maximum, bilinear, tensor, low rank, MLP all interact; keep the ones or the biases, so
 #   that the head can add as well.
 # - Count parameters and see that they move: a Python list hides them from the optimiser.

@@ -67,7 +67,8 @@ show(fig, alt="The loss falls steeply as w grows from -2, is lowest near 1, and 
 # 1. $\hat y_i$ depends on $\theta$, which it does not show: $\hat y_i = f_\theta(x_i)$.
 # 2. The article calls $\hat y$ the *predicted label*. A label will not do.
 # 3. It has a sum. Code has a mean.
-# 4. It says nothing about rows that it was not trained on.
+# 4. It says nothing about rows that it was not trained on. (The article names a test as its last
+#    step; neither this formula nor its code has one.)
 # 5. Nothing in it keeps the weights small.
 # 6. $\arg\min$ is never reached, and we would not want it.
 #
@@ -709,9 +710,13 @@ for rate in (0.01, 0.1):
     print(f"rate {rate}: wrong pictures cost {np.round(lost, 2)},",
           f"the image's numbers vary by {np.round(spread, 2)}")  # fmt: skip
 claim("at 0.1 the pictures count for less than 0.05", max(lost) < 0.05, trained=True)
+claim(
+    "and the encoder's numbers vary by less than 0.1", max(spread) < 0.1, trained=True
+)
 
 # %% [markdown]
-# The same 64 numbers for every picture: the image encoder is *dead*, its input no longer matters.
+# Nearly the same 64 numbers for every picture: the image encoder is *dead*, its input no longer
+# matters.
 # The model reads headlines alone. So try rates ten times apart, both ways, before you judge.
 #
 # ### Watch it live
@@ -745,7 +750,8 @@ claim("what was written can be read back",
 # Some layers do one thing while training and another when asked; `train()` and `eval()` switch.
 # *Dropout* sets each number to 0 with a given probability, and enlarges the rest so that the mean
 # stays, on average. *BatchNorm*, which our CNN has, subtracts a channel's mean, over all pictures
-# and places, and divides by its standard deviation. While training these are of the batch at hand,
+# and places, and divides by its standard deviation; a scale and a shift that are learnt follow, the
+# same in both modes. While training these are of the batch at hand,
 # later they are *running averages*: each training batch moves the stored mean and variance a tenth
 # of the way towards its own (the layer's `momentum`, not the optimiser's).
 
@@ -815,7 +821,8 @@ claim("in train mode, sorted cards cost each seed over 0.1",
 # see them, and choose rates and epochs by them. *Test:* once, at the end; a score by which you
 # chose flatters.
 #
-# Gap 5: large weights make large logits, that is, a model too sure of itself. With *weight decay*
+# Gap 5: large weights can make large logits, that is, a model too sure of itself. (Not all of them:
+# behind our convolutions BatchNorm divides their size out again.) With *weight decay*
 # AdamW (hence the W) multiplies all weights by $1 - \eta \lambda$ at each step, so that a weight
 # that nothing pulls at shrinks. We train for 15 epochs with
 # $\lambda$ of 0 and 0.1, and keep the weights after each epoch. (About half a minute.)
@@ -945,10 +952,10 @@ claim("fresh averages cut the largest rise, in the mean over seeds, to a third a
       3 * fresh < running, trained=True)  # fmt: skip
 
 # %% [markdown]
-# The spikes are the averages', not the weights'. From here on we judge with fresh averages. Now the
-# second question has an answer: on other cards, without weight decay, the loss is lowest on the way
-# and higher at the end. The model learns its training cards by heart (it *overfits*). That is gap
-# 6: we do not *want* the $\arg\min$.
+# Most of the spikes' height is due to the averages, not the weights. From here on we judge with
+# fresh averages. Now the second question has an answer: on other cards, without weight decay, the
+# loss is lowest on the way and higher at the end. The model learns its training cards by heart (it
+# *overfits*). That is gap 6: we do not *want* the $\arg\min$.
 #
 # *Early stopping* ends a run when the validation score has not improved for some epochs, its
 # *patience*, and goes back to the best (in `fit`: `patience=`; its score is the accuracy).
