@@ -25,6 +25,7 @@ import torch
 
 from course_utils import check, claim, hint, quiz, seed_everything, show, solution
 from course_utils.data import news_cards
+from course_utils.data.rows import take
 from course_utils.display import card_wall
 
 seed_everything(0)
@@ -36,7 +37,7 @@ cards = news_cards.make(6000, seed=0)
 # second picture is one of these:
 
 # %%
-four = news_cards.take(cards, [0, 1, 2, 3])
+four = take(cards, [0, 1, 2, 3])
 titles = ["fits" if fits else "does not fit" for fits in four["match"]]
 alt = "Four news cards; two headlines fit, two do not."
 show(card_wall(four, titles=titles), alt=alt)
