@@ -602,8 +602,8 @@ scratch = tempfile.TemporaryDirectory()
 logs = Path(scratch.name) / "logs"
 
 model, validation = build(), Batches(splits["validation"], batch_size=256)
-fit(model, training_batches(), validation, epochs=5, learning_rate=0.01,
-    log_dir=logs / "rate 0.01")  # fmt: skip
+history = fit(model, training_batches(), validation, epochs=5, learning_rate=0.01,
+              log_dir=logs / "rate 0.01")  # fmt: skip
 
 # %% [markdown]
 # TensorBoard's own reader:
@@ -664,7 +664,7 @@ score = curves.max(axis=1).unstack("seed")  # rate × seed
 print(score.round(2).to_string())
 right_rate = score.mean(axis=1).idxmax()
 print("best, by the mean over seeds:", right_rate)
-claim("your run fits in", within_spread(max(live), score.loc["rate 0.01"], 0.03),
+claim("your run fits in", within_spread(max(live), score.loc["rate 0.01"], 0.05),
       trained=True)  # fmt: skip
 
 # %% [markdown]
@@ -817,7 +817,8 @@ long_run, batches = build(), training_batches()
 optimizer = torch.optim.AdamW(long_run.parameters(), lr=0.01, weight_decay=0)
 losses, models = [], []
 for _ in range(15):
-    history = fit(long_run, batches, validation, epochs=1, optimizer=optimizer)
+    history = fit(long_run, batches, validation, epochs=1, optimizer=optimizer,
+                  progress=False)  # fmt: skip
     losses.append((history.train_loss[0], history.validation_loss[0]))
     models.append(copy.deepcopy(long_run))  # the model itself goes on changing
 train_loss, as_trained = np.array(losses).T  # (15,) and (15,)
