@@ -67,7 +67,8 @@ show(fig, alt="The loss falls steeply as w grows from -2, is lowest near 1, and 
 # 1. $\hat y_i$ depends on $\theta$, which it does not show: $\hat y_i = f_\theta(x_i)$.
 # 2. The article calls $\hat y$ the *predicted label*. A label will not do.
 # 3. It has a sum. Code has a mean.
-# 4. It says nothing about rows that it was not trained on.
+# 4. It says nothing about rows that it was not trained on. (The article names a test as its last
+#    step; neither this formula nor its code has one.)
 # 5. Nothing in it keeps the weights small.
 # 6. $\arg\min$ is never reached, and we would not want it.
 #
@@ -701,8 +702,9 @@ claim("at 0.01 they cost over 0.3, your run as well",
       min(cost, *costs["rate 0.01"]) > 0.3, trained=True)  # fmt: skip
 
 # %% [markdown]
-# The same 64 numbers for every picture: the image encoder is *dead*, its input no longer matters.
-# The model reads headlines alone. So try rates ten times apart, both ways, before you judge.
+# Nearly the same 64 numbers for every picture: the image encoder is *dead*, its input no longer
+# matters. The model reads headlines alone. So try rates ten times apart, both ways, before you
+# judge.
 #
 # ### Watch it live
 #
@@ -735,9 +737,10 @@ claim("what was written can be read back",
 # Some layers do one thing while training and another when asked; `train()` and `eval()` switch.
 # *Dropout* sets each number to 0 with a given probability, and enlarges the rest so that the mean
 # stays, on average. *BatchNorm*, which our CNN has, subtracts a channel's mean, over all pictures
-# and places, and divides by its standard deviation. While training these are of the batch at hand,
-# later they are *running averages*: each training batch moves the stored mean and variance a tenth
-# of the way towards its own (the layer's `momentum`, not the optimiser's).
+# and places, and divides by its standard deviation; a scale and a shift that are learnt follow, the
+# same in both modes. While training, mean and deviation are of the batch at hand, later they are
+# *running averages*: each training batch moves the stored mean and variance a tenth of the way
+# towards its own (the layer's `momentum`, not the optimiser's).
 
 # %%
 dropout = nn.Dropout(0.5)
@@ -807,10 +810,10 @@ claim("your accuracy on sorted cards is one of these", within_spread(
 # see them, and choose rates and epochs by them. *Test:* once, at the end; a score by which you
 # chose flatters.
 #
-# Gap 5: large weights make large logits, that is, a model too sure of itself. With *weight decay*
-# AdamW (hence the W) multiplies all weights by $1 - \eta \lambda$ at each step, so that a weight
-# that nothing pulls at shrinks. First a run without it: 15 epochs, and we keep the weights after
-# each.
+# Gap 5: large weights can make large logits, that is, a model too sure of itself. (Not all of them:
+# behind our convolutions BatchNorm divides their size out again.) With *weight decay* AdamW (hence
+# the W) multiplies all weights by $1 - \eta \lambda$ at each step, so that a weight that nothing
+# pulls at shrinks. First a run without it: 15 epochs, and we keep the weights after each.
 
 # %%
 long_run, batches = build(), training_batches()
@@ -902,10 +905,10 @@ show(fig, alt="Much smoother. The validation loss is lowest on the way; without 
      "decay it ends higher, while the training loss falls.")  # fmt: skip
 
 # %% [markdown]
-# The spikes are the averages', not the weights'. From here on we judge with fresh averages. Now the
-# second question has an answer: on other cards, without weight decay, the loss is lowest on the way
-# and higher at the end. The model learns its training cards by heart (it *overfits*). That is gap
-# 6: we do not *want* the $\arg\min$.
+# Most of the spikes' height is due to the averages, not the weights. From here on we judge with
+# fresh averages. Now the second question has an answer: on other cards, without weight decay, the
+# loss is lowest on the way and higher at the end. The model learns its training cards by heart (it
+# *overfits*). That is gap 6: we do not *want* the $\arg\min$.
 #
 # *Early stopping* ends a run when the validation score has not improved for some epochs, its
 # *patience*, and goes back to the best (in `fit`: `patience=`; its score is the accuracy).
