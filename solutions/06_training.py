@@ -844,9 +844,9 @@ show(fig, alt="The training loss falls nearly to 0. The validation loss jumps up
 # Dashed is the mean *during* an epoch, in train mode; solid is measured *after* it, in eval mode.
 # The training loss falls nearly to 0. The solid line jumps too much to answer the second question.
 #
-# Our suspect is BatchNorm: its running averages come from weights that have moved on. We hold each
-# model's weights still and average anew over all training batches, as `update_bn` does. **Predict,
-# then run.** How much of the jumping goes away?
+# Our suspect is BatchNorm: its running averages come from weights that have moved on. We average
+# anew over all training batches, weights held still (`update_bn`). **Predict, then run.** How much
+# of the jumping goes away?
 
 # %%
 from torch.optim.swa_utils import update_bn
@@ -962,7 +962,7 @@ over_seeds = replay.groupby("patience").agg(["min", "mean", "max"])
 print(over_seeds.round(2).to_string())
 
 # %% [markdown]
-# Patience 1 stops at the first spike, and may lose much or little. (Nothing lasts longer than 15.)
+# Patience 1 stops at the first spike, and may lose much or little.
 
 # %%
 claim("with patience 1 no run is over 8 epochs", over_seeds["epochs", "max"][1] <= 8)
@@ -1109,7 +1109,7 @@ claim("with the weights alone it is another run", not same_weights(whole, weight
 # %% [markdown]
 # ## The table that grows, and the wall
 #
-# Our row is the model chosen above (half-size pictures), at its best epoch, with fresh averages.
+# Our row is the model chosen above, at its best epoch.
 
 # %%
 from course_utils.tables import grow_table
