@@ -65,6 +65,19 @@ def test_a_pixel_keeps_its_place_and_colour(rows, tensors):
     assert tensors["image"][2, 1, 3, 4] == rows["image"][2, 3, 4, 1]
 
 
+def test_a_shrunk_picture_holds_the_mean_of_each_square_of_pixels():
+    pictures = np.arange(2 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 4, 6, 3)
+    small = to_tensors({"image": pictures}, {"image": ImageReader(shrink=2)}, label=None)["image"]
+    assert small.dtype == torch.uint8
+    assert small.shape == (2, 3, 2, 3)
+    assert small[1, 2, 0, 1] == np.rint(pictures[1, :2, 2:4, 2].mean())
+
+
+def test_pictures_cannot_be_shrunk_to_nothing():
+    with pytest.raises(ValueError, match="from 1 up"):
+        ImageReader(shrink=0)
+
+
 def test_all_modalities_of_these_rows_are_present(tensors):
     assert all(there.all() for there in tensors["present"].values())
 

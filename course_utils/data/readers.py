@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
@@ -74,12 +75,22 @@ class ImageReader(Reader):
     absent stand zeros.
     """
 
+    def __init__(self, column: str | None = None, shrink: int = 1):
+        """shrink: 2 makes one pixel of 2 x 2, their mean; what is left over at the edge is lost."""
+        super().__init__(column)
+        if shrink < 1:
+            raise ValueError(f"shrink is a whole number from 1 up, not {shrink!r}")
+        self.shrink = shrink
+
     def read(self, cells: Any) -> dict[str, Tensor]:
         """The pictures with channels first, under the modality's own name."""
         images = filled(cells)
         if images.ndim != 4:
             raise ValueError(f"a picture is an array (H, W, 3), not one of {images.shape[1:]}")
-        return {"": torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))}
+        pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        if self.shrink > 1:
+            pixels = F.avg_pool2d(pixels.float(), self.shrink).round().to(torch.uint8)
+        return {"": pixels}
 
 
 class TextReader(Reader):
