@@ -341,7 +341,7 @@ def read_games(seed):
 
 
 # %% [markdown]
-# Training is taken on trust until lesson 06:
+# Training is the subject of lesson 06:
 
 # %%
 from course_utils.encoders import BagEncoder
