@@ -58,8 +58,8 @@ def read_cards(seed):
 
 
 # %% [markdown]
-# The network (it ends in a mean over the words), its training (06; a few seconds), and what it makes
-# of one headline:
+# The network (it ends in a mean over the words), its training (lesson 06; a few seconds), and what
+# it makes of one headline:
 
 # %%
 from course_utils.encoders import TransformerEncoder

@@ -233,7 +233,7 @@ def williams_beer(joint: np.ndarray) -> Information:
     joint = probabilities(joint)
     first, second = joint.sum(axis=1), joint.sum(axis=0)
     both = np.minimum(about_each_label(first), about_each_label(second))
-    redundant = float(joint.sum(axis=(0, 1)) @ both)
+    redundant = max(float(joint.sum(axis=(0, 1)) @ both), 0.0)  # rounding can go below
     unique = [information(one) - redundant for one in (first, second)]
     synergy = information(joint.reshape(4, -1)) - redundant - sum(unique)
     return Information(redundant, *(max(float(part), 0.0) for part in (*unique, synergy)))
