@@ -14,7 +14,7 @@ would differ from machine to machine.
 import argparse
 import base64
 import contextlib
-import hashlib
+import html
 import importlib.metadata
 import os
 import platform
@@ -41,29 +41,9 @@ from nbgrader.preprocessors import ClearSolutions
 from traitlets.config import Config
 
 from course_utils.environment import PACKAGES, course_root
+from course_utils.lessons import titles
+from course_utils.staleness import built_from, content, digest, is_stale
 
-TITLES = (
-    "Start here",
-    "Convolution",
-    "Words to vectors",
-    "Attention",
-    "Weighted fusion",
-    "Interactions",
-    "Training",
-    "Debug the article",
-    "The image and text classifier",
-    "Is it really multimodal?",
-    "Gates, FiLM and attention between modalities",
-    "Missing modalities",
-    "Imbalance",
-    "Explain it",
-    "Image and audio",
-    "Image and video",
-    "Pretrained transformers",
-    "A shared space",
-    "Choose",
-    "Scale and ship",
-)
 CLEARING = Config(
     ClearSolutions={"code_stub": {"python": "# Your code here.\nraise NotImplementedError"}}
 )
@@ -81,9 +61,6 @@ MACHINE = {
 }
 # No progress bars and one order of hashing, so that two builds of a lesson are the same.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "COURSE_SMOKE": "0", "COURSE_BUILD": "1"}
-# Edits to these cannot change what a lesson's cells put out.
-BUILDERS = ("authoring.py", "bootstrap.py", "commands.py")
-TEXT = (".py", ".csv", ".md", ".json", ".txt")
 
 
 class BuildError(Exception):
@@ -106,13 +83,22 @@ class Lesson:
         """``NN_slug``."""
         return self.path.stem
 
+    @property
+    def number(self) -> str:
+        """The two digits at the beginning of the file's name."""
+        return self.stem[:2]
+
 
 @dataclass(frozen=True)
 class Course:
-    """A course's folder, its public repository (``owner/name`` or empty), and its lessons."""
+    """A course's folder, its public repository (``owner/name`` or empty), and its lessons.
+
+    titles: by number, of all lessons; lessons: those that are written. Both in reading order.
+    """
 
     root: Path
     repository: str
+    titles: dict[str, str]
     lessons: list[Lesson]
 
 
@@ -120,11 +106,30 @@ class Course:
 
 
 def read_course(root: Path) -> Course:
-    """Read every ``solutions/NN_slug.py`` and the address in ``pyproject.toml``."""
+    """Read every ``solutions/NN_slug.py``, the list of lessons and the address of the course.
+
+    Raises BuildError if a lesson is not of the right form, or is not the one that the list names.
+    """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     repository = project.get("tool", {}).get("course", {}).get("repository", "")
+    try:
+        listed = titles(root)
+    except (OSError, ValueError) as error:
+        raise BuildError(str(error)) from None
     paths = sorted((root / "solutions").glob("[0-9][0-9]_*.py"))
-    return Course(root, repository, [read_lesson(path) for path in paths])
+    lessons = _in_reading_order([read_lesson(path) for path in paths], listed)
+    return Course(root, repository, listed, lessons)
+
+
+def _in_reading_order(lessons: list[Lesson], listed: dict[str, str]) -> list[Lesson]:
+    for lesson in lessons:
+        if listed.get(lesson.number) != lesson.title:
+            raise BuildError(
+                f"{lesson.path.name}: its header says {lesson.title!r}, and data/lessons.toml "
+                f"says {listed.get(lesson.number)!r} for {lesson.number}; make them agree"
+            )
+    order = list(listed)
+    return sorted(lessons, key=lambda lesson: order.index(lesson.number))
 
 
 def read_lesson(path: Path) -> Lesson:
@@ -158,18 +163,8 @@ def _with_stable_ids(cells: list[NotebookNode]) -> list[NotebookNode]:
         cell.source = FORMATTERS.sub("", cell.source)
         text = f"{cell.cell_type}\n{cell.source}"
         seen[text] += 1
-        cell.id = _digest(text.encode(), str(seen[text]).encode())
+        cell.id = digest(text.encode(), str(seen[text]).encode())
     return cells
-
-
-def _digest(*parts: bytes) -> str:
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
-
-
-def _content(path: Path) -> bytes:
-    data = path.read_bytes()
-    # A checkout on Windows may have other line ends; the lesson is the same one.
-    return data.replace(b"\r\n", b"\n") if path.suffix in TEXT else data
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -225,7 +220,7 @@ def _assemble(
             "minutes": lesson.minutes,
             "needs": lesson.needs,
             "teaches": lesson.teaches,
-            "edition": _digest(_content(lesson.path)),  # tells a learner's copy that it is older
+            "edition": digest(content(lesson.path)),  # tells a learner's copy that it is older
         },
     }
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(metadata))
@@ -308,47 +303,42 @@ def _badge(course: Course, notebook: str) -> str:
 def build(root: Path, only: Sequence[str] = (), everything: bool = False) -> None:
     """Write both notebooks of each lesson, and the lesson table of the README.
 
-    A lesson is run again when its text, the package or the data changed since it was last run;
-    otherwise the outputs that are there are kept. only: beginnings of lesson names (``"04"``).
+    A lesson is run again when its code, or what that rests on in the package and the data, changed
+    since it was last run; otherwise the outputs that are there are kept. only: beginnings of lesson
+    names (``"04"``); of the other lessons, the links to these are mended.
 
     Raises BuildError if a cell fails, writes to stderr, or shows something of this machine.
     """
     course = read_course(root)
     for lesson in course.lessons:
         if only and not lesson.stem.startswith(tuple(only)):
+            _mend_links(course, lesson)
             continue
         path = root / "solutions" / f"{lesson.stem}.ipynb"
         solution, learner = solution_form(course, lesson), learner_form(course, lesson)
-        if everything or is_stale(root, lesson):
+        if everything or is_stale(root, lesson.path):
             print(f"running {path.name} ...", flush=True)
             execute(solution, path)
         else:
             _keep_outputs(solution, nbformat.read(path, as_version=4))
-        solution.metadata.lesson.built_from = built_from(root, lesson)
+        solution.metadata.lesson.built_from = built_from(root, lesson.path)
         _write(path, solution)
         _write(root / "notebooks" / path.name, learner)
     update_readme(course)
 
 
-def built_from(root: Path, lesson: Lesson) -> str:
-    """A hash of all that a lesson's outputs rest on: its text, the package and the data."""
-    number = lesson.stem[:2]
-    package = sorted((root / "course_utils").rglob("*.py"))
-    others = [p for p in package if re.match(r"lesson\d\d", p.stem) and number not in p.stem]
-    data = sorted(p for p in (root / "data").rglob("[!.]*") if p.is_file())
-    data = [p for p in data if p.parent.name != "quizzes" or p.stem == number]
-    used = [p for p in package if p.name not in BUILDERS and p not in others]
-    parts = [(p.relative_to(root).as_posix().encode(), _content(p)) for p in [*used, *data]]
-    return _digest(_content(lesson.path), *(part for pair in parts for part in pair))
-
-
-def is_stale(root: Path, lesson: Lesson) -> bool:
-    """Whether the stored outputs are missing, or older than the text, the package or the data."""
-    path = root / "solutions" / f"{lesson.stem}.ipynb"
-    if not path.is_file():
-        return True
-    stored = nbformat.read(path, as_version=4).metadata.get("lesson", {})
-    return stored.get("built_from") != built_from(root, lesson)
+def _mend_links(course: Course, lesson: Lesson) -> None:
+    """Bring the links to the neighbours up to date in notebooks that are there; run nothing."""
+    for folder in ("solutions", "notebooks"):
+        path = course.root / folder / f"{lesson.stem}.ipynb"
+        if not path.is_file():
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        wanted = _navigation_cell(course, lesson, folder)
+        mended = [wanted if cell.id == wanted.id else cell for cell in notebook.cells]
+        if mended != notebook.cells:
+            notebook.cells = mended
+            _write(path, notebook)
 
 
 def execute(notebook: NotebookNode, path: Path) -> None:
@@ -394,9 +384,10 @@ def machine_traces(notebook: NotebookNode) -> list[str]:
     for cell in notebook.cells:
         place = f"the cell that begins {cell.source[:40]!r}"
         places += [(place, str(cell.metadata)), *((place, text) for text in _output_texts(cell))]
+    traces = {what: re.compile(pattern) for what, pattern in _traces().items()}
     for place, text in places:
-        for what, pattern in _traces().items():
-            if match := re.search(pattern, text):
+        for what, pattern in traces.items():
+            if match := pattern.search(text):
                 found.append(f"{place} holds {what} ({match[0]!r})")
     return found
 
@@ -478,7 +469,7 @@ def _authored(notebook: NotebookNode) -> NotebookNode:
 
 
 def readme_with_table(course: Course) -> str:
-    """The README's text with the table of all lessons between its two marks brought up to date.
+    """The README's text with the table of all lessons, in reading order, between its two marks.
 
     Raises BuildError if the marks are not there.
     """
@@ -491,18 +482,18 @@ def readme_with_table(course: Course) -> str:
 
 
 def _table(course: Course) -> Iterator[str]:
-    written = {int(lesson.stem[:2]): lesson for lesson in course.lessons}
+    written = {lesson.number: lesson for lesson in course.lessons}
     yield from ("| | lesson | to read | exercises | open |", "| --- | --- | --- | --- | --- |")
-    for number, title in enumerate(TITLES):
+    for number, title in course.titles.items():
         lesson = written.get(number)
         if lesson is None:
-            yield f"| {number:02} | {title} | | | *not written yet* |"
+            yield f"| {number} | {title} | | | *not written yet* |"
             continue
         notebook = f"notebooks/{lesson.stem}.ipynb"
         link = _badge(course, notebook) if course.repository else f"[notebook]({notebook})"
         solved = f"[solution](solutions/{lesson.stem}.ipynb)"
         minutes = " | ".join(f"{lesson.minutes[kind]} min" for kind in ("read", "exercises"))
-        yield f"| {number:02} | **[{lesson.title}]({notebook})** | {minutes} | {link} · {solved} |"
+        yield f"| {number} | **[{lesson.title}]({notebook})** | {minutes} | {link} · {solved} |"
 
 
 def update_readme(course: Course) -> None:
@@ -543,7 +534,7 @@ def draft(root: Path, folder: Path) -> None:
         subprocess.run(git, cwd=root, capture_output=True, text=True).stdout if with_git else ""
     )
     for lesson in course.lessons:
-        if is_stale(root, lesson) or lesson.stem in status:
+        if is_stale(root, lesson.path) or lesson.stem in status:
             for name, form in (("solutions", solution_form), ("notebooks", learner_form)):
                 _write(folder / name / f"{lesson.stem}.ipynb", form(course, lesson))
 
@@ -557,16 +548,27 @@ def grade(root: Path, folder: Path) -> None:
 
 
 def slides(root: Path, folder: Path) -> None:
-    """Write reveal.js slides of each built solution; a heading begins a slide."""
+    """Write reveal.js slides of each lesson, and a page that lists them in reading order.
+
+    A heading begins a slide. The outputs are those of the built solutions.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted((root / "solutions").glob("*.ipynb")):
+    items = []
+    for lesson in read_course(root).lessons:
+        path = lesson.path.with_suffix(".ipynb")
+        if not path.is_file():
+            continue
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             kind = "slide" if re.match("##? ", cell.source) else "-"
             kind = "skip" if {"bootstrap", "navigation"} & set(tags(cell)) else kind
             cell.metadata.setdefault("slideshow", nbformat.from_dict({"slide_type": kind}))
         body, _ = SlidesExporter().from_notebook_node(notebook)
-        (folder / f"{path.stem}.slides.html").write_text(body, encoding="utf-8")
+        name = f"{lesson.stem}.slides.html"
+        (folder / name).write_text(body, encoding="utf-8")
+        items.append(f'<li><a href="{name}">{lesson.number} {html.escape(lesson.title)}</a></li>')
+    page = "\n".join(["<!DOCTYPE html>", '<meta charset="utf-8">', "<title>Slides</title>", *items])
+    (folder / "index.html").write_text(f"{page}\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

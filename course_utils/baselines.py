@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from course_utils.data.batches import class_numbers
-from course_utils.data.readers import ImageReader, Reader, TextReader
+from course_utils.data.readers import ImageReader, Reader, TextReader, as_texts
 from course_utils.environment import is_smoke
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the larger, the freer the weights
@@ -60,10 +60,10 @@ def tuned_linear(
 
     Pictures pass through the main directions of the training pictures (PCA), texts through TF-IDF
     of words or of words and pairs, other modalities as their reader gives them (``features_of``).
-    Every row of features has length 1, so that no modality drowns another. For each modality the
-    validation rows choose among features and strengths; for all side by side, by each modality's
-    chosen features, among strengths. Of equals the first, the more regular one, is taken. Under
-    ``COURSE_SMOKE=1`` the first setting is taken untried.
+    Rows of features have length 1, one by one or on average, so that no modality drowns another.
+    For each modality the validation rows choose among features and strengths; for all side by side,
+    by each modality's chosen features, among strengths. Of equals the first, the more regular one,
+    is taken. Under ``COURSE_SMOKE=1`` one setting is taken untried.
 
     Returns {modality: TunedLinear}, with "both" (of two) or "all" behind them.
     """
@@ -128,17 +128,25 @@ def features_of(reader: Reader, rows: Mapping[str, Any], modality: str) -> Candi
     """Candidates of features: (settings, {split: matrix (n, width)}), learnt from training rows.
 
     For a reader of a new kind: its first tensor, the mean over all that lies between rows and
-    last axis, padding left out where there is a length.
+    last axis, padding left out where there is a length; then each column brought to mean 0 and a
+    spread that all columns share. Rows keep their length: a price is more than its sign.
     """
-    found = {}
-    for split, part in rows.items():
-        values, *length = reader(part, modality).values()
-        values = values.float()
-        if length:
-            real = torch.arange(values.shape[1]) < length[0][:, None]
-            values = values * real.view(*real.shape, *[1] * (values.ndim - 2))
-        found[split] = values.flatten(1, -2).mean(dim=1) if values.ndim > 2 else values
-    yield {}, {split: _of_length_one(values.numpy()) for split, values in found.items()}
+    found = {split: _mean_vectors(*reader(part, modality).values()) for split, part in rows.items()}
+    mean, spread = found["train"].mean(axis=0), found["train"].std(axis=0)
+    scale = np.where(spread > 0, spread, 1) * len(mean) ** 0.5  # rows have length 1 on average
+    yield {}, {split: (values - mean) / scale for split, values in found.items()}
+
+
+def _mean_vectors(values: Tensor, length: Tensor | None = None, *_: Tensor) -> np.ndarray:
+    """values (n, ..., width), or (n, T) with lengths (n,) -> (n, width), float64."""
+    values = values.double()
+    if length is None:
+        return (values.flatten(1, -2).mean(dim=1) if values.ndim > 2 else values).numpy()
+    # One number for each moment, as in a sound, is a vector of one.
+    values = values[..., None] if values.ndim == 2 else values
+    values = values.flatten(2, -2).mean(dim=2) if values.ndim > 3 else values
+    real = torch.arange(values.shape[1]) < length[:, None]
+    return ((values * real[..., None]).sum(dim=1) / length[:, None].clamp(min=1)).numpy()
 
 
 @features_of.register
@@ -160,9 +168,7 @@ def _(reader: ImageReader, rows: Mapping[str, Any], modality: str) -> Candidates
 def _(reader: TextReader, rows: Mapping[str, Any], modality: str) -> Candidates:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    texts = {
-        split: [text or "" for text in reader.cells(part, modality)] for split, part in rows.items()
-    }
+    texts = {split: as_texts(reader.cells(part, modality)) for split, part in rows.items()}
     for longest in PHRASES:
         words = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, longest))
         train = words.fit_transform(texts["train"])

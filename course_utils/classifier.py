@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from course_utils.attention import Tokens
-from course_utils.encoders import encode
+from course_utils.encoders import encode, present_for
 
 
 class MultimodalClassifier(nn.Module):
@@ -43,7 +43,16 @@ class MultimodalClassifier(nn.Module):
         as_tokens = getattr(self.fusion, "reads_tokens", False)
         return {name: encode(one, batch, as_tokens) for name, one in self.encoders.items()}
 
+    def side(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The side channels that the fusion asks for. Raises KeyError where one is missing."""
+        if missing := [name for name in self.side_channels if name not in batch]:
+            raise KeyError(
+                f"{type(self.fusion).__name__} reads the side channel {missing[0]!r}, but the "
+                f"batch holds {', '.join(batch)}"
+            )
+        return {name: batch[name] for name in self.side_channels}
+
     def forward(self, batch: Mapping[str, Any]) -> Tensor:
         """A batch -> logits (B, C)"""
-        side = {name: batch[name] for name in self.side_channels}
-        return self.head(self.fusion(self.features(batch), batch.get("present"), **side))
+        present = present_for(self.encoders, batch)
+        return self.head(self.fusion(self.features(batch), present, **self.side(batch)))

@@ -16,11 +16,18 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 
+from course_utils.staleness import stale_notebooks
+
 LEARNER = ("requirements.txt",)
 DEVELOPER = ("requirements.txt", "requirements-dev.txt")
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
+# A worker for each core, but a kernel can hold 1.5 GB: no more than fit into a small machine.
+PYTEST = ("-m", "pytest", "-n", "logical", "--maxprocesses=4")
+# A worker that has nothing left to do takes tests from another, so that no file is the last.
+UNIT = (*PYTEST, "--dist", "worksteal")
 AUTHORING = ("-m", "course_utils.authoring")
-NBVAL = (*PYTEST, "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300")
+# A notebook stays on one worker: its cells share a kernel.
+NBVAL = (*PYTEST, "--dist", "loadfile")
+NBVAL += ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300")
 
 # In Jupyter's settings for this environment alone: slider callbacks stay on the main thread
 # (matplotlib's state is not safe off it), and nobody is asked about news or updates.
@@ -168,15 +175,19 @@ def test(root: Path) -> int:
     """``make test``: format, lint, unit tests, then every notebook in both forms.
 
     All parts run even when one fails; the last line counts what passed, failed and was skipped.
+    The lines before it name the solved notebooks that are older than what made them.
     """
     parts = {
         "format": ("-m", "ruff", "format", "--check", "."),
         "lint": ("-m", "ruff", "check", "."),
-        "tests": (*PYTEST, "tests"),
+        "tests": (*UNIT, "tests"),
         "solutions": (*NBVAL, "solutions"),
         "notebooks": (*NBVAL, "notebooks"),
     }
-    return _run_parts(root, parts, smoke=("notebooks",))
+    total = _run_parts(root, parts, smoke=("notebooks",))
+    for sentence in stale_notebooks(root):
+        print(sentence)
+    return _say_counts(total)
 
 
 def quick(root: Path) -> int:
@@ -189,21 +200,39 @@ def quick(root: Path) -> int:
     parts = {
         "format": ("-m", "ruff", "format", "--check", "."),
         "lint": ("-m", "ruff", "check", "."),
-        "tests": (*PYTEST, "-m", "not slow", "tests"),
+        "tests": (*UNIT, "-m", "not slow", "tests"),
     }
     if any(draft.rglob("*.ipynb")):
         parts["lessons"] = (*NBVAL, str(draft))
-    return _run_parts(root, parts, smoke=("lessons",))
+    return _say_counts(_run_parts(root, parts, smoke=("lessons",)))
 
 
-def _run_parts(root: Path, parts: dict[str, Sequence[str]], smoke: Sequence[str]) -> int:
-    python = ensure_environment(root, DEVELOPER)
+def installed(root: Path) -> int:
+    """The quick unit tests and the solved notebooks, with the Python and packages that are here.
+
+    For versions other than those of requirements.txt: the oldest promised, or the next.
+    """
+    parts = {"tests": (*UNIT, "-m", "not slow", "tests"), "solutions": (*NBVAL, "solutions")}
+    return _say_counts(_run_parts(root, parts, smoke=(), python=Path(sys.executable)))
+
+
+def _run_parts(
+    root: Path,
+    parts: dict[str, Sequence[str]],
+    smoke: Sequence[str],
+    python: Path | None = None,
+) -> dict[str, int]:
+    """Run each part, those in ``smoke`` as a smoke run; how many passed, failed, were skipped.
+
+    python: by default that of the course's own environment.
+    """
+    python = python or ensure_environment(root, DEVELOPER)
     total = dict.fromkeys(("passed", "failed", "skipped"), 0)
     for name, arguments in parts.items():
         print(f"== {name}", flush=True)
         report = root / "build" / f"{name}.xml"
         report.unlink(missing_ok=True)
-        # Two workers with one thread each: more threads than cores are many times slower.
+        # One thread for each worker: more threads than cores are many times slower.
         environment = os.environ | OFFLINE | {"OMP_NUM_THREADS": "1", "COURSE_SMOKE": "0"}
         if name in smoke:
             environment["COURSE_SMOKE"] = "1"
@@ -213,6 +242,10 @@ def _run_parts(root: Path, parts: dict[str, Sequence[str]], smoke: Sequence[str]
         status = subprocess.call(command, cwd=root, env=environment)
         for outcome, count in _count(report, status).items():
             total[outcome] += count
+    return total
+
+
+def _say_counts(total: dict[str, int]) -> int:
     print(", ".join(f"{count} {outcome}" for outcome, count in total.items()))
     return int(total["failed"] > 0)
 
@@ -271,13 +304,10 @@ def main(arguments: Sequence[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name == "lab":
         return lab(root, rest)
-    if name in ("test", "quick"):
-        return {"test": test, "quick": quick}[name](root)
     if name == "results":
         return results(root, rest)
-    if name == "encoders":
-        return encoders(root)
-    return author(root, arguments)
+    plain = {"test": test, "quick": quick, "installed": installed, "encoders": encoders}
+    return plain[name](root) if name in plain else author(root, arguments)
 
 
 if __name__ == "__main__":

@@ -312,10 +312,13 @@ def reading(encoder: nn.Module, modality: str) -> nn.Module:
     """The encoder, set to read another modality's tensors; returns it.
 
     ``reading(BagEncoder(words), "caption")`` reads ``caption`` and ``caption_length`` in place of
-    ``text`` and ``text_length``: for a batch with two texts.
+    ``text`` and ``text_length``: for a batch with two texts. A side channel keeps its name.
     """
     own = encoder.reads[0]
-    encoder.reads = tuple(modality + part.removeprefix(own) for part in encoder.reads)
+    encoder.reads = tuple(
+        modality + part.removeprefix(own) if part.startswith(own) else part
+        for part in encoder.reads
+    )
     return encoder
 
 
@@ -335,6 +338,24 @@ def encode(
         )
     call = encoder.tokens if as_tokens and hasattr(encoder, "tokens") else encoder
     return call(*(batch[name] for name in encoder.reads))
+
+
+def present_for(encoders: Mapping[str, nn.Module], batch: Mapping[str, Any]) -> Any:
+    """Which rows each encoder has something to read in, {name: (B,) bool}; None where all have.
+
+    An encoder is asked for by the modality that it reads, and failing that by its own name: one
+    called ``patches`` that reads ``image`` has nothing to read where the image is absent.
+    """
+    present = batch.get("present")
+    if not isinstance(present, Mapping):
+        return present  # None; or something that a fusion refuses
+    keys = {name: modality_of(name, encoder, present) for name, encoder in encoders.items()}
+    return {name: present[key] for name, key in keys.items() if key in present}
+
+
+def modality_of(name: str, encoder: nn.Module, present: Mapping[str, Tensor]) -> str:
+    """Under which name ``present`` knows what an encoder reads, by default the encoder's own."""
+    return encoder.reads[0] if encoder.reads[0] in present else name
 
 
 @torch.no_grad()
@@ -359,6 +380,8 @@ def encode_all(
         found = {name: value for name, value in batch.items() if name not in read}
         found |= {name: encode(encoder, batch) for name, encoder in encoders.items()}
         found |= {f"{name}_tokens": encode(encoders[name], batch, True) for name in as_tokens}
+        if isinstance(batch.get("present"), Mapping):
+            found["present"] = {**batch["present"], **present_for(encoders, batch)}
         for name, value in found.items():
             parts.setdefault(name, []).append(value)
     return {name: join_rows(values) for name, values in parts.items()}

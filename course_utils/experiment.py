@@ -5,7 +5,7 @@ What acts comes first in every call, then what it acts on, then the number of cl
 A model takes what it reads out of fuller batches, so ``splits`` may hold more than any one needs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from course_utils.baselines import majority_baseline
 from course_utils.classifier import MultimodalClassifier
-from course_utils.data.batches import Batch, Batches, on_tensors, to_tensors
+from course_utils.data.batches import Batch, Batches, named_tensors, on_tensors, to_tensors
 from course_utils.data.readers import Reader
-from course_utils.encoders import CachedEncoder, encode_all
+from course_utils.encoders import CachedEncoder, encode_all, modality_of
 from course_utils.environment import seeds
 from course_utils.fusion import ConcatFusion
 from course_utils.measures import accuracy
@@ -47,8 +47,11 @@ def needed(model: nn.Module, tensors: Batch) -> Batch:
     A model without ``reads`` gets all. Raises KeyError for a part that is not there.
     """
     parts = getattr(model, "reads", None)
-    if parts is None:
-        return tensors
+    return tensors if parts is None else _with_parts(parts, tensors)
+
+
+def _with_parts(parts: Iterable[str], tensors: Batch) -> Batch:
+    parts = tuple(dict.fromkeys(parts))
     if missing := [name for name in parts if name not in tensors]:
         raise KeyError(f"the model reads {missing[0]!r}, but the tensors are {', '.join(tensors)}")
     kept = (*parts, *(name for name in ("label", "present") if name in tensors))
@@ -75,10 +78,14 @@ def answers(
 ) -> Tensor:
     """The classes that a model names for rows, (n,) long; the rows need no label.
 
-    readers: {modality: its reader}; only what the model reads is read.
+    readers: {modality: its reader}; only what the model reads is read. A side channel is a column
+        of the rows, or something that a reader gives.
     """
-    own = {name: readers[name] for name in model.encoders}
-    tensors = to_tensors(rows, own, label=None, side=getattr(model, "side_channels", ()))
+    read = (*model.encoders, *getattr(model, "reads", ()))
+    own = {name: reader for name, reader in readers.items() if name in read}
+    channels = getattr(model, "side_channels", ())
+    side = [name for name in channels if name in rows and name not in own]
+    tensors = to_tensors(rows, own, label=None, side=side)
     return predict(model, Batches(tensors, 256)).argmax(dim=1)
 
 
@@ -100,13 +107,14 @@ def scores_of_pairings(
             f"{first!r} was to be exchanged"
         )
     tensors = {name: value for name, value in needed(model, tensors).items() if name != "label"}
-    rows = min(rows, len(tensors[model.encoders[first].reads[0]]))
+    rows = min(rows, len(next(named_tensors(tensors))[1]))
     one, others = torch.arange(rows).repeat_interleave(rows), torch.arange(rows).repeat(rows)
     batch = on_tensors(tensors, lambda tensor: tensor[others])
     for part in model.encoders[first].reads:
         batch[part] = on_tensors(tensors[part], lambda tensor: tensor[one])
-    if first in tensors.get("present", {}):
-        batch["present"][first] = tensors["present"][first][one]
+    present = tensors.get("present", {})
+    if (modality := modality_of(first, model.encoders[first], present)) in present:
+        batch["present"][modality] = present[modality][one]
     return predict(model, Batches(batch, 256)).view(rows, rows, -1)
 
 
@@ -212,12 +220,14 @@ class Comparison:
     models: {row name: classifiers}; logits: {row name: logits of the test rows (n, C)};
     histories: {row name: how the trainings went}.
     label (n,): the test rows' labels. encoders: the trained encoders, {name: encoder}.
+    first_seed: the seed of the first entries.
     ``table`` is the fair table as a DataFrame; a notebook shows it for the whole object.
     """
 
     label: Tensor
     majority: float
     ceiling: Mapping[str, float] | None
+    first_seed: int = 0
     models: dict[str, list[MultimodalClassifier]] = field(default_factory=dict)
     logits: dict[str, list[Tensor]] = field(default_factory=dict)
     histories: dict[str, list[History]] = field(default_factory=dict)
@@ -252,7 +262,8 @@ class Comparison:
     @property
     def table(self):
         """Majority, every row's mean and spread, the ceiling: a DataFrame."""
-        return fair_table({"majority": [self.majority], **self.accuracies}, self.ceiling)
+        scores = {"majority": [self.majority], **self.accuracies}
+        return fair_table(scores, self.ceiling, self.first_seed)
 
     def mean(self, name: str) -> float:
         """The mean accuracy of one row over the seeds."""
@@ -294,7 +305,7 @@ def compare(
     options, fusion_options: go to ``fit``; options_for, fusion_options_for: {name of an encoder,
         of a fusion: what differs for it}.
     """
-    found = _start(splits, ceiling)
+    found = _start(splits, ceiling, first_seed)
     for seed in (first_seed + number for number in seeds(seed_count)):
         torch.manual_seed(seed)
         encoders = make_encoders()
@@ -323,16 +334,16 @@ def compare_frozen(
 
     The encoders stay as they are; only fusions and heads are trained. options go to ``fit``.
     """
-    found = _start(splits, ceiling)
+    found = _start(splits, ceiling, first_seed)
     for seed, trained in enumerate(encoders, start=first_seed):
         found.add(_fused(trained, fusions, splits, classes, seed, options, options_for))
     found.encoders = list(encoders)
     return found
 
 
-def _start(splits: Splits, ceiling: Mapping[str, float] | None) -> Comparison:
+def _start(splits: Splits, ceiling: Mapping[str, float] | None, first_seed: int) -> Comparison:
     train, test = splits["train"]["label"], splits["test"]["label"]
-    return Comparison(test, majority_baseline(train, test), ceiling)
+    return Comparison(test, majority_baseline(train, test), ceiling, first_seed)
 
 
 def _fused(encoders, fusions, splits, classes, seed, options, options_for) -> dict[str, Trained]:
@@ -340,7 +351,11 @@ def _fused(encoders, fusions, splits, classes, seed, options, options_for) -> di
     if not fusions:
         return {}
     dims = {name: encoder.dim for name, encoder in encoders.items()}
-    tokens = any(getattr(make(dims), "reads_tokens", False) for make in fusions.values())
-    cached = cache_features(encoders, splits, as_tokens=tokens)
+    made = [make(dims) for make in fusions.values()]
+    tokens = any(getattr(fusion, "reads_tokens", False) for fusion in made)
+    # What nobody reads would be kept with the features, pictures as float among it.
+    parts = [part for one in (*encoders.values(), *made) for part in getattr(one, "reads", ())]
+    read = {split: _with_parts(parts, tensors) for split, tensors in splits.items()}
+    cached = cache_features(encoders, read, as_tokens=tokens)
     return models_fused(fusions, cached, classes, encoders=encoders, seed=seed, options=options,
                         options_for=options_for)  # fmt: skip

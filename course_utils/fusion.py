@@ -4,9 +4,9 @@
 name which modalities a row has; a name that is not in it counts as there, and left out, all are.
 A modality that is absent takes no part.
 
-A fusion takes the features of the names that it was built with, and no others. One with
-``reads_tokens`` gets ``Tokens`` from the encoders that have them. One that needs side channels of
-the batch names them in ``reads`` and is called with them too, each under its name.
+A fusion takes the features of the names that it was built with, its ``names``, and no others. One
+with ``reads_tokens`` gets ``Tokens`` from the encoders that have them. One that needs side channels
+of the batch names them in ``reads`` and is called with them too, each under its name.
 """
 
 from collections.abc import Mapping

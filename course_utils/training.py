@@ -522,8 +522,9 @@ def _order(source: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     """How to read and to write what decides in which order the rows come next."""
     if hasattr(source, "load_state_dict"):
         return source.state_dict, source.load_state_dict
-    if getattr(source, "generator", None) is not None:  # a DataLoader may have one
-        return source.generator.get_state, source.generator.set_state
+    for owner in (source, getattr(source, "sampler", None)):  # of a DataLoader, one may have one
+        if getattr(owner, "generator", None) is not None:
+            return owner.generator.get_state, owner.generator.set_state
     return (lambda: None), (lambda order: None)
 
 

@@ -470,8 +470,8 @@ receptive_field = check(receptive_field)
 
 # %% [markdown]
 # The course's image encoder has three blocks: convolve (3 × 3); pool (2 × 2); *batch normalisation*
-# (each map gets mean 0 and spread 1 over a batch); *ReLU* (cut off below 0). Global max pooling and
-# a linear layer then make 64 numbers of a picture.
+# (each map gets mean 0 and spread 1 over a batch, then a scale and a shift that are learnt); *ReLU*
+# (cut off below 0). Global max pooling and a linear layer then make 64 numbers of a picture.
 
 # %%
 from course_utils.encoders import CNNEncoder
@@ -620,6 +620,7 @@ def linear_score(feature, splits):
 from course_utils import seeds
 from course_utils.data import news_cards
 from course_utils.data.readers import ImageReader
+from course_utils.environment import is_smoke
 
 
 def pictures(cards, part):
@@ -665,7 +666,8 @@ def trained(seed, splits, frozen=0):
 features = {"pixels": pixels, "colour counts": colour_counts, "edges": edges}
 scores, worlds = {}, {}
 for seed in seeds(3):
-    cards = news_cards.make(4000, seed)
+    # Few where tests only want every line to run.
+    cards = news_cards.make(400 if is_smoke() else 4000, seed)
     splits = {part: pictures(cards, part) for part in ("train", "validation", "test")}
     label = splits["test"]["label"]
     row = {"majority": majority_baseline(splits["train"]["label"], label)}
@@ -705,7 +707,8 @@ claim("and is near the ceiling", abs(mean["learnt CNN"] - ceiling) < 0.06, train
 # To a model that adds up pixels, a bright ball and a dark one cancel, and the next ball lies
 # elsewhere. Edges by hand do well, because their designer (we) knew that shape is what counts. The
 # learnt network needs no such designer and comes near the ceiling. That is not 1, because a fifth
-# of the pictures have no motif. (A mean above it is chance: compare the standard error.)
+# of the pictures have no motif. (A mean above it is chance: compare the *standard error*, how far
+# the luck of so many test cards usually moves a mean.)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict* expect colour counts above edges, and random convolution last. Ask what a

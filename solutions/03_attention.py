@@ -7,7 +7,7 @@
 #   lesson:
 #     title: Attention
 #     minutes: {read: 45, exercises: 27}
-#     needs: [02_words_to_vectors]
+#     needs: [02_words_to_vectors, 06_training]
 #     teaches: [query, key and value, mask, heads, positions, encoder layer, causal mask]
 # ---
 
@@ -20,7 +20,7 @@
 #
 # **The question.** *Which words matter to this word?* A bag of words (lesson 02) gives every word
 # of a headline the same share. "Profit follows goal against late plan" would do better with unequal
-# ones: *profit* and *goal* tell the section, *late* does not.
+# ones: *profit* speaks of business and *goal* of sport, *late* of neither.
 
 # %%
 import torch
@@ -58,8 +58,8 @@ def read_cards(seed):
 
 
 # %% [markdown]
-# The network (it ends in a mean over the words), its training (a few seconds, on trust until lesson
-# 06), and what it makes of one headline:
+# The network (it ends in a mean over the words), its training (06; a few seconds), and what it makes
+# of one headline:
 
 # %%
 from course_utils.encoders import TransformerEncoder
@@ -216,9 +216,10 @@ claim("PyTorch's function gives zeros", (theirs[:, 2] == 0).all())
 claim("the other queries agree", (ours - theirs)[:, others].abs().max() < 1e-5)
 
 # %% [markdown]
-# Every $e^{-\infty}$ is 0, so the softmax divides 0 by 0. PyTorch's function catches the case. Its
-# *layer*, which we meet below, does so except in evaluation mode without gradients, which is how
-# one uses a model:
+# Every $e^{-\infty}$ is 0, so the softmax divides 0 by 0. PyTorch's function catches the case since
+# version 2.5; before, it gave NaN too. Its *layer*, which we meet below, catches it while it
+# trains. In evaluation mode without gradients, which is how one uses a model, it takes another way,
+# and what that gives has to be asked of your version:
 
 # %%
 layer = torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
@@ -234,8 +235,8 @@ print("NaN while it trains:", trains[1].isnan().any().item())
 print("NaN in use:         ", in_use[1].isnan().any().item())
 
 # %% [markdown]
-# So let no row be empty: our `Vocabulary.encode` gives a text without
-# words one unknown word.
+# With the version that made this page, a model in use gives NaN. So let no row be empty: our
+# `Vocabulary.encode` gives a text without words one unknown word.
 #
 # Now hide *goal* from the model above. The scores stay as they are, since there is only one layer;
 # a second would read vectors that have changed. In each head, the weights that are left in a row
@@ -783,7 +784,7 @@ claim("yet two of them share less than half of their attention on this headline"
       apart.max() > 0.5, trained=True)  # fmt: skip
 
 # %% [markdown]
-# Same task, same answers, other weights. How can one that looks only at *tigers* know that lions
+# Same task, same answers, other weights. How could one that looks at *tigers* alone know that lions
 # won? The vector of *tigers* carries its place, and the other words come into the mean past
 # attention, on the residual path. A weight says where a value was *taken from* in one layer, not
 # what it carries. Jain and Wallace (2019) found other weights that leave a model's answer as it is;
@@ -866,17 +867,22 @@ clear = [0, 1, 3, 5, 6, 10, 11]  # known section words, most of them of one sect
 pointed = named["transformer"][:, clear]
 claim("where the headline points one way, all seeds agree",
       (pointed == pointed[0]).all(), trained=True)  # fmt: skip
+misled = [5, 10, 11]  # outvoted, or written for another section
+own = torch.as_tensor(tricks["section"])[misled]
+claim("where it points elsewhere, every seed is wrong",
+      (named["transformer"][:, misled] != own).all(), trained=True)  # fmt: skip
 
 # %% [markdown]
 # Elsewhere, without a known section word or with two that contradict (our own headline!), the seed
-# decides, and being right is luck. Where the headline names another section, or its distractors
+# may decide, and being right is luck. Where the headline names another section, or its distractors
 # outvote the true one, every seed is wrong. A picture may help; lesson 04 joins the two.
 
 # %% [markdown]
 # ## Recap
 #
 # - $\mathrm{softmax}(QK^\top / \sqrt d + M)\,V$: each query's weighted mean of the values.
-# - The root keeps scores at variance 1, so that the softmax can still learn.
+# - The root keeps scores at variance 1 where queries and keys have it. Without it the softmax may
+#   have little gradient left; our small layer learnt all the same.
 # - An encoder layer: attention in heads, then a feed-forward network, each with residual and norm.
 # - Attention alone does not see order. Positions show it, and so does a causal mask.
 # - Equal answers can come from unequal weights: a heat map is no proof of a reason.

@@ -173,14 +173,15 @@ attempt(block_1, "block 1", program)
 # moved to `torchtext.legacy`, in 0.12.0 (2022) it was removed; the project is archived (lesson 02).
 # From 0.9.0 on `IMDB` became a function, without `splits`. And the last release, 0.18, does not
 # load beside torch 2.4 or later: today's reader is stopped by line 2. What you see depends on the
-# year. We imitate two:
+# year. We imitate two cases: the article's own line from 0.9.0 on; and the mend of 2021, an import
+# that worked from 0.9.0 to 0.11, tried where there is no `legacy`: in ours, or from 0.12.0 on.
 
 # %%
 import types
 
-attempt("from torchtext.legacy import data", "block 1 of 2021", {})
 later = types.ModuleType("torchtext.data")  # a stand-in for a later release
-attempt("TEXT = data.Field(sequential=True)", "block 1 with 0.12", {"data": later})
+attempt("TEXT = data.Field(sequential=True)", "block 1 since 0.9", {"data": later})
+attempt("from torchtext.legacy import data", "block 1, mend of 2021", {})
 
 # %% [markdown]
 # The last line of block 1 downloads 50,000 reviews. `IMDB.splits` looks in `root` first; ours holds
@@ -416,8 +417,8 @@ names = {"nn": torch.nn, "torch": torch, "device": "meta"}
 attempt(moved, "block 3, model not moved", names)
 
 # %% [markdown]
-# A real GPU says *Expected all tensors to be on the same device, but found at least two devices,
-# cpu and cuda:0*.
+# A real GPU says *Expected all tensors to be on the same device*, and how it goes on depends on the
+# version.
 #
 # ## An LSTM returns more than a tensor
 #
@@ -612,7 +613,7 @@ print("the labels of our four cards:", section.tolist())
 print(f"block 3's loss on them after ten steps: {program['loss'].item():.1f}")
 claim("a target above 1 has a loss below 0, without end",
       losses[-1] < losses[-2] < losses[-3] < 0)  # fmt: skip
-claim("block 3 runs into it", program["loss"].item() < 0, trained=True)
+claim("block 3 runs into it", program["loss"].item() < -0.1, trained=True)
 
 # %% [markdown]
 # A loss that falls below zero, and every step looks like progress. A yes-or-no loss needs a
@@ -831,8 +832,10 @@ from pathlib import Path
 
 from course_utils.data import news_cards
 from course_utils.data import sample as samples
+from course_utils.environment import is_smoke
 
-rows = news_cards.make(6000, seed=0)
+# Few where tests only want every line to run.
+rows = news_cards.make(600 if is_smoke() else 6000, seed=0)
 rows["file"] = []
 for number, section in enumerate(rows["section"]):
     place = f"{rows['split'][number]}/{news_cards.SECTIONS[section]}"
@@ -965,8 +968,8 @@ print(f"interaction strength: {interaction_strength(pairs):.6f}")
 claim("the mended model only adds", interaction_strength(pairs) < 1e-6)
 
 # %% [markdown]
-# **No test.** Block 3 never looks at a row that it has not trained on. Its user would report the
-# first of these two numbers:
+# **No test.** The article's text ends its list of steps with one; its code has none: block 3 never
+# looks at a row that it has not trained on. Its user would report the first of these two numbers:
 
 # %%
 trained_on = outputs_of(models["match"], batches_of(parts, "train", "match"))

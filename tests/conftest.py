@@ -1,4 +1,4 @@
-"""A course of two tiny lessons, for the tests of the build: no torch, a second to run."""
+"""A course of three lessons, two of them written, for the tests of the build: a second to run."""
 
 import shutil
 from pathlib import Path
@@ -84,6 +84,13 @@ SECOND = """\
 # %%
 27
 """
+LESSONS = """\
+lessons = [
+  { number = "00", title = "Numbers" },
+  { number = "01", title = "Squares" },
+  { number = "04", title = "Cubes" },
+]
+"""
 README = "# Toy\n\n<!-- lessons:begin -->\n<!-- lessons:end -->\n\nThe end.\n"
 
 
@@ -96,7 +103,7 @@ def write_toy(root: Path) -> Path:
         "pyproject.toml": '[project]\nname = "toy"\n\n[tool.course]\n# empty\nrepository = ""\n',
         "course_utils/thing.py": "x = 1\n",
         "course_utils/exercises/lesson04.py": "y = 1\n",
-        "data/table.csv": "a,b\n",
+        "data/lessons.toml": LESSONS,
     }.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ import base64
 import os
 import re
 import socket
-import subprocess
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -12,11 +11,15 @@ from pathlib import Path
 import matplotlib.figure
 import nbformat
 import pytest
-from conftest import write_toy
+from conftest import LESSONS, write_toy
+from nbgrader.apps.api import NbGraderAPI
 from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
+from traitlets.config import Config
 
 from course_utils import authoring
-from course_utils.authoring import BuildError, build, drift, machine_traces, read_course
+from course_utils.authoring import BuildError, build, drift, is_stale, machine_traces
+
+REVERSED = "\n".join(["lessons = [", *LESSONS.splitlines()[-2:0:-1], "]"])
 
 
 def read(path):
@@ -143,23 +146,67 @@ def test_a_second_build_runs_nothing_and_changes_nothing(built_toy, never_run):
     ("changed", "stale"),
     [
         ("solutions/04_cubes.py", ["04"]),
-        ("course_utils/thing.py", ["01", "04"]),
+        ("course_utils/thing.py", []),  # no lesson imports it
         ("course_utils/exercises/lesson04.py", ["04"]),
-        ("data/table.csv", ["01", "04"]),
     ],
 )
-def test_what_a_lesson_rests_on_makes_it_stale(built_toy, changed, stale):
+def test_what_a_lesson_rests_on_is_run_again(built_toy, monkeypatch, changed, stale):
     with (built_toy / changed).open("a", encoding="utf-8") as file:
-        file.write("# more\n")
-    lessons = read_course(built_toy).lessons
-    assert [x.stem[:2] for x in lessons if authoring.is_stale(built_toy, x)] == stale
+        file.write("z = 1\n")
+    ran = []
+    monkeypatch.setattr(authoring, "execute", lambda notebook, path: ran.append(path.name[:2]))
+    build(built_toy)
+    assert ran == stale
 
 
 def test_line_ends_of_windows_make_nothing_stale(built_toy):
-    for path in [*built_toy.rglob("*.py"), *built_toy.rglob("*.csv")]:
+    for path in built_toy.rglob("*.py"):
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    lessons = read_course(built_toy).lessons
-    assert not any(authoring.is_stale(built_toy, lesson) for lesson in lessons)
+    assert not any(is_stale(built_toy, path) for path in (built_toy / "solutions").glob("*.py"))
+    assert drift(built_toy) == []
+
+
+def test_a_mended_word_is_not_run_again_and_keeps_the_outputs(built_toy, never_run):
+    replace(built_toy / "solutions/01_squares.py", "nine", "sixteen")
+    build(built_toy)
+    solution = read(built_toy / "solutions/01_squares.ipynb")
+    assert "sixteen" in sources(solution)
+    assert solution.cells[-2].outputs[0].text == "16\n"
+    assert drift(built_toy) == []
+
+
+def test_building_one_lesson_mends_the_links_of_its_neighbours(built_toy, never_run, monkeypatch):
+    text = (built_toy / "solutions/04_cubes.py").read_text(encoding="utf-8")
+    for path in built_toy.rglob("04_cubes.*"):
+        path.unlink()
+    build(built_toy)
+    assert "Cubes" not in sources(read(built_toy / "notebooks/01_squares.ipynb"))
+    (built_toy / "solutions/04_cubes.py").write_text(text, encoding="utf-8")
+    ran = []
+    monkeypatch.setattr(authoring, "execute", lambda notebook, path: ran.append(path.name))
+    build(built_toy, only=["04"])
+    assert ran == ["04_cubes.ipynb"]
+    assert drift(built_toy) == []
+    solution = read(built_toy / "solutions/01_squares.ipynb")
+    assert "[Cubes →](04_cubes.ipynb)" in solution.cells[1].source
+    assert solution.cells[-2].outputs[0].text == "16\n"
+
+
+def test_building_one_lesson_leaves_the_edits_of_another_alone(built_toy, never_run):
+    before = (built_toy / "solutions/01_squares.ipynb").read_bytes()
+    replace(built_toy / "solutions/01_squares.py", "nine", "sixteen")
+    build(built_toy, only=["04"])
+    assert (built_toy / "solutions/01_squares.ipynb").read_bytes() == before
+
+
+def test_links_and_rows_follow_the_order_of_reading(built_toy, never_run):
+    replace(built_toy / "data/lessons.toml", LESSONS, REVERSED)
+    build(built_toy)
+    cubes = read(built_toy / "notebooks/04_cubes.ipynb").cells[1].source
+    assert "[Squares →](01_squares.ipynb)" in cubes
+    assert "←" not in cubes
+    text = (built_toy / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d\d) \|", text, re.MULTILINE) == ["04", "01", "00"]
     assert drift(built_toy) == []
 
 
@@ -187,6 +234,26 @@ def test_all_runs_every_lesson(built_toy, monkeypatch):
 def test_a_lesson_of_the_wrong_form_is_named(toy, never_run, old, new, sentence):
     replace(toy / "solutions/01_squares.py", old.replace("    minutes", "    minutes"), new)
     with pytest.raises(BuildError, match=rf"01_squares\.py: .*{sentence}"):
+        build(toy)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("Cubes", "Dice", "its header says 'Cubes', and data/lessons.toml says 'Dice' for 04"),
+        ('"04"', '"05"', "its header says 'Cubes', and data/lessons.toml says None for 04"),
+        ('"04"', '"00"', "lesson 00 stands twice"),
+    ],
+)
+def test_a_lesson_that_the_list_does_not_hold_so_is_an_error(toy, never_run, old, new, sentence):
+    replace(toy / "data/lessons.toml", old, new)
+    with pytest.raises(BuildError, match=sentence):
+        build(toy)
+
+
+def test_a_course_without_the_list_of_lessons_says_which_file_is_missing(toy, never_run):
+    (toy / "data/lessons.toml").unlink()
+    with pytest.raises(BuildError, match=r"lessons\.toml"):
         build(toy)
 
 
@@ -287,11 +354,11 @@ def test_missing_and_orphaned_notebooks_are_drift(built_toy):
     assert found[1].startswith("notebooks/02_old.ipynb has no authored lesson")
 
 
-def test_the_readme_lists_twenty_lessons_and_says_which_are_not_written(built_toy):
+def test_the_readme_lists_all_lessons_and_says_which_are_not_written(built_toy):
     text = (built_toy / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \d\d \|.*$", text, re.MULTILINE)
-    assert len(rows) == 20
-    assert "not written yet" in rows[0]
+    assert [row[2:4] for row in rows] == ["00", "01", "04"]
+    assert rows[0] == "| 00 | Numbers | | | *not written yet* |"
     assert rows[1].startswith("| 01 | **[Squares](notebooks/01_squares.ipynb)** | 5 min | 3 min |")
     assert text.endswith("\n\nThe end.\n")
 
@@ -314,6 +381,11 @@ def test_no_notebook_of_the_course_names_a_machine(root):
         assert machine_traces(read(path)) == [], path.name
 
 
+def test_no_solved_notebook_is_heavier_than_700_kilobytes(root):
+    weights = {path.name: path.stat().st_size for path in (root / "solutions").glob("*.ipynb")}
+    assert {name: size for name, size in weights.items() if size > 700_000} == {}
+
+
 # the other forms
 
 
@@ -324,6 +396,17 @@ def test_slides_break_at_headings_and_leave_the_builds_cells_out(built_toy, tmp_
     assert '<aside class="notes">' in page
 
 
+def test_the_page_of_slides_lists_them_in_the_order_of_reading(built_toy, tmp_path):
+    replace(built_toy / "data/lessons.toml", LESSONS, REVERSED)
+    authoring.slides(built_toy, tmp_path / "slides")
+    page = (tmp_path / "slides/index.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="(.*?)">(.*?)<', page)
+    assert links == [
+        ("04_cubes.slides.html", "04 Cubes"),
+        ("01_squares.slides.html", "01 Squares"),
+    ]
+
+
 def test_only_changed_lessons_are_drafted(built_toy, tmp_path):
     replace(built_toy / "solutions/04_cubes.py", "27", "28")
     authoring.draft(built_toy, tmp_path / "draft")
@@ -331,22 +414,19 @@ def test_only_changed_lessons_are_drafted(built_toy, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_real_autograder_gives_points_for_right_answers_alone(built_toy, tmp_path):
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own
+def test_the_real_autograder_gives_points_for_right_answers_alone(built_toy, tmp_path, monkeypatch):
+    # nbgrader calls a helper program by its name
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     course = tmp_path / "graded"
     authoring.grade(built_toy, course)
     source = read(course / "source/01_squares/01_squares.ipynb")
     assert "square = check(square, grade=True)" in sources(source)
     assert "Only the instructor" not in sources(source)
 
-    # nbgrader calls its helper programs by name
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-    def nbgrader(*arguments):
-        command = [sys.executable, "-m", "nbgrader", *arguments, "--course=toy"]
-        environment = os.environ | {"PATH": programs}
-        subprocess.run(command, cwd=course, env=environment, check=True, capture_output=True)
-
-    nbgrader("generate_assignment", "01_squares")
+    settings = {"CourseDirectory": {"root": str(course), "course_id": "toy"}}
+    nbgrader = NbGraderAPI(config=Config(settings))
+    assert nbgrader.generate_assignment("01_squares")["success"]
     release = read(course / "release/01_squares/01_squares.ipynb")
     answers = {
         "empty": None,
@@ -364,10 +444,7 @@ def test_the_real_autograder_gives_points_for_right_answers_alone(built_toy, tmp
         folder = course / "submitted" / student / "01_squares"
         folder.mkdir(parents=True)
         nbformat.write(handed_in, folder / "01_squares.ipynb")
-    nbgrader("autograde", "01_squares", "--create")
-    nbgrader("export")
-    grades = (course / "grades.csv").read_text(encoding="utf-8").splitlines()
-    columns = grades[0].split(",")
-    rows = [dict(zip(columns, line.split(","), strict=True)) for line in grades[1:]]
-    scores = {row["student_id"]: float(row["raw_score"]) for row in rows}
+        assert nbgrader.autograde("01_squares", student)["success"]
+    with nbgrader.gradebook as book:
+        scores = {x.student_id: x.score for x in book.assignment_submissions("01_squares")}
     assert scores == {"empty": 0, "right": 1, "wrong": 0, "broken": 0, "cheat": 0}

@@ -18,7 +18,6 @@ from torch import nn
 import course_utils
 from course_utils import display, exercises
 from course_utils.exercises import check, core, hint, solution
-from course_utils.exercises.difference import CannotCompare, difference, shorten
 from course_utils.exercises.core import (
     NOT_ATTEMPTED,
     RIGHT,
@@ -28,6 +27,7 @@ from course_utils.exercises.core import (
     gradients,
     judge,
 )
+from course_utils.exercises.difference import CannotCompare, difference, shorten
 from course_utils.exercises.limits import TooLong, call_within
 from course_utils.exercises.telling import marked_up
 

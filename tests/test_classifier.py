@@ -8,13 +8,16 @@ from course_utils.classifier import MultimodalClassifier
 from course_utils.encoders import BagEncoder, CNNEncoder, LSTMEncoder
 from course_utils.fusion import (
     ConcatFusion,
+    JointAttentionFusion,
     MaximumFusion,
     ProductFusion,
     SumFusion,
     WeightedFusion,
 )
 
-FUSIONS = (ConcatFusion, MaximumFusion, ProductFusion, SumFusion, WeightedFusion)
+FUSIONS = (
+    ConcatFusion, MaximumFusion, ProductFusion, SumFusion, WeightedFusion, JointAttentionFusion
+)  # fmt: skip
 
 
 def build(fusion=ConcatFusion, text=BagEncoder, classes=3):
@@ -32,7 +35,7 @@ def batch():
         "text": torch.randint(1, 20, (6, 4)),
         "text_length": torch.full((6,), 4),
         "label": torch.arange(6) % 3,
-        "present": torch.ones(6, 2, dtype=torch.bool),
+        "present": {name: torch.ones(6, dtype=torch.bool) for name in ("image", "text")},
     }
 
 
@@ -79,9 +82,52 @@ def test_a_batch_without_presence_counts_as_complete(batch):
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_a_picture_that_is_absent_does_not_matter(fusion, batch):
     model = build(fusion).eval()
-    batch["present"][:, 0] = False
+    batch["present"]["image"][:] = False
     before = model(batch)
     torch.testing.assert_close(model(batch | {"image": torch.rand(6, 3, 12, 12)}), before)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_the_order_in_which_presence_is_given_does_not_matter(fusion, batch):
+    model = build(fusion).eval()
+    batch["present"]["image"][:3] = False
+    expected = model(batch)
+    turned = dict(reversed(batch["present"].items()))
+    assert [*turned] == ["text", "image"]
+    assert torch.equal(model(batch | {"present": turned}), expected)
+
+
+def test_a_fuller_batch_changes_nothing(batch):
+    model = build().eval()
+    more = {"sound": torch.rand(6, 2), "present": batch["present"] | {"sound": torch.zeros(6) > 0}}
+    assert torch.equal(model(batch | more), model(batch))
+    assert model.reads == ("image", "text", "text_length")
+
+
+class Faded(ConcatFusion):
+    """Features that count less the older the row is: a fusion with a side channel."""
+
+    reads = ("age",)
+
+    def forward(self, features, present=None, *, age):
+        return super().forward(features, present) * 0.5 ** age[:, None]
+
+
+def test_a_side_channel_reaches_the_fusion_that_asks_for_it(batch):
+    model, plain = build(Faded).eval(), build().eval()
+    assert model.reads == ("image", "text", "text_length", "age")
+    batch["age"] = torch.zeros(6)
+    assert torch.equal(model(batch), plain(batch))
+    batch["age"] = torch.full((6,), 60.0)
+    torch.testing.assert_close(model(batch), model.head.bias.expand(6, -1))
+
+
+def test_a_fusion_of_tokens_gets_them_from_the_encoders_that_have_them(batch):
+    model = build(JointAttentionFusion).eval()
+    features = model.features(batch)
+    assert features["image"].vectors.shape == (6, 3 * 3, 8)
+    assert features["text"].vectors.shape == (6, 4, 6)
+    assert features["text"].real.all()
 
 
 def test_the_label_is_not_looked_at(batch):

@@ -272,7 +272,7 @@ def test_lab_writes_the_settings_and_keeps_threads_from_spinning(course, monkeyp
 REPORT = '<testsuites><testsuite tests="5" failures="{}" errors="0" skipped="1"/></testsuites>'
 
 
-def test_all_parts_run_and_the_last_line_counts_them(course, monkeypatch, capsys):
+def test_all_parts_run_and_the_last_lines_name_what_is_old_and_count(course, monkeypatch, capsys):
     seen = []
 
     def call(command, cwd, env):
@@ -286,11 +286,13 @@ def test_all_parts_run_and_the_last_line_counts_them(course, monkeypatch, capsys
 
     monkeypatch.setattr(commands, "ensure_environment", lambda *_: Path("python"))
     monkeypatch.setattr(commands.subprocess, "call", call)
+    monkeypatch.setattr(commands, "stale_notebooks", lambda root: ["00 is older", "01 is older"])
     assert commands.test(course) == 1
     assert [name for name, *_ in seen] == ["ruff", "ruff", "pytest", "pytest", "pytest"]
     assert [smoke for _, smoke, *_ in seen] == ["0", "0", "0", "0", "1"]
     assert {rest for *_, rest in seen} == {"1"}
-    assert capsys.readouterr().out.splitlines()[-1] == "13 passed, 1 failed, 3 skipped"
+    said = capsys.readouterr().out.splitlines()
+    assert said[-3:] == ["00 is older", "01 is older", "13 passed, 1 failed, 3 skipped"]
 
 
 def test_a_part_that_collects_nothing_is_a_failure(tmp_path):

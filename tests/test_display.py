@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -13,7 +14,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from course_utils import display
-from course_utils.display import PALETTE, card_wall, claim, show, table
+from course_utils.data import trick_cards
+from course_utils.data.rows import Rows
+from course_utils.display import PALETTE, card_wall, claim, image_tag, show, table
 
 
 @pytest.fixture(autouse=True)
@@ -67,11 +70,61 @@ def test_the_page_gets_the_description_as_alt_text_of_an_image(shown):
     assert '<img alt="The curve falls."' in shown[0]["text/html"]
 
 
-def test_the_png_stands_beside_the_html_and_is_the_same_picture(shown):
+def picture_of(markup):
+    """The picture inside an ``<img>``, as (H, W, 3) numbers, and the bytes of its PNG."""
+    png = base64.b64decode(re.search(r"base64,([^\"]+)", markup)[1])
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int), png
+
+
+def picture_figure(pixels):
+    figure = Figure(figsize=(3, 3))
+    figure.add_axes((0, 0, 1, 1)).imshow(pixels, interpolation="nearest", cmap="gray")
+    return figure
+
+
+def test_the_page_gets_one_copy_of_the_picture(shown):
     show(curve(), alt="The curve falls.")
-    png = shown[0]["image/png"]
-    assert f"base64,{png}" in shown[0]["text/html"]
-    assert Image.open(io.BytesIO(base64.b64decode(png))).format == "PNG"
+    assert shown[0].keys() == {"text/html", "text/plain"}
+    assert shown[0]["text/html"].count("base64,") == 1
+
+
+def test_a_picture_of_few_colours_or_of_greys_is_shown_as_it_is(shown):
+    greys = np.arange(256).reshape(16, 16)
+    for figure in (picture_figure(greys), curve()):
+        full, _ = picture_of(image_tag(figure, "x"))
+        show(figure, alt="x")
+        stored, _ = picture_of(shown[-1]["text/html"])
+        assert abs(stored - full).max() <= 4  # of 255
+
+
+def test_flat_patches_keep_their_colours_beside_a_noisy_picture(shown):
+    draw = np.random.default_rng(0)
+    patches = draw.integers(60, 200, (12, 12, 3), dtype=np.uint8)
+    figure = Figure(figsize=(6, 3))
+    figure.add_axes((0, 0, 0.5, 1)).imshow(patches, interpolation="nearest")
+    noise = draw.integers(0, 255, (20, 20, 3), dtype=np.uint8)
+    figure.add_axes((0.7, 0, 0.2, 1)).imshow(noise, interpolation="nearest")
+    full, _ = picture_of(image_tag(figure, "x"))
+    show(figure, alt="x")
+    stored, _ = picture_of(shown[0]["text/html"])
+    middles = np.s_[13:325:27, 13:325:27]
+    assert abs(stored - full)[middles].max() <= 8
+
+
+def test_a_wall_of_cards_is_stored_in_half_and_stays_near(shown):
+    figure = card_wall(trick_cards.read() | {"headline": ["x"] * 12})
+    full, heavy = picture_of(image_tag(figure, "x"))
+    show(figure, alt="x")
+    stored, light = picture_of(shown[0]["text/html"])
+    assert len(light) < len(heavy) / 2
+    assert np.sqrt(((stored - full) ** 2).mean()) < 8  # of 255
+
+
+def test_a_figure_without_a_background_stands_on_white(shown):
+    figure = curve()
+    figure.patch.set_alpha(0)
+    show(figure, alt="The curve falls.")
+    assert picture_of(shown[0]["text/html"])[0][0, 0].tolist() == [255, 255, 255]
 
 
 def test_quotes_and_angle_brackets_in_a_description_are_escaped(shown):
@@ -82,7 +135,7 @@ def test_quotes_and_angle_brackets_in_a_description_are_escaped(shown):
 
 def test_the_picture_holds_no_name_or_version_of_the_tool(shown):
     show(curve(), alt="The curve falls.")
-    png = base64.b64decode(shown[0]["image/png"])
+    _, png = picture_of(shown[0]["text/html"])
     assert b"matplotlib" not in png.lower()
 
 
@@ -162,10 +215,11 @@ def test_a_table_has_a_row_for_each_value():
 
 
 def cards(n):
-    return {
+    columns = {
         "image": np.zeros((n, 48, 48, 3), np.uint8),
         "headline": [f"card {i}" for i in range(n)],
     }
+    return Rows(columns, modalities={"image": "image", "text": "headline"})
 
 
 def texts(figure):
@@ -176,6 +230,13 @@ def test_the_wall_shows_every_card_with_its_headline():
     figure = card_wall(cards(5))
     assert sum(len(axis.images) for axis in figure.axes) == 5
     assert texts(figure) == [f"card {i}" for i in range(5)]
+
+
+def test_the_wall_shows_the_columns_that_are_named():
+    rows = {"photo": np.zeros((2, 8, 8, 3), np.uint8), "caption": ["one", "two"]}
+    assert texts(card_wall(rows, image="photo", text="caption")) == ["one", "two"]
+    with pytest.raises(ValueError, match=r"no column 'text' .*they have photo, caption"):
+        card_wall(rows, image="photo")
 
 
 def test_the_wall_says_in_words_which_model_is_right():
@@ -201,6 +262,6 @@ def test_the_wall_takes_no_column_of_answers_for_titles():
 
 
 def test_the_confusion_figure_counts_true_classes_down_and_predicted_ones_across():
-    figure = display.confusion_figure([0, 0, 1], [1, 1, 1], ("sport", "travel"))
+    figure = display.confusion_figure([1, 1, 1], [0, 0, 1], ("sport", "travel"))
     numbers = [text.get_text() for text in figure.axes[0].texts]
     assert numbers == ["0", "2", "0", "1"]

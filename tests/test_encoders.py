@@ -4,14 +4,17 @@ import pytest
 import torch
 from torch import nn
 
+from course_utils.data.batches import Batches
 from course_utils.encoders import (
     BagEncoder,
     CachedEncoder,
     CNNEncoder,
+    ColumnsEncoder,
     LSTMEncoder,
     ResNetEncoder,
     encode,
     encode_all,
+    reading,
 )
 
 WORDS = 12
@@ -30,7 +33,10 @@ def batch():
         "text": torch.tensor([[2, 3, 4], [5, 0, 0], [1, 6, 0], [7, 8, 9]]),
         "text_length": torch.tensor([3, 1, 2, 3]),
         "label": torch.tensor([0, 1, 2, 0]),
-        "present": torch.ones(4, 2, dtype=torch.bool),
+        "present": {
+            "image": torch.tensor([True, False, True, True]),
+            "text": torch.ones(4, dtype=torch.bool),
+        },
     }
 
 
@@ -62,7 +68,7 @@ def test_a_row_is_read_alike_alone_and_among_others(kind, batch):
     encoder = make(kind).eval()
     together = encode(encoder, batch)
     for row in range(4):
-        alone = encode(encoder, {name: part[[row]] for name, part in batch.items()})
+        alone = encode(encoder, Batches(batch).pick(torch.tensor([row])))
         torch.testing.assert_close(alone[0], together[row])
 
 
@@ -145,6 +151,18 @@ def test_an_lstm_gives_its_state_at_each_rows_own_last_word(batch):
     torch.testing.assert_close(encode(encoder, batch), last)
 
 
+# --- tables -------------------------------------------------------------------------------------
+
+
+def test_columns_are_read_by_a_hidden_layer():
+    encoder = ColumnsEncoder(3, dim=5)
+    columns = torch.rand(4, 3)
+    vectors = encode(encoder, {"columns": columns})
+    assert vectors.shape == (4, encoder.dim) == (4, 5)
+    double = encoder(2 * columns) - 2 * vectors + encoder(0 * columns)
+    assert double.abs().max() > 1e-3  # a linear map would give zeros
+
+
 # --- calling them -------------------------------------------------------------------------------
 
 
@@ -152,6 +170,16 @@ def test_a_part_that_the_batch_lacks_is_named(batch):
     del batch["text_length"]
     with pytest.raises(KeyError, match="BagEncoder reads 'text_length', but the batch holds image"):
         encode(make(BagEncoder), batch)
+
+
+def test_an_encoder_can_be_set_to_read_another_modality(batch):
+    encoder = make(BagEncoder)
+    expected = encode(encoder, batch)
+    assert reading(encoder, "caption") is encoder
+    assert encoder.reads == ("caption", "caption_length")
+    renamed = {"caption": batch["text"], "caption_length": batch["text_length"]}
+    assert torch.equal(encode(encoder, renamed), expected)
+    assert BagEncoder.reads == ("text", "text_length")  # of others
 
 
 def test_cached_features_are_handed_on_as_they_are():
@@ -164,13 +192,23 @@ def test_cached_features_are_handed_on_as_they_are():
 
 def test_encoding_all_batches_gives_every_row_in_order(batch):
     encoders = {"image": make(CNNEncoder), "text": make(BagEncoder, 5)}
-    halves = [{name: part[i : i + 2] for name, part in batch.items()} for i in (0, 2)]
+    halves = list(Batches(batch, batch_size=2))
     features = encode_all(encoders, halves)
     assert features["image"].shape == (4, 8)
     assert features["text"].shape == (4, 5)
     assert torch.equal(features["label"], batch["label"])
-    assert torch.equal(features["present"], batch["present"])
+    assert features["present"].keys() == batch["present"].keys()
+    for name, there in batch["present"].items():
+        assert torch.equal(features["present"][name], there)
     torch.testing.assert_close(features["image"], encode(encoders["image"], batch))
+
+
+def test_side_channels_come_along_and_what_was_read_stays_behind(batch):
+    batch["when"] = torch.tensor([4.0, 3.0, 2.0, 1.0])
+    features = encode_all({"image": make(CNNEncoder)}, Batches(batch, batch_size=3))
+    assert set(features) == {"image", "text", "text_length", "label", "present", "when"}
+    assert torch.equal(features["when"], batch["when"])
+    assert features["image"].shape == (4, 8)  # the vectors, not the pictures
 
 
 def test_encoding_all_batches_is_frozen(batch):

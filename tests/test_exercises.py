@@ -4,6 +4,7 @@ Over 20 fixed seeds: the stub, the lesson's own solution, other right ways, decl
 """
 
 import ast
+import collections
 import contextlib
 import functools
 import importlib
@@ -24,8 +25,10 @@ from course_utils.exercises.core import (
     Exercise,
     judge,
     same_outcomes,
+    wrong_trials,
 )
 from course_utils.exercises.limits import random_state_kept
+from course_utils.exercises.running import is_stub
 
 SEEDS = range(20)
 NAMES = tuple(exercises.declared())
@@ -119,51 +122,94 @@ def attempt_from_lesson(name: str, solved: bool):
     return namespace[name]
 
 
-def kinds_and_sentences(name: str, attempt, seeds=SEEDS) -> set[tuple[str, str]]:
+def kinds_and_sentences(name: str, attempt, seeds) -> set[tuple[str, str]]:
     """The different verdicts over the seeds; the details, which differ by seed, left out."""
     verdicts = (judge(exercises.find(name), attempt, seed) for seed in seeds)
     return {(verdict.kind, verdict.sentence) for verdict in verdicts}
 
 
+class Tried:
+    """An exercise by reference over all seeds: cases and reference once, functions as asked.
+
+    It says of a function what ``judge`` would, but does not run the mistakes again for each one:
+    that two of them never give the same answers is a test of its own.
+    """
+
+    def __init__(self, name: str):
+        self.name, self.exercise = name, exercises.find(name)
+        with random_state_kept():
+            self.cases = [self.exercise.draw(seed) for seed in SEEDS]
+        self.expected = self.outcomes(self.exercise.reference)
+        errors = [outcome.error for seed in self.expected for outcome in seed if outcome.error]
+        assert not errors, f"the reference of {name} raised {errors}"
+
+    def outcomes(self, fn) -> list[list]:
+        """What a function did: for each seed a list with an outcome for each case."""
+        with random_state_kept():
+            runs = zip(SEEDS, self.cases, strict=True)
+            return [self.exercise.run(fn, cases, seed) for seed, cases in runs]
+
+    def kinds(self, outcomes) -> dict[str, list[int]]:
+        """The seeds at which these outcomes are right, wrong or not attempted, by kind."""
+        found = collections.defaultdict(list)
+        tries = zip(SEEDS, self.cases, self.expected, outcomes, strict=True)
+        for seed, cases, expected, given in tries:
+            if any(is_stub(outcome.error) for outcome in given):
+                found[NOT_ATTEMPTED].append(seed)
+            else:
+                wrong = wrong_trials(self.exercise, cases, expected, given)
+                found[WRONG if wrong else RIGHT].append(seed)
+        return dict(found)
+
+
+@pytest.fixture(scope="module", params=BY_REFERENCE)
+def tried(request):
+    """Of this scope, so that pytest runs all tests of one exercise in a row."""
+    return Tried(request.param)
+
+
 # --- what every exercise promises ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_stub_is_not_attempted(name):
-    verdicts = kinds_and_sentences(name, attempt_from_lesson(name, solved=False))
+def test_the_stub_is_not_attempted(tried):
+    stub = attempt_from_lesson(tried.name, solved=False)
+    assert tried.kinds(tried.outcomes(stub)).keys() == {NOT_ATTEMPTED}
+
+
+def test_the_lessons_solution_is_right(tried):
+    solution = attempt_from_lesson(tried.name, solved=True)
+    kinds = tried.kinds(tried.outcomes(solution))
+    assert kinds.keys() == {RIGHT}, kinds
+
+
+def test_every_other_right_way_is_right(tried):
+    for number, attempt in enumerate(tried.exercise.also_right):
+        kinds = tried.kinds(tried.outcomes(attempt))
+        assert kinds.keys() == {RIGHT}, (number, kinds)
+
+
+def test_every_declared_mistake_is_wrong_and_like_no_other(tried):
+    exercise = tried.exercise
+    outcomes = {mistake.message: tried.outcomes(mistake.fn) for mistake in exercise.mistakes}
+    assert len(outcomes) == len(exercise.mistakes), "two mistakes have the same message"
+    for message, given in outcomes.items():
+        kinds = tried.kinds(given)
+        assert kinds.keys() == {WRONG}, (message, kinds)
+    for (one, some), (two, others) in itertools.combinations(outcomes.items(), 2):
+        for seed, *pair in zip(SEEDS, some, others, strict=True):
+            assert not same_outcomes(exercise, *pair), (seed, one, two)
+
+
+def test_every_declared_mistake_is_told_its_own_message(tried):
+    for mistake in tried.exercise.mistakes:
+        verdict = judge(tried.exercise, mistake.fn, SEEDS[0])
+        assert (verdict.kind, verdict.sentence) == (WRONG, mistake.message)
+
+
+@pytest.mark.parametrize("name", BY_DIALS)
+def test_the_stub_without_dials_is_not_attempted(name):
+    verdicts = kinds_and_sentences(name, attempt_from_lesson(name, solved=False), SEEDS)
     assert {kind for kind, _ in verdicts} == {NOT_ATTEMPTED}
-
-
-@pytest.mark.parametrize("name", BY_REFERENCE)
-def test_the_lessons_solution_is_right(name):
-    verdicts = kinds_and_sentences(name, attempt_from_lesson(name, solved=True))
-    assert {kind for kind, _ in verdicts} == {RIGHT}, verdicts
-
-
-@pytest.mark.parametrize("name", BY_REFERENCE)
-def test_every_other_right_way_is_right(name):
-    for number, attempt in enumerate(exercises.find(name).also_right):
-        verdicts = kinds_and_sentences(name, attempt)
-        assert {kind for kind, _ in verdicts} == {RIGHT}, (number, verdicts)
-
-
-@pytest.mark.parametrize("name", BY_REFERENCE)
-def test_every_declared_mistake_is_wrong_with_its_own_message(name):
-    for mistake in exercises.find(name).mistakes:
-        assert kinds_and_sentences(name, mistake.fn) == {(WRONG, mistake.message)}
-
-
-@pytest.mark.parametrize("name", BY_REFERENCE)
-def test_no_two_mistakes_give_the_same_answers(name):
-    exercise = exercises.find(name)
-    messages = [mistake.message for mistake in exercise.mistakes]
-    assert len(set(messages)) == len(messages)
-    for seed in SEEDS:
-        with random_state_kept():
-            cases = exercise.draw(seed)
-            outcomes = [exercise.run(mistake.fn, cases, seed) for mistake in exercise.mistakes]
-        for (one, some), (two, others) in itertools.combinations(enumerate(outcomes), 2):
-            assert not same_outcomes(exercise, some, others), (messages[one], messages[two])
 
 
 @pytest.mark.parametrize("name", BY_DIALS)

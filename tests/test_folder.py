@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from course_utils.data import folder
-from course_utils.data.folder import BadData, read_folder, read_image, to_rgb
+from course_utils.data.folder import read_folder
+from course_utils.data.readers import read_image, to_rgb
+from course_utils.data.rows import SPLITS, BadData, SkippedRow, SkippedRows, count_rows, split_rows
 from course_utils.environment import course_root
 
 NEAR = course_root().parent / "shared" / "real"
@@ -143,13 +145,29 @@ def test_without_a_split_column_the_rows_are_divided_alike_each_time(tmp_path):
     assert (one["split"] == two["split"][::-1]).all()
     for label in (0, 1):
         splits = one["split"][one["label"] == label].tolist()
-        counts = {name: splits.count(name) for name in folder.SPLITS}
+        counts = {name: splits.count(name) for name in SPLITS}
         assert counts == {"train": 14, "validation": 2, "test": 4}
 
 
 def test_short_names_of_splits_are_understood(cards):
     change(cards, 2, split="Val")
     assert read(cards)["split"][2] == "validation"
+
+
+def test_the_rows_say_where_pictures_and_texts_stand(cards):
+    rows = read(cards)
+    assert rows.modalities == {"image": "image", "text": "headline"}
+
+
+def test_each_split_keeps_the_classes_and_what_was_left_out(cards):
+    change(cards, 2, headline="")
+    rows = read(cards, on_bad="skip")
+    parts = split_rows(rows)
+    counts = {name: count_rows(part) for name, part in parts.items()}
+    assert counts == {"train": 2, "validation": 0, "test": 1}
+    for part in parts.values():
+        assert (part.classes, part.skipped) == (rows.classes, rows.skipped)
+        assert part.skipped.counts == {"empty text": 1}
 
 
 def test_labels_can_be_dropped_on_purpose(cards):
@@ -455,8 +473,8 @@ def test_what_was_left_out_is_counted_with_reasons(cards, capsys):
 
 
 def test_many_skipped_rows_are_summed_up_shortly():
-    skipped = folder.SkippedRows(
-        folder.SkippedRow(line, f"{line}.png", "missing image", "") for line in range(2, 12)
+    skipped = SkippedRows(
+        SkippedRow(line, f"{line}.png", "missing image", "") for line in range(2, 12)
     )
     assert str(skipped) == "left out 10 rows: 10 missing image (lines 2, 3, 4, ...)"
 
@@ -701,6 +719,7 @@ def test_rows_go_through_the_cards_own_selection(tmp_path, cards):
 
     chosen = rows_for(read(cards), "section", "train")
     assert chosen["headline"] == ["rain in the north"]
+    assert chosen.classes[chosen["label"][0]] == "weather"  # as this folder numbers its sections
     assert chosen["image"].shape == (1, 6, 6, 3)
 
 
@@ -711,7 +730,7 @@ def test_rows_go_through_the_cards_own_selection(tmp_path, cards):
 def test_the_sample_in_the_repository_is_read_whole():
     cards = folder.read_news_cards()
     assert cards["image"].shape == (600, 48, 48, 3)
-    assert set(cards["split"]) == set(folder.SPLITS)
+    assert set(cards["split"]) == set(SPLITS)
     assert set(cards["match"].tolist()) == {0, 1}
 
 
@@ -760,7 +779,7 @@ def test_the_real_emoji_are_read():
     emoji = folder.read_emoji(DATA / "emoji", size=(8, 8))
     assert len(emoji["name"]) == 1636
     assert len(emoji.classes) == 8
-    assert {split: int((emoji["split"] == split).sum()) for split in folder.SPLITS} == {
+    assert {split: int((emoji["split"] == split).sum()) for split in SPLITS} == {
         "train": 1147, "validation": 163, "test": 326
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ from course_utils.fusion import (
     ConcatFusion,
     ConcatMLPFusion,
     Fusion,
+    JointAttentionFusion,
     LowRankFusion,
     MaximumFusion,
     ProductFusion,
@@ -26,8 +27,11 @@ from course_utils.fusion import (
 )
 
 PROJECTED = (WeightedFusion, SumFusion, ProductFusion, MaximumFusion)
-ALL = (*PROJECTED, ConcatFusion, ConcatMLPFusion, BilinearFusion, TensorFusion, LowRankFusion)
-DIM_OUT = {ConcatFusion: 12, TensorFusion: 8**3}  # the others: 7
+ALL = (
+    *PROJECTED, ConcatFusion, ConcatMLPFusion, BilinearFusion, TensorFusion, LowRankFusion,
+    JointAttentionFusion,
+)  # fmt: skip
+DIM_OUT = {ConcatFusion: 12, TensorFusion: 8**3, JointAttentionFusion: 8}  # the others: 7
 DIMS = {"image": 4, "text": 3, "audio": 5}
 ROWS = 6
 
@@ -43,12 +47,18 @@ def features():
 
 
 def make(kind, dims=DIMS):
+    if kind is JointAttentionFusion:
+        return kind(dims, dim=8, heads=2)
     return kind(dims) if kind is ConcatFusion else kind(dims, dim=7)
 
 
-def mask(*columns, rows=ROWS):
-    """A row's modalities by name: present everywhere where named."""
-    return torch.tensor([name in columns for name in DIMS]).repeat(rows, 1)
+def mask(*names, rows=ROWS):
+    """Which modalities each row has: in all rows those that are named, and no others."""
+    return {name: torch.full((rows,), name in names) for name in DIMS}
+
+
+def drawn_presence():
+    return {name: torch.rand(ROWS) > 0.4 for name in DIMS}
 
 
 # --- all fusions --------------------------------------------------------------------------------
@@ -74,13 +84,14 @@ def test_without_a_mask_all_are_present(kind, features):
     seed=st.integers(0, 1000),
 )
 def test_an_absent_modality_takes_no_part(kind, present, seed):
-    fusion, present = make(kind), torch.tensor(present)
+    fusion, present = make(kind), dict(zip(DIMS, torch.tensor(present).T, strict=True))
     generator = torch.Generator().manual_seed(seed)
     features, changed = {}, {}
-    for column, (name, dim) in enumerate(DIMS.items()):
-        features[name] = torch.randn(len(present), dim, generator=generator)
-        noise = 100 * torch.randn(len(present), dim, generator=generator)
-        changed[name] = features[name] + noise * ~present[:, [column]]
+    for name, dim in DIMS.items():
+        rows = len(present[name])
+        features[name] = torch.randn(rows, dim, generator=generator)
+        noise = 100 * torch.randn(rows, dim, generator=generator)
+        changed[name] = features[name] + noise * ~present[name][:, None]
     assert torch.equal(fusion(features, present), fusion(changed, present))
 
 
@@ -95,10 +106,10 @@ def test_a_present_modality_takes_part(kind, features):
 @pytest.mark.parametrize("kind", ALL)
 def test_rows_do_not_mix(kind, features):
     fusion = make(kind)
-    present = torch.rand(ROWS, 3) > 0.4
+    present = drawn_presence()
     together = fusion(features, present)
     for row in range(ROWS):
-        alone = fusion({n: f[[row]] for n, f in features.items()}, present[[row]])
+        alone = fusion(*({n: f[[row]] for n, f in part.items()} for part in (features, present)))
         torch.testing.assert_close(alone[0], together[row])
 
 
@@ -106,7 +117,8 @@ def test_rows_do_not_mix(kind, features):
 def test_a_row_without_any_modality_gives_finite_numbers_and_gradients(kind, features):
     fusion = make(kind)
     present = mask(*DIMS)
-    present[2] = False
+    for there in present.values():
+        there[2] = False
     inputs = {name: value.requires_grad_() for name, value in features.items()}
     joined = fusion(inputs, present)
     assert joined.isfinite().all()
@@ -131,14 +143,49 @@ def test_the_features_may_come_in_any_order(kind, features):
 
 
 @pytest.mark.parametrize("kind", ALL)
+def test_which_modalities_are_there_may_come_in_any_order(kind, features):
+    fusion, present = make(kind), drawn_presence()
+    backwards = dict(reversed(present.items()))
+    assert torch.equal(fusion(features, present), fusion(features, backwards))
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_name_that_is_not_asked_about_counts_as_there(kind, features):
+    fusion, present = make(kind), drawn_presence()
+    known = {"audio": present["audio"]}
+    whole = mask("image", "text") | known
+    assert torch.equal(fusion(features, known), fusion(features, whole))
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_features_and_names_that_a_fusion_was_not_built_for_change_nothing(kind, features):
+    fusion, present = make(kind), drawn_presence()
+    more = {"smell": torch.randn(ROWS, 2)}, {"smell": torch.zeros(ROWS, dtype=torch.bool)}
+    assert torch.equal(fusion(features | more[0], present | more[1]), fusion(features, present))
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_a_mask_of_another_shape_is_answered_in_a_sentence(kind, features):
-    sentence = r"present has the shape \(6, 2\), but 6 rows with 3 modalities need \(6, 3\)"
+    sentence = r"present\['text'\] has the shape \(6, 2\), but the features have 6 rows and need"
     with pytest.raises(ValueError, match=sentence):
-        make(kind)(features, torch.ones(ROWS, 2, dtype=torch.bool))
+        make(kind)(features, {"text": torch.ones(ROWS, 2, dtype=torch.bool)})
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_mask_without_names_is_answered_in_a_sentence(kind, features):
+    with pytest.raises(ValueError, match=r"present is a dict .*, not a Tensor.* by their names"):
+        make(kind)(features, torch.ones(ROWS, 3, dtype=torch.bool))
 
 
 def test_presence_without_a_mask_is_true_everywhere():
-    assert presence(None, (2, 3), torch.device("cpu")).tolist() == [[True] * 3] * 2
+    there = presence(None, tuple(DIMS), 2, torch.device("cpu"))
+    assert there.tolist() == [[True] * 3] * 2
+
+
+def test_presence_has_a_column_for_each_name_in_the_order_of_the_names():
+    present = {"text": torch.tensor([True, False]), "image": torch.tensor([False, False])}
+    there = presence(present, ("image", "text", "audio"), 2, torch.device("cpu"))
+    assert there.tolist() == [[False, True, True], [False, False, True]]
 
 
 # --- each fusion --------------------------------------------------------------------------------

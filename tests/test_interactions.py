@@ -8,18 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course_utils.attention import Tokens
 from course_utils.encoders import CachedEncoder
-from course_utils.evaluation import (
-    best_additive_rule,
-    interaction_strength,
-    on_cached_features,
-    rule_accuracy,
-    scores_of_pairings,
-)
+from course_utils.experiment import on_cached_features, scores_of_pairings
 from course_utils.fusion import (
     BilinearFusion,
     ConcatFusion,
     ConcatMLPFusion,
+    JointAttentionFusion,
     LowRankFusion,
     MaximumFusion,
     ProductFusion,
@@ -27,6 +23,7 @@ from course_utils.fusion import (
     TensorFusion,
     WeightedFusion,
 )
+from course_utils.measures import best_additive_rule, interaction_strength, rule_accuracy
 
 ADDITIVE = (ConcatFusion, SumFusion, WeightedFusion)
 INTERACTING = (
@@ -108,6 +105,14 @@ def test_a_fusion_with_a_linear_head_is_additive_or_it_is_not(kind):
     assert strength < 1e-5 if kind in ADDITIVE else strength > 0.05
 
 
+def test_joint_attention_is_not_additive():
+    torch.manual_seed(0)
+    features = {name: torch.randn(12, dim) for name, dim in DIMS.items()}
+    model = on_cached_features(JointAttentionFusion(DIMS), {"train": features}, classes=2)
+    scores = scores_of_pairings(model, features)
+    assert interaction_strength(scores[:, :, 1] - scores[:, :, 0]) > 1e-3  # untrained: not much
+
+
 def test_pairings_are_cards_of_one_rows_first_and_anothers_second():
     torch.manual_seed(0)
     features = {name: torch.randn(5, dim) for name, dim in DIMS.items()}
@@ -117,6 +122,58 @@ def test_pairings_are_cards_of_one_rows_first_and_anothers_second():
     mixed = {"image": features["image"][[1]], "text": features["text"][[4]]}
     torch.testing.assert_close(scores[1, 4], model(mixed)[0].detach())
     assert isinstance(model.encoders["image"], CachedEncoder)
+
+
+THREE = {"sound": 2, "image": 4, "text": 3}
+
+
+def three_models(kind=ProductFusion):
+    torch.manual_seed(0)
+    features = {name: torch.randn(5, dim) for name, dim in THREE.items()}
+    return on_cached_features(kind(THREE), {"train": features}, classes=3), features
+
+
+@pytest.mark.parametrize("first", [*THREE, None])
+def test_of_three_modalities_one_is_exchanged_and_the_others_stay_together(first):
+    model, features = three_models()
+    changed = first or "sound"
+    scores = scores_of_pairings(model, features, first=first)
+    mixed = {name: part[[1 if name == changed else 4]] for name, part in features.items()}
+    torch.testing.assert_close(scores[1, 4], model(mixed)[0].detach())
+
+
+def test_which_modalities_are_there_goes_with_their_rows():
+    model, features = three_models()
+    there = torch.tensor([True, False, True, True, True])
+    features["present"] = {"text": there, "image": there.flip(0)}
+    scores = scores_of_pairings(model, features, first="text")
+    mixed = {name: features[name][[1 if name == "text" else 0]] for name in THREE}
+    mixed["present"] = {"text": torch.tensor([False]), "image": torch.tensor([True])}
+    torch.testing.assert_close(scores[1, 0], model(mixed)[0].detach())
+    assert not torch.allclose(scores[1, 0], model(mixed | {"present": {}})[0].detach())
+
+
+def test_pairings_of_tokens_are_of_as_many_rows_as_there_are():
+    torch.manual_seed(0)
+    real = torch.arange(4) < torch.tensor([[1], [4], [2], [3], [4]])
+    cached = {name: torch.randn(5, dim) for name, dim in DIMS.items()}
+    cached["text_tokens"] = Tokens(torch.randn(5, 4, 3), real)
+    fusion = JointAttentionFusion(DIMS, dim=8, heads=2)
+    model = on_cached_features(fusion, {"train": cached}, classes=2)
+    scores = scores_of_pairings(model, cached, first="text")
+    assert scores.shape == (5, 5, 2)
+    words = Tokens(*(part[[3]] for part in cached["text_tokens"]))
+    mixed = {"image": cached["image"][[1]], "text_tokens": words}
+    torch.testing.assert_close(scores[3, 1], model(mixed)[0].detach())
+
+
+def test_what_cannot_be_exchanged_is_answered_in_a_sentence():
+    model, features = three_models()
+    with pytest.raises(ValueError, match="reads sound, image, text, and 'smell' was to be"):
+        scores_of_pairings(model, features, first="smell")
+    alone = on_cached_features(ConcatFusion({"text": 3}), {"train": features}, classes=2)
+    with pytest.raises(ValueError, match="one modality of several: the model reads text"):
+        scores_of_pairings(alone, features)
 
 
 # --- the best additive rule -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from course_utils.data import news_cards, trick_cards
-from course_utils.data.news_cards import SECTIONS, ceiling, make, oracle, rows_for, take
+from course_utils.data.news_cards import MODALITIES, SECTIONS, ceiling, make, oracle, rows_for
 from course_utils.data.news_headlines import (
     ADJECTIVES,
     LINKS,
@@ -18,6 +18,7 @@ from course_utils.data.news_headlines import (
     misspell,
 )
 from course_utils.data.news_pictures import LARGEST, MOTIFS, SIZE, SMALLEST, colours, draw_picture
+from course_utils.data.rows import SPLITS, split_rows, take
 
 SECTION_OF = {word: section for section, words in enumerate(SECTION_WORDS) for word in words}
 EVERY_WORD = {*SECTION_OF, *NEUTRAL_WORDS, *LINKS, *ADJECTIVES}
@@ -121,7 +122,7 @@ def test_the_other_sections_are_equally_likely_in_a_mismatch():
 
 def test_split_shares_are_those_that_are_declared():
     split = truth(8000, 1)["split"]
-    for name, share in news_cards.SPLITS:
+    for name, share in zip(SPLITS, news_cards.SHARES, strict=True):
         assert (split == name).mean() == pytest.approx(share, abs=0.025)
 
 
@@ -356,10 +357,36 @@ def test_the_match_task_uses_all_rows_about_half_and_half(cards):
 
 
 def test_the_splits_of_a_task_share_no_row_and_leave_none_out(cards):
-    parts = [rows_for(cards, "section", split) for split, _ in news_cards.SPLITS]
+    parts = [rows_for(cards, "section", split) for split in SPLITS]
     assert sum(len(part["headline"]) for part in parts) == cards["match"].sum()
-    for part, (split, _) in zip(parts, news_cards.SPLITS, strict=True):
+    for part, split in zip(parts, SPLITS, strict=True):
         assert set(part["split"]) == {split}
+
+
+@pytest.mark.parametrize(
+    ("task", "classes"), [("section", SECTIONS), ("match", ("does not fit", "fits"))]
+)
+def test_the_label_is_that_of_the_task_and_its_numbers_have_names(cards, task, classes):
+    rows = rows_for(cards, task, "train")
+    assert (rows["label"] == rows[task]).all()
+    assert rows.classes == classes
+    assert rows.modalities == cards.modalities == MODALITIES
+
+
+def test_one_task_after_the_other_has_the_label_of_the_last(cards):
+    rows = rows_for(rows_for(cards, "match"), "section")
+    assert (rows["label"] == rows["section"]).all()
+    assert rows.classes == SECTIONS
+
+
+def test_the_cards_themselves_name_sections_and_have_no_label_yet(cards):
+    assert cards.classes == SECTIONS
+    assert "label" not in cards
+
+
+def test_the_splits_of_all_cards_are_those_of_the_match_task(cards):
+    for split, part in split_rows(cards).items():
+        assert part["headline"] == rows_for(cards, "match", split)["headline"]
 
 
 def test_taking_rows_keeps_every_column_in_step(cards):
@@ -527,7 +554,7 @@ any_dials = st.fixed_dictionaries(
         "mark": share,
     },
 )
-task = st.sampled_from(news_cards.TASKS)
+task = st.sampled_from([*news_cards.TASKS])
 few = settings(deadline=None, max_examples=60)
 TINY = 1e-9
 

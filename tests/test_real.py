@@ -20,7 +20,7 @@ import pytest
 import tqdm.auto
 
 from course_utils.data import real
-from course_utils.data.folder import BadData
+from course_utils.data.rows import BadData
 from course_utils.environment import course_root
 
 NEAR = course_root().parent / "shared" / "real"

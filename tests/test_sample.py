@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from course_utils.data import sample, trick_cards
-from course_utils.data.news_cards import SECTIONS
+from course_utils.data.news_cards import MODALITIES, SECTIONS
 from course_utils.environment import course_root
 
 DATA = course_root() / "data"
@@ -49,6 +49,14 @@ def test_the_trick_cards_read_from_their_files_are_those_that_are_drawn():
     assert set(read) == set(drawn)
     for name, column in drawn.items():
         assert np.array_equal(read[name], column), name
+
+
+@pytest.mark.parametrize("rows", [trick_cards.draw, trick_cards.read])
+def test_the_trick_cards_have_labels_with_names(rows):
+    cards = rows()
+    assert [cards.classes[k] for k in cards["label"]] == cards["answer"]
+    assert (cards["label"] == cards["section"]).all()
+    assert cards.modalities == MODALITIES
 
 
 def test_writing_the_samples_gives_the_files_that_the_tables_name(tmp_path, monkeypatch):

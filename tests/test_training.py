@@ -7,12 +7,14 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from course_utils.attention import Tokens
 from course_utils.data.batches import Batches
 from course_utils.training import (
     History,
     TrainingStopped,
     _bar,
     _Run,
+    _to_device,
     fit,
     predict,
     should_stop,
@@ -192,6 +194,16 @@ def test_the_history_says_in_one_line_what_came_out():
 
 
 # ---- modes, random numbers, devices ----
+
+
+def test_all_tensors_of_a_batch_go_to_the_device_and_other_things_stay():
+    words = Tokens(torch.ones(2, 3, 1), torch.ones(2, 3) > 0)
+    batch = {"present": {"text": torch.ones(2) > 0}, "words": words, "file": ["a", "b"]}
+    moved = _to_device(batch, torch.device("meta"), "batch 0")
+    assert moved["file"] == ["a", "b"]
+    for tensor in (moved["present"]["text"], *moved["words"]):
+        assert tensor.device.type == "meta"
+    assert isinstance(moved["words"], Tokens)
 
 
 def test_fit_trains_in_train_mode_and_measures_and_ends_in_eval_mode():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.evaluation import best_additive_rule
+from course_utils.measures import best_additive_rule
 from course_utils.widgets import lesson05 as widgets
 
 ZEROS = (0.0,) * 5

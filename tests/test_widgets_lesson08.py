@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data.news_cards import SECTIONS
+from course_utils.data.readers import ImageReader, TextReader
 from course_utils.data.text import Vocabulary
 from course_utils.encoders import BagEncoder, CNNEncoder
 from course_utils.fusion import ConcatFusion
@@ -21,12 +22,17 @@ def vocabulary():
 
 
 @pytest.fixture
+def readers(vocabulary):
+    return {"image": ImageReader(), "text": TextReader(vocabulary)}
+
+
+@pytest.fixture
 def models(vocabulary):
     torch.manual_seed(0)
-    readers = {"image": CNNEncoder(4, (4,)), "text": BagEncoder(len(vocabulary), 4)}
+    alone = {"image": CNNEncoder(4, (4,)), "text": BagEncoder(len(vocabulary), 4)}
 
     def model(*names):
-        encoders = {name: readers[name] for name in names}
+        encoders = {name: alone[name] for name in names}
         return MultimodalClassifier(encoders, ConcatFusion(dict.fromkeys(names, 4)), 5).eval()
 
     return {"image": model("image"), "text": model("text"), "both": model("image", "text")}
@@ -54,10 +60,10 @@ def test_a_motif_that_would_stick_out_is_moved_inside():
     )
 
 
-def test_each_model_gives_probabilities_from_what_it_reads(models, vocabulary):
+def test_each_model_gives_probabilities_from_what_it_reads(models, readers):
     ball, cloud = (widgets.compose_card(motif, 8, 8, 30) for motif in ("sport", "weather"))
-    one = widgets.card_probabilities(models, vocabulary, ball, HEADLINE)
-    two = widgets.card_probabilities(models, vocabulary, cloud, HEADLINE)
+    one = widgets.card_probabilities(models, readers, ball, HEADLINE)
+    two = widgets.card_probabilities(models, readers, cloud, HEADLINE)
     assert all(values.sum() == pytest.approx(1, abs=1e-5) for values in one.values())
     np.testing.assert_array_equal(one["text"], two["text"])
     assert not np.array_equal(one["image"], two["image"])
@@ -65,9 +71,9 @@ def test_each_model_gives_probabilities_from_what_it_reads(models, vocabulary):
 
 
 @pytest.mark.parametrize("headline", ["", "word that nobody knows", HEADLINE])
-def test_any_headline_can_be_typed(models, vocabulary, headline):
+def test_any_headline_can_be_typed(models, readers, headline):
     image = widgets.compose_card("none", 0, 0, 10)
-    said = widgets.card_probabilities(models, vocabulary, image, headline)
+    said = widgets.card_probabilities(models, readers, image, headline)
     assert isinstance(widgets.draw_composed_card(image, headline, said, SECTIONS), Figure)
 
 
@@ -91,8 +97,8 @@ def test_the_legend_covers_no_bar():
     assert legend.y1 <= figure.bbox.y1
 
 
-def test_moving_a_control_draws_the_card_anew(models, vocabulary):
-    figure = widgets.make_card_composer(models, vocabulary, HEADLINE)
+def test_moving_a_control_draws_the_card_anew(models, readers):
+    figure = widgets.make_card_composer(models, readers, HEADLINE)
     before = figure.picture.value
     figure.controls["motif"].value = "none"
     between = figure.picture.value
@@ -103,9 +109,9 @@ def test_moving_a_control_draws_the_card_anew(models, vocabulary):
 @pytest.mark.parametrize(
     "headline", ["tickets for $5 and $6", "storm $_{ bad $ village", "word " * 60]
 )
-def test_any_headline_can_be_drawn_as_it_is(models, vocabulary, headline):
+def test_any_headline_can_be_drawn_as_it_is(models, readers, headline):
     image = widgets.compose_card("sport", 10, 10, 20)
-    said = widgets.card_probabilities(models, vocabulary, image, headline)
+    said = widgets.card_probabilities(models, readers, image, headline)
     figure = widgets.draw_composed_card(image, headline, said, SECTIONS)
     figure.canvas.draw()
     shown = figure.axes[0].xaxis.label

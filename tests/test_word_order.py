@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from course_utils.data import word_order
+from course_utils.data.rows import column_of
 
 
 def test_twins_hold_the_same_words_and_different_winners():
@@ -27,6 +28,13 @@ def test_twins_stay_in_one_split():
     rows = word_order.make(400)
     assert (rows["split"][::2] == rows["split"][1::2]).all()
     assert set(rows["split"]) == {"train", "validation", "test"}
+
+
+def test_the_label_is_the_winner_and_its_classes_are_the_teams():
+    rows = word_order.make(20)
+    assert (rows["label"] == rows["winner"]).all()
+    assert rows.classes == word_order.TEAMS
+    assert column_of(rows, "text") == "headline"
 
 
 def test_the_same_seed_makes_the_same_headlines():

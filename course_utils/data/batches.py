@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from course_utils.data.readers import Reader
-from course_utils.data.rows import present_in
+from course_utils.data.rows import named_column, present_in
 
 Batch = dict[str, Any]  # tensors; ``present``, a dict of them; Tokens, a tuple of them
 
@@ -32,18 +32,27 @@ def to_tensors(
     label: the column of class numbers; None for rows without labels.
     side: columns of numbers that go along under their own names, for what may need them.
 
-    Raises ValueError for a column that is not there, and for labels that are no class numbers.
+    Raises ValueError for a column that is not there, for labels that are no class numbers, and
+    where two tensors would have one name.
     """
     tensors: Batch = {}
     if label is not None:
-        tensors["label"] = class_numbers(_column(rows, label), label)
+        tensors["label"] = class_numbers(named_column(rows, label), label)
     for modality, reader in readers.items():
-        tensors |= reader(rows, modality)
+        _add(tensors, reader(rows, modality))
     for name in side:
-        numbers = torch.as_tensor(np.asarray(_column(rows, name)))
-        tensors[name] = numbers.float() if numbers.is_floating_point() else numbers
-    tensors["present"] = {name: reader.present(rows, name) for name, reader in readers.items()}
+        _add(tensors, {name: side_channel(named_column(rows, name), name)})
+    present = {name: reader.present(rows, name) for name, reader in readers.items()}
+    _add(tensors, {"present": present})
     return tensors
+
+
+def _add(tensors: Batch, more: Batch) -> None:
+    """Take in more tensors. Raises ValueError where one has the name of another."""
+    if twice := [name for name in more if name in tensors]:
+        raise ValueError(f"two things in a batch would be called {twice[0]!r}; call the modality "
+                         "or the side channel otherwise")  # fmt: skip
+    tensors |= more
 
 
 def class_numbers(column: Any, name: str) -> Tensor:
@@ -64,10 +73,22 @@ def class_numbers(column: Any, name: str) -> Tensor:
     return torch.as_tensor(numbers, dtype=torch.long)
 
 
-def _column(rows: Mapping[str, Any], name: str) -> Any:
-    if name not in rows:
-        raise ValueError(f"the rows have no column {name!r}; they have {', '.join(rows)}")
-    return rows[name]
+def side_channel(column: Any, name: str) -> Tensor:
+    """A column of numbers, (n, ...): float, long or bool.
+
+    Whole numbers become long, because ``Batches`` takes uint8 for a picture.
+    Raises ValueError for an entry that is absent or no number.
+    """
+    if not (here := present_in(column)).all():
+        row = int(np.flatnonzero(~here)[0])
+        raise ValueError(f"the side channel {name!r} is empty in row {row}; fill it in, or leave "
+                         "such rows out with take(rows, ...)")  # fmt: skip
+    numbers = np.asarray(list(column))
+    if numbers.dtype.kind not in "fiub":
+        example = numbers.reshape(-1)[:1].tolist()
+        raise ValueError(f"the side channel {name!r} holds {example}; it must hold numbers")
+    kind = {"f": torch.float32, "b": torch.bool}.get(numbers.dtype.kind, torch.long)
+    return torch.as_tensor(numbers, dtype=kind)
 
 
 def on_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:

@@ -251,9 +251,10 @@ def probabilities(joint: np.ndarray) -> np.ndarray:
 
 def information(table: np.ndarray) -> float:
     """Mutual information in bits of the rows and columns of P(row, column)."""
-    independent = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True)
-    there = table > 0
-    return float((table[there] * np.log2(table[there] / independent[there])).sum())
+    rows, columns = np.nonzero(table > 0)
+    joint, row, column = table[rows, columns], table.sum(axis=1)[rows], table.sum(axis=0)[columns]
+    # Logarithms one by one: the product of two very small shares would be 0.
+    return float((joint * (np.log2(joint) - np.log2(row) - np.log2(column))).sum())
 
 
 def about_each_label(table: np.ndarray) -> np.ndarray:
@@ -263,8 +264,9 @@ def about_each_label(table: np.ndarray) -> np.ndarray:
     for column, share in zip(table.T, label, strict=True):
         there = column > 0
         seen = table.sum(axis=1)[there]
-        given = column[there] / max(share, 1e-300)
-        told.append(float((given * np.log2(column[there] / seen / share)).sum()))
+        given = column[there] / (share or 1.0)
+        bits = np.log2(column[there]) - np.log2(seen) - np.log2(share) if there.any() else 0.0
+        told.append(float((given * bits).sum()))
     return np.array(told)
 
 

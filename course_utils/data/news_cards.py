@@ -221,7 +221,8 @@ def choose_distractors(dice: Iterator[float], section: int, chance: float) -> li
 def rows_for(rows: Rows, task: str, split: str | None = None) -> Rows:
     """The rows of one task: those that fit for ``section``, all for ``match``; of one split.
 
-    Their column ``label`` is that of the task, and ``classes`` says what its numbers mean.
+    Their column ``label`` is that of the task, and ``classes`` says what its numbers mean: the
+    sections as these rows number them, which a folder may do in an order of its own.
     """
     if task not in TASKS:
         raise ValueError(f"there is no task {task!r}; there are {' and '.join(TASKS)}")
@@ -231,7 +232,9 @@ def rows_for(rows: Rows, task: str, split: str | None = None) -> Rows:
     if split is not None:
         keep &= np.asarray(rows["split"]) == split
     kept = take(rows, keep)
-    return Rows({**kept, "label": kept[task]}, TASKS[task], kept.skipped, kept.modalities)
+    own = task == "section" and kept.classes not in ((), TASKS["match"])
+    classes = kept.classes if own else TASKS[task]
+    return Rows({**kept, "label": kept[task]}, classes, kept.skipped, kept.modalities)
 
 
 # --- the best that can be done ----------------------------------------------------------------

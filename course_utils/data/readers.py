@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from course_utils.data.rows import BadData, column_of, present_in
+from course_utils.data.rows import BadData, column_of, named_column, present_in
 from course_utils.data.text import Vocabulary
 
 # --- readers ----------------------------------------------------------------------------------
@@ -41,7 +42,7 @@ class Reader:
 
     def cells(self, rows: Mapping[str, Any], modality: str) -> Any:
         """The column that it reads. Raises ValueError where the rows have no such column."""
-        return rows[self.column or column_of(rows, modality)]
+        return named_column(rows, self.column or column_of(rows, modality))
 
     def present(self, rows: Mapping[str, Any], modality: str) -> Tensor:
         """In which rows the modality is there, (n,) bool."""
@@ -64,8 +65,7 @@ class ArrayReader(Reader):
 
     def read(self, cells: Any) -> dict[str, Tensor]:
         """The arrays, under the modality's own name."""
-        whole = cells if isinstance(cells, np.ndarray) and cells.dtype != object else filled(cells)
-        return {"": torch.from_numpy(whole).float()}
+        return {"": torch.from_numpy(filled(cells)).float()}
 
 
 class ImageReader(Reader):
@@ -75,10 +75,22 @@ class ImageReader(Reader):
     absent stand zeros.
     """
 
+    def __init__(self, column: str | None = None, shrink: int = 1):
+        """shrink: 2 makes one pixel of 2 x 2, their mean; what is left over at the edge is lost."""
+        super().__init__(column)
+        if shrink < 1:
+            raise ValueError(f"shrink is a whole number from 1 up, not {shrink!r}")
+        self.shrink = shrink
+
     def read(self, cells: Any) -> dict[str, Tensor]:
         """The pictures with channels first, under the modality's own name."""
-        images = cells if isinstance(cells, np.ndarray) and cells.dtype != object else filled(cells)
-        return {"": torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))}
+        images = filled(cells)
+        if images.ndim != 4:
+            raise ValueError(f"a picture is an array (H, W, 3), not one of {images.shape[1:]}")
+        pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        if self.shrink > 1:
+            pixels = F.avg_pool2d(pixels.float(), self.shrink).round().to(torch.uint8)
+        return {"": pixels}
 
 
 class TextReader(Reader):
@@ -99,19 +111,25 @@ class TextReader(Reader):
 
     def fit(self, rows: Mapping[str, Any], modality: str) -> "TextReader":
         """Take the vocabulary from these rows."""
-        texts = (text for text in self.cells(rows, modality) if isinstance(text, str))
-        self.vocabulary = Vocabulary.from_texts(texts, self.fewest)
+        self.vocabulary = Vocabulary.from_texts(as_texts(self.cells(rows, modality)), self.fewest)
         return self
 
     def read(self, cells: Sequence[str | None]) -> dict[str, Tensor]:
         """Ids under the modality's own name, and the lengths."""
         if self.vocabulary is None:
             raise ValueError("TextReader has no vocabulary: give one, or call fit(training rows)")
-        here = present_in(cells)
-        ids, lengths = self.vocabulary.encode(
-            [text if there else "" for text, there in zip(cells, here, strict=True)]
-        )
+        ids, lengths = self.vocabulary.encode(as_texts(cells))
         return {"": ids, "_length": lengths}
+
+
+def as_texts(cells: Sequence[str | None]) -> list[str]:
+    """A column of texts, "" where one is absent. Raises ValueError for what is no text."""
+    here = present_in(cells)
+    texts = [text if there else "" for text, there in zip(cells, here, strict=True)]
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"row {row} holds {text!r} where a text should stand")
+    return texts
 
 
 class ColumnsReader(Reader):
@@ -119,8 +137,9 @@ class ColumnsReader(Reader):
 
     A number is brought to mean 0 and standard deviation 1 over the training rows, a category
     becomes as many columns as it has values, 1 in its own and 0 in the others. An empty number
-    becomes 0, the mean; an empty category, or one that no training row has, all zeros. The
-    modality is absent where all its cells are empty.
+    becomes 0, the mean; an empty category, or one that no training row has, all zeros. Empty is
+    a cell that is absent, and "" too, as tables have it. The modality is absent where all its
+    cells are empty.
     """
 
     def __init__(self, numbers: Sequence[str] = (), categories: Sequence[str] = ()):
@@ -140,9 +159,8 @@ class ColumnsReader(Reader):
 
     def cells(self, rows: Mapping[str, Any], modality: str) -> dict[str, Any]:
         """The columns that it reads, by name."""
-        found = {name: rows[column_of(rows, name)] for name in (*self.numbers, *self.categories)}
-        numbers = {name: _as_numbers(found[name], name) for name in self.numbers}
-        return found | numbers
+        numbers = {name: _as_numbers(named_column(rows, name), name) for name in self.numbers}
+        return numbers | {name: _as_words(named_column(rows, name)) for name in self.categories}
 
     def present(self, rows: Mapping[str, Any], modality: str) -> Tensor:
         """In which rows at least one of the cells is filled, (n,) bool."""
@@ -153,13 +171,9 @@ class ColumnsReader(Reader):
         """Learn each number's mean and spread, and each category's values."""
         cells = self.cells(rows, modality)
         for name in self.numbers:
-            known = cells[name][~np.isnan(cells[name])]
-            mean, spread = (known.mean(), known.std()) if len(known) else (0.0, 1.0)
-            self.scales[name] = float(mean), float(spread) or 1.0  # a constant stays 0
+            self.scales[name] = _scale(cells[name])
         for name in self.categories:
-            here = present_in(cells[name])
-            known = {str(v) for v, there in zip(cells[name], here, strict=True) if there}
-            self.values[name] = tuple(sorted(known))
+            self.values[name] = tuple(sorted({word for word in cells[name] if word is not None}))
         return self
 
     def read(self, cells: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -172,48 +186,66 @@ class ColumnsReader(Reader):
             mean, spread = self.scales[name]
             blocks.append(np.nan_to_num((cells[name] - mean) / spread)[:, None])
         for name in self.categories:
-            column = np.array([str(value) for value in cells[name]], dtype=object)
+            column = np.array(cells[name], dtype=object)
             blocks.append(column[:, None] == np.array(self.values[name], dtype=object)[None])
         table = np.concatenate([block.astype(np.float32) for block in blocks], axis=1)
         return {"": torch.from_numpy(table)}
 
 
 def _as_numbers(column: Any, name: str) -> np.ndarray:
-    """A column as float, NaN where empty. Raises ValueError for a cell that is no number."""
-    cells = [np.nan if cell is None or cell == "" else cell for cell in column]
-    try:
-        return np.array(cells, dtype=float)
-    except (TypeError, ValueError):
-        row = next(k for k, cell in enumerate(cells) if not _is_number(cell))
-        raise ValueError(
-            f"the column {name!r} holds {cells[row]!r} in row {row}, which is no number; correct "
-            "it, or read the column as one of the categories"
-        ) from None
+    """A column as float, NaN where empty.
 
-
-def _is_number(cell: Any) -> bool:
-    try:
-        float(cell)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def filled(cells: Sequence[np.ndarray | None]) -> np.ndarray:
-    """A list of arrays of one shape as one array (n, ...), zeros where an entry is None.
-
-    Raises ValueError where the shapes differ, or where no entry is there.
+    Raises ValueError for a cell that is no number, or an infinite one.
     """
-    here = [k for k, cell in enumerate(cells) if cell is not None]
-    if not here:
+    numbers = []
+    for row, cell in enumerate(column):
+        try:
+            numbers.append(np.nan if cell is None or cell == "" else float(cell))
+        except (TypeError, ValueError):
+            numbers.append(np.inf)
+        if np.isinf(numbers[-1]):
+            raise ValueError(
+                f"the column {name!r} holds {cell!r} in row {row}, which is no number to reckon "
+                "with; correct it, or read the column as one of the categories"
+            )
+    return np.array(numbers, dtype=float)
+
+
+def _as_words(column: Any) -> list[str | None]:
+    """A column of categories as strings, None where empty."""
+    here = present_in(column)
+    return [str(v) if there and v != "" else None for v, there in zip(column, here, strict=True)]
+
+
+def _scale(numbers: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of what is not NaN; of a constant, itself and 1."""
+    known = numbers[~np.isnan(numbers)]
+    if not len(known) or known.min() == known.max():  # whose spread can come out as 1e-17, not 0
+        return float(known[0]) if len(known) else 0.0, 1.0
+    return float(known.mean()), float(known.std()) or 1.0
+
+
+def filled(cells: np.ndarray | Sequence[np.ndarray | None]) -> np.ndarray:
+    """Arrays of one shape as one array (n, ...), zeros where an entry is absent.
+
+    Raises ValueError where the shapes differ, or where no entry of a list is there.
+    """
+    there = present_in(cells)
+    if isinstance(cells, np.ndarray) and cells.dtype != object:
+        return (
+            cells if there.all() else np.where(there.reshape(-1, *[1] * (cells.ndim - 1)), cells, 0)
+        )
+    here = np.flatnonzero(there)
+    if not len(here):
         raise ValueError("no row has this modality, so the size of its arrays is unknown")
-    first = np.asarray(cells[here[0]])
-    whole = np.zeros((len(cells), *first.shape), dtype=first.dtype)
-    for k in here:
-        if np.shape(cells[k]) != first.shape:
-            raise ValueError(f"row {k} has an array of shape {np.shape(cells[k])} and row "
+    arrays = [np.asarray(cells[k]) for k in here]
+    first = arrays[0]
+    whole = np.zeros((len(cells), *first.shape), dtype=np.result_type(*{a.dtype for a in arrays}))
+    for k, array in zip(here, arrays, strict=True):
+        if array.shape != first.shape:
+            raise ValueError(f"row {k} has an array of shape {array.shape} and row "
                              f"{here[0]} one of {first.shape}; they must agree")  # fmt: skip
-        whole[k] = cells[k]
+        whole[k] = array
     return whole
 
 

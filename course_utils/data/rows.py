@@ -107,14 +107,23 @@ def take(rows: Mapping[str, Any], index: Any) -> Rows:
 
     index: an array, a tensor or a list of positions, or of n truth values.
     Returns Rows; classes, what was left out, and the modalities stay.
+
+    Raises ValueError for truth values that are not one for each row.
     """
-    index = np.asarray(index)
-    index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.intp)
+    index = _positions(np.asarray(index), rows)
     columns = {
         name: column[index] if isinstance(column, np.ndarray) else [column[i] for i in index]
         for name, column in rows.items()
     }
     return rows.with_columns(columns) if isinstance(rows, Rows) else Rows(columns)
+
+
+def _positions(index: np.ndarray, rows: Mapping[str, Any]) -> np.ndarray:
+    if index.dtype != bool:
+        return index.astype(np.intp, casting="same_kind" if index.size else "unsafe")
+    if index.shape != (count_rows(rows),):
+        raise ValueError(f"{count_rows(rows)} rows need as many truth values, not {index.shape}")
+    return np.flatnonzero(index)
 
 
 def split_rows(rows: Mapping[str, Any]) -> dict[str, Rows]:
@@ -128,6 +137,13 @@ def split_rows(rows: Mapping[str, Any]) -> dict[str, Rows]:
     return {name: take(rows, split == name) for name in SPLITS}
 
 
+def named_column(rows: Mapping[str, Any], name: str) -> Any:
+    """The column of this very name. Raises ValueError with the columns that are there."""
+    if name not in rows:
+        raise ValueError(f"the rows have no column {name!r}; they have {', '.join(rows)}")
+    return rows[name]
+
+
 def column_of(rows: Mapping[str, Any], modality: str) -> str:
     """The column that holds a modality: the one that the rows name, else one of its own name.
 
@@ -136,20 +152,20 @@ def column_of(rows: Mapping[str, Any], modality: str) -> str:
     column = getattr(rows, "modalities", {}).get(modality, modality)
     if column not in rows:
         raise ValueError(
-            f"the rows have no column {column!r} for {modality!r}; they have {', '.join(rows)}. "
+            f"the rows have no column {column!r} for {modality!r}; they have {', '.join(rows)}; "
             "say which one is meant"
         )
     return column
 
 
 def present_in(column: Any) -> np.ndarray:
-    """Which entries of a column are there, (n,) bool: not None and not NaN."""
+    """Which entries of a column are there, (n,) bool: not None, not NaN, not an array of NaN."""
     if isinstance(column, np.ndarray) and column.dtype != object:
-        if column.ndim == 1 and column.dtype.kind == "f":
-            return ~np.isnan(column)
+        if column.dtype.kind == "f":
+            return ~np.isnan(column).all(axis=tuple(range(1, column.ndim)))
         return np.ones(len(column), dtype=bool)
     return np.array([not _is_absent(entry) for entry in column], dtype=bool)
 
 
 def _is_absent(entry: Any) -> bool:
-    return entry is None or (isinstance(entry, float) and entry != entry)
+    return entry is None or (isinstance(entry, (float, np.floating)) and bool(np.isnan(entry)))

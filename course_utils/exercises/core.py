@@ -182,7 +182,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class _Trial:
+class Trial:
     """One case, what the reference did with it and what the attempt did."""
 
     case: tuple
@@ -207,8 +207,7 @@ def _judge_answers(exercise, attempt, seed):
     given = exercise.run(attempt, cases, seed)
     if any(is_stub(outcome.error) for outcome in given):
         return _not_attempted()
-    trials = [_Trial(*parts) for parts in zip(cases, expected, given, strict=False)]
-    wrong = [(trial, problem) for trial in trials if (problem := _problem(exercise, trial))]
+    wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
         return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
     for mistake in exercise.mistakes:
@@ -216,6 +215,15 @@ def _judge_answers(exercise, attempt, seed):
             return Verdict(WRONG, mistake.message)
     trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
     return Verdict(WRONG, problem, _details(exercise, trial, seed))
+
+
+def wrong_trials(
+    exercise: Exercise, cases: list[tuple], expected: list[Outcome], given: list[Outcome]
+) -> list[tuple[Trial, str]]:
+    """The cases in which an attempt is wrong, each with a sentence that says what is."""
+    # An attempt that took too long has fewer outcomes than there are cases.
+    trials = [Trial(*parts) for parts in zip(cases, expected, given, strict=False)]
+    return [(trial, problem) for trial in trials if (problem := _problem(exercise, trial))]
 
 
 def _run_ours(exercise, fn, cases, seed):

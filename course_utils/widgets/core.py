@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course_utils.display import PALETTE, image_bundle
+from course_utils.display import PALETTE, image_tag
 
 
 class InteractiveFigure:
@@ -55,7 +55,7 @@ class InteractiveFigure:
         if self.waiting:
             return
         values = self.values()
-        self.picture.value = image_bundle(self.draw(**values), self.describe(**values))["text/html"]
+        self.picture.value = image_tag(self.draw(**values), self.describe(**values))
 
     @contextmanager
     def together(self) -> Iterator[None]:
