@@ -25,8 +25,8 @@
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the instructor: the 20-minute path.* First picture (2), exercise 1 on the board (4), the
-# fair table (4), predict and run the `match` table and the run from scratch (6), the composer (4).
-# The class usually expects the frozen encoders to fail on `match`, because "they never saw a
+# fair table (4), predict and run the `match` table, read the one from scratch (6), the composer
+# (4). The class usually expects the frozen encoders to fail on `match`, because "they never saw a
 # mismatch", and expects training from scratch to do better. Both are wrong here.
 #
 # Live dials: `news_cards.make(..., without_motif=0.02)` makes the second sense worthless;
