@@ -322,7 +322,7 @@ def compare(
 def compare_frozen(
     encoders: Sequence[Encoders],
     fusions: Fusions,
-    splits: Splits,
+    splits: Splits | Sequence[Splits],
     classes: int,
     *,
     first_seed: int = 0,
@@ -333,10 +333,20 @@ def compare_frozen(
     """The fair table of fusions on encoders that were trained for another task, one set a seed.
 
     The encoders stay as they are; only fusions and heads are trained. options go to ``fit``.
+    splits: the same for all, or a list with those of each set of encoders, where these know
+        different words; the test rows are the same in any case.
+
+    Raises ValueError where there are not as many splits as encoders, or the test labels differ.
     """
-    found = _start(splits, ceiling, first_seed)
-    for seed, trained in enumerate(encoders, start=first_seed):
-        found.add(_fused(trained, fusions, splits, classes, seed, options, options_for))
+    each = [splits] * len(encoders) if isinstance(splits, Mapping) else list(splits)
+    if len(each) != len(encoders):
+        raise ValueError(f"{len(encoders)} sets of encoders need as many splits, not {len(each)}")
+    labels = [one["test"]["label"] for one in each]
+    if not all(torch.equal(label, labels[0]) for label in labels):
+        raise ValueError("one table needs one set of test rows; these splits have different ones")
+    found = _start(each[0], ceiling, first_seed)
+    for seed, (trained, own) in enumerate(zip(encoders, each, strict=True), start=first_seed):
+        found.add(_fused(trained, fusions, own, classes, seed, options, options_for))
     found.encoders = list(encoders)
     return found
 

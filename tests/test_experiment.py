@@ -349,6 +349,28 @@ def test_frozen_comparisons_have_a_first_seed_too(small_run):
     assert torch.equal(again.logits["sum"][0], five.logits["sum"][0])
 
 
+def test_each_set_of_frozen_encoders_may_have_tensors_of_its_own(small_run):
+    encoders, run = small_run(seed_count=2).encoders, {"options": QUIET | {"epochs": 1}}
+    alike = compare_frozen(encoders, FUSIONS, [numbers(), numbers()], 2, **run)
+    shared = compare_frozen(encoders, FUSIONS, numbers(), 2, **run)
+    assert alike.accuracies == shared.accuracies
+    blank = numbers()
+    blank["test"] = blank["test"] | {"one": torch.zeros_like(blank["test"]["one"])}
+    other = compare_frozen(encoders, FUSIONS, [numbers(), blank], 2, **run)
+    assert torch.equal(other.logits["sum"][0], shared.logits["sum"][0])
+    assert not torch.equal(other.logits["sum"][1], shared.logits["sum"][1])
+
+
+def test_splits_that_fit_no_one_table_are_refused(small_run):
+    encoders = small_run(seed_count=2).encoders
+    with pytest.raises(ValueError, match="2 sets of encoders need as many splits, not 1"):
+        compare_frozen(encoders, FUSIONS, [numbers()], 2)
+    flipped = numbers()
+    flipped["test"] = flipped["test"] | {"label": 1 - flipped["test"]["label"]}
+    with pytest.raises(ValueError, match="one set of test rows"):
+        compare_frozen(encoders, FUSIONS, [numbers(), flipped], 2)
+
+
 def test_frozen_comparisons_take_options_for_each_fusion_too(small_run):
     found = compare_frozen(
         small_run().encoders, FUSIONS, numbers(), 2, options=QUIET | {"epochs": 1},
