@@ -8,10 +8,8 @@ encoders were made with, keep the epoch that is best on validation cards, and ar
 cards: 10,000 for ``match``, 5,000 for ``section``, 5,000 rows of the dial.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,19 +110,9 @@ class World(NamedTuple):
     cached: dict[str, dict[str, dict[str, Tensor]]]
 
 
-def encoders_of(seed: int) -> frozen.Frozen:
-    """The frozen encoders of a seed: those of the course, or trained and kept as they were."""
-    if seed in frozen.SEEDS:
-        return frozen.load(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "encoders.pt"
-        frozen.save(frozen.train(frozen.Recipe(seed)), path)
-        return frozen.load(seed, path)
-
-
 def world_of(seed: int) -> World:
     """One seed's encoders, cards and fresh cards, read once."""
-    made = encoders_of(seed)
+    made = frozen.of_seed(seed)
     cards = news_cards.make(made.recipe.cards, seed)
     fresh = {task: news_cards.rows_for(make(seed), task) for task, make in FRESH.items()}
     cached = {}

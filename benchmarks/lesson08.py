@@ -117,15 +117,7 @@ def read_rows(task: str, seed: int) -> Tables:
     return rows | {"test": news_cards.rows_for(fresh, task)}
 
 
-@functools.cache
-def frozen_encoders(seed: int) -> frozen.Frozen:
-    """Those of the course, or of a seed that it does not ship, made in the same way."""
-    if seed in frozen.SEEDS:
-        return frozen.load(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"section_{seed}.pt"
-        frozen.save(frozen.train(frozen.Recipe(seed)), path)
-        return frozen.load(seed, path)
+frozen_encoders = functools.cache(frozen.of_seed)
 
 
 def tensors_of(rows: Tables, readers: dict[str, Reader]) -> dict[str, dict]:

@@ -65,6 +65,15 @@ def test_what_was_saved_is_what_is_loaded(tmp_path, cards):
         assert same, name
 
 
+def test_only_a_seed_that_is_not_shipped_is_trained_and_kept_nowhere(monkeypatch):
+    asked, whole = [], torch.load(frozen.path_of(0), weights_only=True)
+    monkeypatch.setattr(frozen, "train", lambda recipe: asked.append(recipe) or whole)
+    assert frozen.of_seed(1).recipe.seed == 1
+    frozen.of_seed(7)
+    assert asked == [frozen.Recipe(7)]
+    assert not frozen.path_of(7).exists()
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
