@@ -216,7 +216,8 @@ claim("two senses beat the better one", score["both"] > better + 0.02, trained=T
 # has neither clue; that, and misleading words, keep the ceiling of *both* below 1.
 #
 # A `claim` stands where the text leans on a number; it raises an error if it does not hold on your
-# machine. (`trained=True`: it rests on a trained model.) One run may be lucky; more follow below.
+# machine. (`trained=True`: it rests on a trained model.) One run may be lucky. So a file keeps
+# what five gave, measured once on 5,000 fresh cards each (`make results LESSON=00`); claims ask it.
 
 # %% [markdown]
 # ## Where does the gain come from?
@@ -251,11 +252,16 @@ by_heap.round(2)
 # The first two heaps together:
 
 # %%
+from course_utils.data.results import read_results, within_spread
+
+# The lowest of five seeds.
+lowest = read_results("00", "believed").groupby("measure")["value"].min()
+
 one_right = right.image != right.text
 share = right.both[one_right].mean()
 print(f"where one is right and one wrong, both together are right on {share:.2f}")
 claim("where one is right and one wrong, both together are right on over 7 of 10",
-      share > 0.7, trained=True)  # fmt: skip
+      min(share, lowest["both right"]) > 0.7, trained=True)  # fmt: skip
 
 # %% [markdown]
 # On most. How can it know whom to believe? `softmax` makes *probabilities* of scores: not negative,
@@ -273,8 +279,10 @@ surer = surer_is_right[one_right].mean()
 print(f"image model, median of the highest probability: {clear:.2f} with a motif, "
       f"{empty:.2f} without")  # fmt: skip
 print(f"where one is right and one wrong, the surer of the two is right on {surer:.2f}")
-claim("without a motif much less sure", empty < clear - 0.3, trained=True)
-claim("the surer one is mostly right", surer > 0.8, trained=True)
+claim("without a motif much less sure",
+      min(clear - empty, lowest["sureness lost"]) > 0.3, trained=True)  # fmt: skip
+claim("the surer one is mostly right",
+      min(surer, lowest["surer right"]) > 0.8, trained=True)  # fmt: skip
 # Words of other sections: all telling words but the one that was chosen.
 foreign = rows["test"]["word_counts"].sum(axis=1) > word.numpy()
 claim("about one headline in seven has such a word", abs(foreign.mean() - 1 / 7) < 0.04)
@@ -447,7 +455,8 @@ for name, clue in {"image": motif[:256], "text": word[:256]}.items():
     apart = parts_of_sum[name].amax(dim=1) - parts_of_sum[name].amin(dim=1)  # (256,)
     with_clue, without = apart[clue].median(), apart[~clue].median()
     print(f"{name:5}  {with_clue:4.1f} with a clue, {without:4.1f} without (medians)")
-    claim(f"{name}: wider apart with a clue", with_clue > 1.3 * without, trained=True)
+    ratio = min(with_clue / without, lowest[f"{name} apart"])
+    claim(f"{name}: wider apart with a clue", ratio > 1.3, trained=True)
 
 # %% [markdown]
 # **Adding five similar scores changes little**, so mostly the sense with a clue decides. Lessons 04
@@ -549,37 +558,19 @@ claim("in the sports paper, 0.6 comes for nothing", theirs > 0.6)
 # ## A fair table
 #
 # A *seed* decides all that is left to chance: the cards, the model's first numbers, the order of
-# the batches. We repeat everything with two more seeds. The *spread* is their standard deviation.
-
-# %%
-from course_utils import seeds
-
-kinds = {"image alone": ("image",), "text alone": ("text",), "both": ("image", "text")}
-# Seed 0 is what we trained above.
-results = {
-    "majority": [ours],
-    "image alone": [score["image"]],
-    "text alone": [score["text"]],
-    "both": [score["both"]],
-}
-
-for seed in seeds(3)[1:]:
-    # A new world each time: new cards, new words, new first numbers in the model.
-    new = news_cards.make(6000, seed)
-    new_rows = {part: news_cards.rows_for(new, "section", part) for part in parts}
-    new_splits, words = prepare(new_rows)
-    new_train, new_label = (new_splits[part]["label"] for part in ("train", "test"))
-    results["majority"].append(majority_baseline(new_train, new_label))
-    for name, modalities in kinds.items():
-        model = learn(modalities, new_splits, words, seed)
-        guessed = predict(model, Batches(new_splits["test"]))
-        results[name].append(accuracy(guessed, new_label))
+# the batches. *Here* is your run; the *spread* is the file's standard deviation over seeds.
 
 # %%
 from course_utils.tables import fair_table
 
-table = fair_table(results, ceiling)
+kinds = ("image alone", "text alone", "both")
+here = {"majority": ours} | dict(zip(kinds, score.values(), strict=True))
+results = read_results("00", "section").groupby("model", sort=False)["value"].agg(list)
+table = fair_table(results, ceiling).assign(here=pd.Series(here))
 print(table.round(2).to_string(na_rep=""))
+claim("what you trained lies within the file's spread, give or take 0.04",
+      all(within_spread(here[name], results[name], 0.04) for name in here),
+      trained=True)  # fmt: skip
 
 # %% [markdown]
 # A dot for each seed:
@@ -613,14 +604,14 @@ mean = table["mean"]
 # Of our models, and of perfect readers.
 better = max(mean["image alone"], mean["text alone"])
 best_alone = max(ceiling["image"], ceiling["text"])
-claim("two senses gain over 0.04", mean["both"] > better + 0.04, trained=True)
+claim("two senses gain over 0.08", mean["both"] > better + 0.08)
 claim("two senses pass what a perfect reader of one could reach",
-      mean["both"] > best_alone + 0.02, trained=True)  # fmt: skip
+      min(results["both"]) > best_alone + 0.02)  # fmt: skip
 
 # %% [markdown]
 # A *perfect* reader of pictures stays below our small model with two senses. No bigger network
 # helps where the motif is missing. The gap between *both* and its own ceiling is what the next
-# lessons work on. A dot may lie a point or two above its ceiling, by luck.
+# lessons work on.
 
 # %% [markdown]
 # ## When the senses contradict each other
@@ -671,12 +662,15 @@ found = find_mispaired(image_probability, text_probability)
 # The generator knows which pairs are wrong. How many of those named?
 
 # %%
+known = read_results("00", "mispaired").groupby("measure")["value"]
+lowest, highest = known.min(), known.max()
 # Ground truth, which no model has seen.
 wrong_pair = torch.from_numpy(all_test["match"] == 0)
 truly = wrong_pair[found].double().mean()
 print(f"wrong pairs: {wrong_pair.sum()} of {len(wrong_pair)}; named: {len(found)}")
 print(f"named, and really wrong: {truly:.2f}")
-claim("over 8 of 10 named pairs are really wrong", truly > 0.8, trained=True)
+claim("over 8 of 10 named pairs are really wrong",
+      min(truly, lowest["named, wrong"]) > 0.8, trained=True)  # fmt: skip
 
 # %% [markdown]
 # **Predict, then run.** Here half of the pairs are wrong. In a tidier folder one pair in a hundred
@@ -689,8 +683,10 @@ hit, false_alarm = alarm[wrong_pair].double().mean(), alarm[~wrong_pair].double(
 tidy = 0.01 * hit / (0.01 * hit + 0.99 * false_alarm)
 print(f"named: {hit:.2f} of the wrong pairs, {false_alarm:.3f} of the good ones")
 print(f"with 1 wrong pair in 100, named and really wrong: {tidy:.2f}")
-claim("few good pairs are named", false_alarm < 0.05, trained=True)
-claim("with 1 wrong pair in 100, most named pairs are good", tidy < 0.4, trained=True)
+claim("few good pairs are named",
+      max(false_alarm, highest["good, named"]) < 0.05, trained=True)  # fmt: skip
+claim("with 1 wrong pair in 100, most named pairs are good",
+      max(tidy, highest["tidy"]) < 0.4, trained=True)  # fmt: skip
 
 # %% [markdown]
 # Few good pairs are *false alarms*; a misleading word, as on card 5, can raise one. But where good
@@ -793,11 +789,12 @@ pixels = {part: image.reshape(len(image), -1) / 255 for part, image in images.it
 ridge = RidgeClassifier(alpha=1000).fit(pixels["train"], rows["train"]["section"])
 all_pixels = ridge.score(pixels["test"], rows["test"]["section"])
 print(f"all pixels: {all_pixels:.2f}")
-claim("on pixels a linear model is little better than the majority",
-      max(linear["image"], all_pixels) < 0.4)  # fmt: skip
-claim("pictures gain it next to nothing", linear["both"] < linear["text"] + 0.04)
+known = read_results("00", "linear").groupby("model")["value"].mean()
+best = max(linear["image"], all_pixels, known["image"], known["all pixels"])
+claim("on pixels a linear model is little better than the majority", best < 0.3)
+claim("pictures gain it next to nothing", known["both"] < known["text"] + 0.01)
 claim("it reads headlines about as well as our network",
-      abs(linear["text"] - score["text"]) < 0.04, trained=True)  # fmt: skip
+      abs(known["text"] - mean["text alone"]) < 0.01)  # fmt: skip
 
 # %% [markdown]
 # It reads headlines about as well as our network does, and pictures add next to nothing: it can
