@@ -23,11 +23,13 @@ DEVELOPER = ("requirements.txt", "requirements-dev.txt")
 # A worker for each core, but a kernel can hold 1.5 GB: no more than fit into a small machine.
 PYTEST = ("-m", "pytest", "-n", "logical", "--maxprocesses=4")
 # A worker that has nothing left to do takes tests from another, so that no file is the last.
-UNIT = (*PYTEST, "--dist", "worksteal")
+UNIT = (*PYTEST, "--dist", "worksteal", "-p", "no:nbval")
 AUTHORING = ("-m", "course_utils.authoring")
 # A notebook stays on one worker: its cells share a kernel.
 NBVAL = (*PYTEST, "--dist", "loadfile")
 NBVAL += ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300")
+FORMS = ("solutions", "notebooks")
+BOTH_FORMS = (*NBVAL, "--no-loadscope-reorder", "-p", "tests.smoke_by_folder")
 
 # In Jupyter's settings for this environment alone: slider callbacks stay on the main thread
 # (matplotlib's state is not safe off it), and nobody is asked about news or updates.
@@ -181,13 +183,21 @@ def test(root: Path) -> int:
         "format": ("-m", "ruff", "format", "--check", "."),
         "lint": ("-m", "ruff", "check", "."),
         "tests": (*UNIT, "tests"),
-        "solutions": (*NBVAL, "solutions"),
-        "notebooks": (*NBVAL, "notebooks"),
+        "notebooks": (*BOTH_FORMS, *_longest_first(root)),
     }
-    total = _run_parts(root, parts, smoke=("notebooks",))
+    total = _run_parts(root, parts, smoke=())
     for sentence in stale_notebooks(root):
         print(sentence)
     return _say_counts(total)
+
+
+def _longest_first(root: Path) -> list[str]:
+    """Solved notebooks, which run at full size, before the others, and late lessons before early.
+
+    So no worker starts a long one at the end, when the other has nothing left to do.
+    """
+    each = [sorted((root / form).glob("*.ipynb"), reverse=True) for form in FORMS]
+    return [path.relative_to(root).as_posix() for form in each for path in form] or list(FORMS)
 
 
 def quick(root: Path) -> int:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from course_utils.commands import NBVAL
+from course_utils.commands import BOTH_FORMS, FORMS
 
 TROUBLES = {
     "good": ("import course_utils", "print(6 * 7)"),
@@ -22,20 +22,20 @@ TROUBLES = {
 }
 
 
-def notebook_of(first, second):
-    """Two cells; the second is tagged and claims that it printed 42."""
-    cells = [nbformat.v4.new_code_cell(text, execution_count=1) for text in (first, second)]
-    if "print" in second:
-        cells[1].outputs = [nbformat.v4.new_output("stream", name="stdout", text="42\n")]
-        cells[1].metadata.tags = ["nbval-check-output"]
-    return nbformat.v4.new_notebook(cells=cells)
+def cell_of(text):
+    """A cell; one that prints is tagged and says that it printed 42."""
+    cell = nbformat.v4.new_code_cell(text, execution_count=1)
+    if "print" in text:
+        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="42\n")]
+        cell.metadata.tags = ["nbval-check-output"]
+    return cell
 
 
-def outcomes(folder):
+def outcomes(root, folder):
     """``{notebook: [whether each cell passed]}`` of the run that ``make test`` makes."""
     report = folder / "report.xml"
-    arguments = [sys.executable, *NBVAL, f"--junitxml={report}", str(folder)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    arguments = [sys.executable, *BOTH_FORMS, f"--junitxml={report}", *FORMS]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
     run = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True)
     found = {}
     for case in ElementTree.parse(report).iter("testcase"):
@@ -46,10 +46,20 @@ def outcomes(folder):
 
 
 @pytest.mark.slow
-def test_each_kind_of_trouble_turns_the_run_red_and_nothing_else_does(tmp_path):
-    for name, (first, second) in TROUBLES.items():
-        nbformat.write(notebook_of(first, second), tmp_path / f"{name}.ipynb")
-    found, said = outcomes(tmp_path)
-    assert found == {name: [True, name == "good"] for name in TROUBLES}
+def test_each_kind_of_trouble_turns_its_cell_red_and_nothing_else_does(root, tmp_path):
+    cells = [cell_of(text) for pair in TROUBLES.values() for text in pair]
+    write(tmp_path / "solutions" / "troubles.ipynb", cells)
+    # In one run, what is solved runs at full size and what is not as a smoke run.
+    switch = "import os\nassert os.environ['COURSE_SMOKE'] == '{}'"
+    write(tmp_path / "solutions" / "solved.ipynb", [cell_of(switch.format(0))])
+    write(tmp_path / "notebooks" / "unsolved.ipynb", [cell_of(switch.format(1))])
+    found, said = outcomes(root, tmp_path)
+    expected = [passes for name in TROUBLES for passes in (True, name == "good")]
+    assert found == {"troubles": expected, "solved": [True], "unsolved": [True]}
     for reason in ("ZeroDivisionError", "claim does not hold", "ValueError", "outputs differ"):
         assert reason in said
+
+
+def write(path, cells):
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
