@@ -668,8 +668,10 @@ score = curves.max(axis=1).unstack("seed")  # rate × seed
 print(score.round(2).to_string())
 right_rate = score.mean(axis=1).idxmax()
 print("best, by the mean over seeds:", right_rate)
-claim("your run fits in", within_spread(max(live), score.loc["rate 0.01"], 0.05),
-      trained=True)  # fmt: skip
+# Give it a wide margin: after single epochs the accuracy can drop by that much. Why,
+# comes below.
+claim("your run fits in, give 0.15",
+      within_spread(max(live), score.loc["rate 0.01"], 0.15), trained=True)  # fmt: skip
 
 # %% [markdown]
 # Too small: the epochs run out. Too large: nothing diverges, and yet it stays level. We give each
