@@ -5,24 +5,20 @@ the course's own sample, a public data set and a learner's own folder go the sam
 ``read_news_cards``, ``read_emoji`` and ``read_kaggle`` are its presets.
 
 What cannot be used ends in one sentence with the file and the line, as a ``BadData`` error or,
-with ``on_bad="skip"``, in ``rows.skipped``. Python's csv module reads the table and not pandas,
-because pandas hides the line on which a row stands, and joins rows across a broken quote.
+with ``on_bad="skip"``, in ``rows.skipped``.
 """
 
-import codecs
-import csv
 import hashlib
-import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from course_utils.data.readers import read_image
-from course_utils.data.rows import SPLITS, BadData, Rows, SkippedRow, SkippedRows
+from course_utils.data.rows import SPLITS, BadData, Rows, SkippedRows
+from course_utils.data.table import LEAVE_OUT, Sieve, Table, shown
 from course_utils.environment import course_root
 
 SPLIT_WORDS = {
@@ -32,10 +28,6 @@ SPLIT_WORDS = {
 }
 SPLIT_CALLED = {alias: name for name, aliases in SPLIT_WORDS.items() for alias in aliases}
 OWN_COLUMNS = ("image", "file", "split", "label")  # what the rows call their own
-LEAVE_OUT = 'or leave such rows out with on_bad="skip"'
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 # --- the presets ------------------------------------------------------------------------------
@@ -122,10 +114,12 @@ class _Layout:
 
     def bad(self, reason: str, what: str, line: int = 0, file: str = "") -> BadData:
         """The error for a fault in the table, or in one line of it."""
-        where = (
-            f"{self.table}{f', line {line}' if line else ''}{f' ({_shown(file)})' if file else ''}"
-        )
-        return BadData(f"{where}: {what}", reason, line, file)
+        return self.source.bad(reason, what, line, file)
+
+    @property
+    def source(self) -> Table:
+        """The table itself."""
+        return Table(self.folder, self.table, self.encoding, self.delimiter)
 
 
 @dataclass
@@ -140,26 +134,6 @@ class _Row:
 
     def bad(self, layout: _Layout, reason: str, what: str) -> BadData:
         return layout.bad(reason, what, self.line, self.file)
-
-
-class _Sieve:
-    """Lets good rows through; a bad one stops the reading or is counted, as ``on_bad`` says."""
-
-    def __init__(self, on_bad: str):
-        self.on_bad, self.skipped = on_bad, SkippedRows()
-
-    def __call__(
-        self, judge: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Iterator[tuple[Item, Result]]:
-        for item in items:
-            try:
-                result = judge(item)
-            except BadData as fault:
-                if self.on_bad == "error":
-                    raise
-                self.skipped.append(SkippedRow(fault.line, fault.file, fault.reason, str(fault)))
-            else:
-                yield item, result
 
 
 def read_folder(
@@ -206,7 +180,7 @@ def read_folder(
         Path(folder).expanduser(), table, image_column, text_column, label_column, split_column,
         image_pattern, encoding, delimiter, classes, drop_labels, size, on_bad,
     )  # fmt: skip
-    sieve = _Sieve(on_bad)
+    sieve = Sieve(on_bad)
     rows = _read_table(layout, sieve)
     if split_column is None:
         _divide(rows)
@@ -223,9 +197,9 @@ def read_folder(
     return _assemble(rows, images, layout, sieve.skipped)
 
 
-def _read_table(layout: _Layout, sieve: _Sieve) -> list[_Row]:
+def _read_table(layout: _Layout, sieve: Sieve) -> list[_Row]:
     """The rows whose cells are in order and whose picture exists."""
-    records = _records(_read_text(layout), layout.delimiter)
+    records = layout.source.records()
     line, header = next(records, (1, []))
     header = _check_header(layout, line, header)
     parsed = sieve(lambda record: _parse(layout, header, *record), records)
@@ -236,58 +210,6 @@ def _read_table(layout: _Layout, sieve: _Sieve) -> list[_Row]:
     if not rows and not sieve.skipped:
         raise layout.bad("no rows", "the table has a header and no rows; add one row a picture")
     return rows
-
-
-def _read_text(layout: _Layout) -> str:
-    """The table as text, or the sentence that says why not."""
-    folder, path = layout.folder, layout.folder / layout.table
-    if not folder.is_dir():
-        raise BadData(f"there is no folder {folder}; give the folder that holds {layout.table}")
-    if not path.is_file():
-        others = sorted(found.name for found in folder.glob("*.csv"))
-        found = f"it has {', '.join(others)}" if others else "it has no CSV file"
-        empty = "" if any(folder.iterdir()) else " is empty and"
-        raise BadData(f'the folder {folder}{empty} has no table {layout.table} ({found}); put it '
-                      'there, or give its name with table="..."', "no table")  # fmt: skip
-    return _decode(layout, path.read_bytes())
-
-
-def _decode(layout: _Layout, raw: bytes) -> str:
-    try:
-        is_utf8 = codecs.lookup(layout.encoding).name == "utf-8"
-        return raw.decode("utf-8-sig" if is_utf8 else layout.encoding)
-    except UnicodeError as error:
-        line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        other = "utf-16" if raw.startswith(marks) else "latin-1"
-        advice = "save it as UTF-8" if layout.encoding == other else f'try encoding="{other}"'
-        raise layout.bad("wrong encoding", f"the text is not {layout.encoding}; {advice}",
-                         line) from None  # fmt: skip
-    except LookupError:
-        raise ValueError(f"there is no text encoding {layout.encoding!r}; tables are mostly "
-                         '"utf-8" or "latin-1"') from None  # fmt: skip
-
-
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
-    """Each record with the line on which it begins; None for one whose quotes are broken.
-
-    A broken quote swallows the lines after it, so reading starts anew on the next line.
-    """
-    lines = list(io.StringIO(text, newline=""))
-    start = 0
-    while start < len(lines):
-        tail = (lines[k] for k in range(start, len(lines)))
-        reader = csv.reader(tail, delimiter=delimiter, strict=True)
-        begin = start
-        try:
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield begin + 1, cells
-                begin = start + reader.line_num
-            return
-        except csv.Error:
-            yield begin + 1, None
-            start = begin + 1
 
 
 def _check_header(layout: _Layout, line: int, header: list[str] | None) -> list[str]:
@@ -316,7 +238,7 @@ def _missing_column(layout: _Layout, name: str, names: list[str], line: int) -> 
     elif name == layout.split_column:
         advice += ", or pass split_column=None to have the rows divided"
     return layout.bad("missing column", f"there is no column {name!r} "
-                      f"(it has {', '.join(map(_shown, names[:20]))}); {advice}", line)  # fmt: skip
+                      f"(it has {', '.join(map(shown, names[:20]))}); {advice}", line)  # fmt: skip
 
 
 def _parse(layout: _Layout, header: list[str], line: int, cells: list[str] | None) -> _Row:
@@ -389,7 +311,7 @@ def _once(layout: _Layout, seen: dict[Path, int], row: _Row) -> None:
                       f"the two, {LEAVE_OUT}")  # fmt: skip
 
 
-def _learnable(rows: list[_Row], layout: _Layout, sieve: _Sieve) -> list[_Row]:
+def _learnable(rows: list[_Row], layout: _Layout, sieve: Sieve) -> list[_Row]:
     """The rows whose label occurs in a training row: no model can learn the others."""
     trained = {row.label for row in rows if row.split == "train"}
 
@@ -415,7 +337,7 @@ def _divide(rows: list[_Row]) -> None:
             row.split = held_out if place < test + validation else "train"
 
 
-def _read_images(rows: list[_Row], layout: _Layout, sieve: _Sieve) -> tuple[list[_Row], np.ndarray]:
+def _read_images(rows: list[_Row], layout: _Layout, sieve: Sieve) -> tuple[list[_Row], np.ndarray]:
     """The rows whose picture can be read, and the pictures, (rows, H, W, 3) uint8."""
     from tqdm.auto import tqdm
 
@@ -464,9 +386,3 @@ def _typed(cells: list[str]) -> np.ndarray | list[str]:
     except (ValueError, OverflowError):
         return cells
     return numbers if [str(number) for number in numbers] == cells else cells
-
-
-def _shown(name: str) -> str:
-    """A name from the table for a sentence: on one line, and not too long."""
-    name = name if name.isprintable() else ascii(name)
-    return name if len(name) <= 100 else f"{name[:60]}...{name[-30:]}"
