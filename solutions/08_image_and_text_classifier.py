@@ -158,31 +158,8 @@ for name, encoder in make_encoders(words).items():
     print(name, "reads", encoder.reads, "and gives", shape)
 
 # %% [markdown]
-# Anything with `reads` (the tensors that it is called with) and `dim` is an encoder. *ResNet-18* is
-# a well-known convolutional network with 18 layers; `ResNetEncoder` ends it in 64 numbers. If you
-# have a file of weights trained on photographs, `weights=` takes it.
-
-# %%
-from course_utils.encoders import ResNetEncoder
-
-# The batch is the one from above; only the number of parameters is new.
-for encoder in (CNNEncoder(64), ResNetEncoder(64)):
-    size = sum(parameter.numel() for parameter in encoder.parameters())
-    shape = tuple(encoder(batch["image"]).shape)
-    print(f"{type(encoder).__name__:14} {size:>10,} parameters, gives {shape}")
-
-# %% [markdown]
-# Several hundred times the parameters. What three epochs from random first weights make of both,
-# over three seeds:
-
-# %%
-pictures = scores(read_results("08", "readers of pictures"))
-print(fair_table(pictures).round(2).to_string())
-claim("the small one is 0.05 ahead in each seed",
-      min(pictures["CNN"]) > max(pictures["ResNet-18"]) + 0.05)  # fmt: skip
-
-# %% [markdown]
-# Size wants data, or weights that have seen data. We stay with the small one.
+# Anything with `reads` (the tensors that it is called with) and `dim` is an encoder, one of your
+# own too.
 
 # %% [markdown]
 # ## Step 3: fuse
@@ -262,7 +239,41 @@ alt = "Training accuracy starts lower than validation accuracy, ends higher."
 show(history.plot(), alt=alt)
 
 # %% [markdown]
-# Where training accuracy is above validation accuracy, the distance is *overfitting*. Choosing the
+# ### The same batches from `torch.utils.data`
+#
+# Outside this course you will meet a *Dataset*, which gives one row at a time, and a *DataLoader*,
+# which puts rows together, in other processes if you like. `fit` takes any source of batches:
+
+# %%
+from torch.utils.data import DataLoader, Dataset
+
+
+class Cards(Dataset):
+    """The rows of a dict of tensors, one at a time."""
+
+    def __init__(self, tensors):
+        self.tensors = {n: t for n, t in tensors.items() if n != "present"}
+
+    def __len__(self):
+        return len(self.tensors["label"])
+
+    def __getitem__(self, row):
+        one = {name: tensor[row] for name, tensor in self.tensors.items()}
+        return {**one, "image": one["image"].float() / 255}
+
+
+loaded = next(iter(DataLoader(Cards(section["validation"]), batch_size=64)))
+ours = next(iter(validation))
+same = all(torch.equal(loaded[name], ours[name]) for name in loaded)
+claim("the first batch is the same", same)
+
+# %% [markdown]
+# Why then `Batches`? Our pictures fit into memory, and cutting 64 rows out of a tensor at once is
+# many times as fast as asking for 64 rows one by one. For files too large for memory, sounds of
+# many lengths or costly decoding, `DataLoader` is the tool (lesson 14).
+
+# %% [markdown]
+# In the figure: where training accuracy is above validation accuracy, the distance is *overfitting*. Choosing the
 # epoch flatters the model on the validation rows; so we report test rows.
 #
 # ## Step 5: evaluate
@@ -338,62 +349,6 @@ print(f"our model on our sections: macro F1 {macro_f1(predicted, truth, 5):.2f}"
 # %% [markdown]
 # With one class in twenty, the lazy answer looks excellent by accuracy and poor by macro F1. Our
 # model knows all classes about equally well, so the two measures agree.
-
-# %% [markdown]
-# ## The errors, one by one
-#
-# The *perfect reader* recognises every motif and every word, and knows the generator. What it
-# believes of a card is its *posterior*, the probability of each section given all that is there.
-# `posteriors` computes it exactly.
-#
-# **Predict, then look.** How many of our model's errors would the perfect reader avoid?
-
-# %%
-belief = torch.from_numpy(news_cards.posteriors(rows["test"])["both"])  # (n, 5)
-chance, best = belief.max(dim=1)
-# Where no section has more than half, the perfect reader guesses, too.
-sure = chance > 0.5
-kinds = {
-    "avoidable": sure & (best == truth),  # the card says it
-    "misleading": sure & (best != truth),  # the card says something else
-    "a guess": ~sure,  # the card says nothing, or two things
-}
-wrong = predicted != truth
-for kind, here in kinds.items():
-    errors = int((wrong & here).sum())
-    print(f"{kind:10}: {int(here.sum()):3} cards, {errors:2} errors of our model")
-missed, spared = best != truth, wrong & (best == truth)
-print(f"errors: ours {int(wrong.sum())}, the perfect reader's {int(missed.sum())}")
-lucky = int((spared & ~sure).sum())
-print(f"of ours it avoids {int(spared.sum())}, {lucky} of them by a lucky guess")
-
-# %% [markdown]
-# Two of each kind, if there are two:
-
-# %%
-worst = torch.cat([(wrong & here).nonzero()[:2, 0] for here in kinds.values()])
-# Over each card: of which kind it is, and what the model said.
-titles = []
-for i in worst:
-    (kind,) = (kind for kind, here in kinds.items() if here[i])
-    said, own = (news_cards.SECTIONS[each[i]] for each in (predicted, truth))
-    titles.append(f"{kind}\nsaid {said}, is {own}")
-misread = take(rows["test"], worst)
-show(card_wall(misread, titles=titles, columns=3),
-     alt="Misread cards. The avoidable ones show a motif or a word of their section; "
-     "the misleading ones have a word of another section and no motif; the guesses "
-     "have no clue, or two.")  # fmt: skip
-
-# %% [markdown]
-# Most of what is left cannot be mended by any model. What even the perfect reader misses is the
-# distance between the ceiling and 1:
-
-# %%
-here = missed.double().mean().item()
-in_the_long_run = 1 - news_cards.ceiling()["both"]
-print(f"1 - ceiling = {in_the_long_run:.3f}, perfect reader on these rows: {here:.3f}")
-avoidable = int((wrong & kinds["avoidable"]).sum())
-claim("at most half are avoidable", avoidable <= wrong.sum() / 2, trained=True)
 
 # %% [markdown]
 # ## The fair table
@@ -610,21 +565,8 @@ claim("what ran here lies in the file's spread, give 0.05",
 # A motif looks alike on every card, so few are enough; a word that was never met stays unknown.
 # With all cards each curve is near its ceiling: more of this kind would buy little.
 #
-# What surprised us stands at the left: with few cards the second sense does *harm*. Of new
-# headlines its reader knows next to nothing, of its own perhaps all, by heart. The fusion learns on
-# these same cards, where nothing tells the one from the other. If that is why, the harm should be
-# small where the reader did *not* learn its 60 headlines by heart. Seed by seed:
-
-# %%
-harm = at_60["both"] - at_60["image"]
-print("known by heart:", *by_heart.round(2))
-print("both - picture:", *harm.round(2))
-known = by_heart > 0.7
-claim("where it knows them, both lose 0.05 or more", harm[known].max() < -0.05)
-claim("where it does not, they lose less than 0.03", harm[~known].min() > -0.03)
-
-# %% [markdown]
-# So it is, in these eight seeds.
+# What surprised us stands at the left: with few cards the second sense does *harm*. A deeper section
+# below looks for the reason.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this predict:* nobody expects harm; "a little" is the usual answer. Ask what a fusion would
@@ -843,6 +785,108 @@ claim("every setting is 0.1 behind the frozen encoders",
 # `learning_rate=5e-4, epochs=6`: training cards are learnt by heart, validation stays at one half.
 
 # %% [markdown]
+# ## Other pictures for nothing, and a pair that breaks
+#
+# With few pictures one makes more of them: each time a picture is used, it is cut a little
+# differently or mirrored. This is *augmentation*; a ball in a mirror is a ball. `Batches` takes a
+# function that changes each training batch.
+#
+# A pair can break where a picture would not. Arrows, each with a text that says where it points;
+# the label says whether the two agree:
+
+# %%
+from course_utils.data import arrows
+
+pairs = arrows.make(2000, seed=0)
+four = take(pairs, [0, 1, 2, 3])
+alt = "Four arrowheads: " + "; ".join(
+    f"points {points}, the text says {text}"
+    for points, text in zip(four["points"], four["text"], strict=True)
+)
+show(card_wall(four, titles=[arrows.CLASSES[k] for k in four["label"]]), alt=alt)
+
+# %% [markdown]
+# **Predict, then run.** Half of the pictures of each batch are mirrored, the texts stay. What will
+# the model get on test rows, where nothing is mirrored?
+
+# %%
+from course_utils.data.readers import fit_readers
+
+arrow_rows = split_rows(pairs)
+arrow_readers = {"image": ImageReader(), "text": TextReader()}
+fit_readers(arrow_readers, arrow_rows["train"])
+arrow_words = arrow_readers["text"].vocabulary
+arrow_tensors = {name: to_tensors(part, arrow_readers) for name, part in arrow_rows.items()}
+
+
+def mirrored(batch):
+    """Half of the pictures, drawn anew each time; the texts as they are."""
+    flipped = torch.rand(len(batch["label"])) < 0.5
+    image = batch["image"]
+    image = torch.where(flipped[:, None, None, None], image.flip(-1), image)
+    return {**batch, "image": image}
+
+
+def learn_arrows(augment, seed):
+    """Test accuracy after six epochs on batches that ``augment`` has changed."""
+    torch.manual_seed(seed)
+    dims = {"image": 16, "text": 16}
+    encoders = {"image": CNNEncoder(16), "text": BagEncoder(len(arrow_words), 16)}
+    model = MultimodalClassifier(encoders, ConcatMLPFusion(dims), 2)
+    train, held_out, test = (arrow_tensors[name] for name in arrow_tensors)
+    batches = Batches(train, 32, shuffle=True, seed=seed, augment=augment)
+    fit(model, batches, Batches(held_out), epochs=8, learning_rate=5e-3, seed=seed)
+    return accuracy(predict(model, Batches(test)), test["label"])
+
+
+plain = [learn_arrows(None, seed) for seed in seeds(3)]
+broken = [learn_arrows(mirrored, seed) for seed in seeds(3)]
+print("as they are:", *np.round(plain, 2), "  mirrored:", *np.round(broken, 2))
+
+# %%
+claim("as they are, it learns", min(plain) > 0.9, trained=True)
+claim("with mirrored pictures it knows nothing", max(broken) < 0.6, trained=True)
+
+# %% [markdown]
+# Half of the mirrored pairs have become false, and nobody told the labels. Nothing in loss or code
+# complains. So ask of each change: is the *pair* still true? If not, change both, or leave it.
+#
+# ### Exercise 4: `flip_pairs` · 8 min · medium
+#
+# Mirror the pictures of some rows *and* exchange the two words in their texts.
+
+
+# %% tags=["exercise"]
+def flip_pairs(batch, flipped, left, right):
+    """Mirror some pictures, and say left for right and right for left in their texts.
+
+    batch: with "image" (B, 3, H, W) and "text" (B, L) long
+    flipped (B,) bool: which rows; left, right: the numbers of the two words
+    -> a new batch, a dict with all that was in the old one
+    """
+    ### BEGIN SOLUTION
+    image, text = batch["image"], batch["text"]
+    mirror = torch.where(flipped[:, None, None, None], image.flip(-1), image)
+    to_left = torch.where(text == right, left, text)
+    swapped = torch.where(text == left, right, to_left)
+    told = torch.where(flipped[:, None], swapped, text)
+    return {**batch, "image": mirror, "text": told}
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+flip_pairs = check(flip_pairs)
+
+# %%
+sides = [arrow_words.ids[side] for side in arrows.SIDES]
+mended = [
+    learn_arrows(lambda b: flip_pairs(b, torch.rand(len(b["label"])) < 0.5, *sides), seed)
+    for seed in seeds(3)
+]
+print("both exchanged:", *np.round(mended, 2))
+claim("with both exchanged it learns again", min(mended) > 0.9, trained=True)
+
+# %% [markdown]
 # ## Save, load, use
 #
 # A working model is its weights *and* its vocabulary. Save both, load both into a new model, and
@@ -1037,7 +1081,7 @@ if emoji is not None:
 # all (at most 0.95). The check asks for the exact `ceiling`, which typos and noise in pixels do not
 # move.
 #
-# ### Exercise 4: `no_gain_dials` · 6 min · easy
+# ### Exercise 5: `no_gain_dials` · 6 min · easy
 
 
 # %% tags=["exercise"]
@@ -1062,7 +1106,112 @@ print({name: round(value, 3) for name, value in found.items()})
 # %% [markdown]
 # A second modality earns its cost where it speaks and the first one is silent. Ask for that before
 # you build.
+
+# %% [markdown]
+# ## Deeper: a larger reader of pictures
 #
+# Anything with `reads` (the tensors that it is called with) and `dim` is an encoder. *ResNet-18* is
+# a well-known convolutional network with 18 layers; `ResNetEncoder` ends it in 64 numbers. If you
+# have a file of weights trained on photographs, `weights=` takes it.
+
+# %%
+from course_utils.encoders import ResNetEncoder
+
+# The batch is the one from above; only the number of parameters is new.
+for encoder in (CNNEncoder(64), ResNetEncoder(64)):
+    size = sum(parameter.numel() for parameter in encoder.parameters())
+    shape = tuple(encoder(batch["image"]).shape)
+    print(f"{type(encoder).__name__:14} {size:>10,} parameters, gives {shape}")
+
+# %% [markdown]
+# Several hundred times the parameters. What three epochs from random first weights make of both,
+# over three seeds:
+
+# %%
+pictures = scores(read_results("08", "readers of pictures"))
+print(fair_table(pictures).round(2).to_string())
+claim("the small one is 0.05 ahead in each seed",
+      min(pictures["CNN"]) > max(pictures["ResNet-18"]) + 0.05)  # fmt: skip
+
+# %% [markdown]
+# Size wants data, or weights that have seen data. We stay with the small one.
+
+# %% [markdown]
+# ## Deeper: the errors, one by one
+#
+# The *perfect reader* recognises every motif and every word, and knows the generator. What it
+# believes of a card is its *posterior*, the probability of each section given all that is there.
+# `posteriors` computes it exactly.
+#
+# **Predict, then look.** How many of our model's errors would the perfect reader avoid?
+
+# %%
+belief = torch.from_numpy(news_cards.posteriors(rows["test"])["both"])  # (n, 5)
+chance, best = belief.max(dim=1)
+# Where no section has more than half, the perfect reader guesses, too.
+sure = chance > 0.5
+kinds = {
+    "avoidable": sure & (best == truth),  # the card says it
+    "misleading": sure & (best != truth),  # the card says something else
+    "a guess": ~sure,  # the card says nothing, or two things
+}
+wrong = predicted != truth
+for kind, here in kinds.items():
+    errors = int((wrong & here).sum())
+    print(f"{kind:10}: {int(here.sum()):3} cards, {errors:2} errors of our model")
+missed, spared = best != truth, wrong & (best == truth)
+print(f"errors: ours {int(wrong.sum())}, the perfect reader's {int(missed.sum())}")
+lucky = int((spared & ~sure).sum())
+print(f"of ours it avoids {int(spared.sum())}, {lucky} of them by a lucky guess")
+
+# %% [markdown]
+# Two of each kind, if there are two:
+
+# %%
+worst = torch.cat([(wrong & here).nonzero()[:2, 0] for here in kinds.values()])
+# Over each card: of which kind it is, and what the model said.
+titles = []
+for i in worst:
+    (kind,) = (kind for kind, here in kinds.items() if here[i])
+    said, own = (news_cards.SECTIONS[each[i]] for each in (predicted, truth))
+    titles.append(f"{kind}\nsaid {said}, is {own}")
+misread = take(rows["test"], worst)
+show(card_wall(misread, titles=titles, columns=3),
+     alt="Misread cards. The avoidable ones show a motif or a word of their section; "
+     "the misleading ones have a word of another section and no motif; the guesses "
+     "have no clue, or two.")  # fmt: skip
+
+# %% [markdown]
+# Most of what is left cannot be mended by any model. What even the perfect reader misses is the
+# distance between the ceiling and 1:
+
+# %%
+here = missed.double().mean().item()
+in_the_long_run = 1 - news_cards.ceiling()["both"]
+print(f"1 - ceiling = {in_the_long_run:.3f}, perfect reader on these rows: {here:.3f}")
+avoidable = int((wrong & kinds["avoidable"]).sum())
+claim("at most half are avoidable", avoidable <= wrong.sum() / 2, trained=True)
+
+# %% [markdown]
+# ## Deeper: why a second sense can do harm
+#
+# On the learning curve both together lost to the picture alone where cards were few. Of new
+# headlines its reader knows next to nothing, of its own perhaps all, by heart. The fusion learns on
+# these same cards, where nothing tells the one from the other. If that is why, the harm should be
+# small where the reader did *not* learn its 60 headlines by heart. Seed by seed:
+
+# %%
+harm = at_60["both"] - at_60["image"]
+print("known by heart:", *by_heart.round(2))
+print("both - picture:", *harm.round(2))
+known = by_heart > 0.7
+claim("where it knows them, both lose 0.05 or more", harm[known].max() < -0.05)
+claim("where it does not, they lose less than 0.03", harm[~known].min() > -0.03)
+
+# %% [markdown]
+# So it is, in these eight seeds.
+
+# %% [markdown]
 # ## The table that grows
 #
 # The section task, on cards that each lesson makes with seeds of its own:

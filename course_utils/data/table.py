@@ -31,7 +31,9 @@ class Table:
 
     def bad(self, reason: str, what: str, line: int = 0, file: str = "") -> BadData:
         """The error for a fault in the table, or in one line of it."""
-        where = f"{self.name}{f', line {line}' if line else ''}{f' ({shown(file)})' if file else ''}"
+        where = (
+            f"{self.name}{f', line {line}' if line else ''}{f' ({shown(file)})' if file else ''}"
+        )
         return BadData(f"{where}: {what}", reason, line, file)
 
     def records(self) -> Iterator[tuple[int, list[str] | None]]:
