@@ -158,6 +158,15 @@ def test_a_saved_page_holds_nothing_of_a_bar(monkeypatch, root):
     assert "widgets" not in notebook.metadata
 
 
+def test_no_room_draws_a_bar_that_is_a_widget(root):
+    rooms = ("course_utils", "solutions", "benchmarks")
+    files = [path for room in rooms for path in (root / room).rglob("*.py")]
+    widget = re.compile(r"tqdm[.](auto|notebook)|tqdm_notebook|IntProgress")
+    found = [path.name for path in files if widget.search(path.read_text(encoding="utf-8"))]
+    assert files
+    assert found == []
+
+
 # --- show -----------------------------------------------------------------------------------
 
 
