@@ -5,11 +5,15 @@ exported pages all honour ``<img alt>`` and most of them ignore other places for
 """
 
 import base64
+import contextlib
 import html
 import io
+import os
+import sys
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -38,6 +42,145 @@ def in_notebook() -> bool:
     except ImportError:
         return False
     return getattr(get_ipython(), "kernel", None) is not None
+
+
+BAR_AFTER = 2.0  # seconds; what is over sooner needs no bar
+BAR_EVERY = 0.4  # seconds from one drawing of a bar to the next
+Item = TypeVar("Item")
+
+
+@contextlib.contextmanager
+def progress_bar(
+    total: int | None, what: str, unit: str, *, done: int = 0, shown: bool | None = None
+) -> Iterator["ProgressBar"]:
+    """A bar for what takes long: it appears after two seconds and leaves no trace at its end.
+
+    total: how many units there are; None where nobody knows.
+    what: a word or two that stand before the bar, such as "images".
+    unit: the name of one unit, such as "image"; "B" counts bytes.
+    done: units that were done before, which do not count for the speed.
+    shown: by default in notebooks and terminals, but not in builds and smoke runs.
+
+    In a notebook the bar is no widget: a saved page would hold the widget's name without its
+    state, and show "model not found". In a terminal it stands on stderr.
+    """
+    bar = ProgressBar(total, what, unit, done, _bars_are_shown() if shown is None else shown)
+    _open_bars.append(bar)
+    try:
+        yield bar
+    finally:
+        _open_bars.remove(bar)
+        bar.clear()
+
+
+class ProgressBar:
+    """What ``progress_bar`` gives: say how far things are, in one thread."""
+
+    def __init__(self, total: int | None, what: str, unit: str, done: int, shown: bool):
+        self.total, self.what, self.unit, self.shown = total, what, unit, shown
+        self.n = self.before = done
+        self.text, self.begun = "", time.monotonic()
+        self.next_drawing = self.begun + BAR_AFTER
+        self.page: Any = None  # the handle of the display in a notebook
+        self.line: Any = None  # tqdm's bar in a terminal
+
+    def update(self, n: int = 1) -> None:
+        """``n`` more units are done."""
+        self.n += n
+        _draw_what_is_due()
+
+    def over(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, each counted when the next is asked for."""
+        for item in items:
+            yield item
+            self.update()
+
+    def describe(self, text: str) -> None:
+        """Show ``text`` beside the bar, in place of what stood there."""
+        self.text = text
+        _draw_what_is_due()
+
+    def write(self, sentence: str) -> None:
+        """Print a sentence that stays, whether or not the bar is shown."""
+        if self.line is None:
+            print(sentence)
+        else:
+            self.line.write(sentence)
+
+    def draw(self) -> None:
+        """Show where things stand."""
+        if in_notebook():
+            self._draw_on_page()
+        else:
+            self._draw_in_terminal()
+
+    def clear(self) -> None:
+        """Take the bar away. On a page its place stays, empty."""
+        if self.page is not None:
+            self.page.update({"text/plain": ""}, raw=True)
+        if self.line is not None:
+            self.line.close()
+        self.page = self.line = None
+
+    def _draw_on_page(self) -> None:
+        from IPython.display import display
+
+        text = self._in_words()
+        length = "" if self.total is None else f' value="{self.n}" max="{max(self.total, 1)}"'
+        name = html.escape(self.what, quote=True)
+        markup = f'<progress aria-label="{name}"{length}></progress> {html.escape(text)}'
+        bundle = {"text/html": markup, "text/plain": text}
+        if self.page is None:
+            self.page = display(bundle, raw=True, display_id=True)
+        else:
+            self.page.update(bundle, raw=True)
+
+    def _in_words(self) -> str:
+        from tqdm import tqdm
+
+        known = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
+        form = known if self.total else "{n_fmt} [{elapsed}, {rate_fmt}]"
+        numbers = tqdm.format_meter(
+            self.n, self.total, time.monotonic() - self.begun, prefix=self._name(),
+            unit=self._unit(), unit_scale=self.unit == "B", initial=self.before,
+            bar_format=f"{{desc}}: {form}",
+        )  # fmt: skip
+        return str(numbers)
+
+    def _draw_in_terminal(self) -> None:
+        from tqdm import tqdm
+
+        if self.line is None:
+            # The delay keeps tqdm from drawing before it knows when this began.
+            self.line = tqdm(total=self.total, initial=self.before, unit=self._unit(), leave=False,
+                             unit_scale=self.unit == "B", smoothing=0, delay=1e-6)  # fmt: skip
+            self.line.start_t -= time.monotonic() - self.begun
+        self.line.n = self.n
+        self.line.set_description_str(self._name(), refresh=False)
+        self.line.refresh()
+
+    def _name(self) -> str:
+        return f"{self.what}, {self.text}" if self.text else self.what
+
+    def _unit(self) -> str:
+        return self.unit if self.unit == "B" else f" {self.unit}"
+
+
+_open_bars: list[ProgressBar] = []  # the outer ones first
+
+
+def _bars_are_shown() -> bool:
+    silent = os.environ.get("COURSE_BUILD") == "1" or is_smoke()
+    return not silent and (in_notebook() or sys.stderr.isatty())
+
+
+def _draw_what_is_due() -> None:
+    # A bar over several models moves with the bar inside it, and is drawn above it.
+    now = time.monotonic()
+    for bar in _open_bars:
+        if bar.shown and now >= bar.next_drawing:
+            bar.draw()
+            bar.next_drawing = time.monotonic() + BAR_EVERY
 
 
 def image_tag(figure: Figure, alt: str, palette: bool = False) -> str:
@@ -94,8 +237,6 @@ def show(figure: Figure, alt: str) -> None:
 
 def _close(figure: Figure) -> None:
     # A figure made without pyplot has nothing to close, and pyplot need not be loaded for it.
-    import sys
-
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close(figure)

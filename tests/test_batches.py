@@ -197,8 +197,31 @@ def test_there_are_as_many_batches_as_len_says_and_none_is_empty(n, batch_size, 
     batches = Batches(numbered(n), batch_size, shuffle)
     sizes = [len(batch["label"]) for batch in batches]
     assert len(sizes) == len(batches)
-    assert all(1 <= size <= batch_size for size in sizes)
+    assert all(1 <= size <= batch_size + (shuffle and batch_size > 1) for size in sizes)
     assert all(size == batch_size for size in sizes[:-1])
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.integers(2, 12))
+def test_a_shuffled_pass_has_no_batch_of_a_single_row(n, batch_size):
+    assert all(len(batch["label"]) > 1 for batch in Batches(numbered(n), batch_size, shuffle=True))
+
+
+@pytest.fixture
+def other_defaults():
+    """torch as somebody may have set it: another precision, tensors made on another device."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+    torch.set_default_dtype(torch.float32)
+
+
+def test_batches_follow_torchs_default_precision_and_not_its_device(other_defaults):
+    image = torch.full((6, 3, 2, 2), 51, dtype=torch.uint8, device="cpu")
+    first, _ = Batches({"image": image}, 3, shuffle=True)
+    assert (first["image"].dtype, first["image"].device.type) == (torch.float64, "cpu")
+    assert first["image"].flatten()[0].item() == 0.2
 
 
 def test_without_shuffling_rows_come_in_their_order():

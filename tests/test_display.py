@@ -4,19 +4,22 @@ import base64
 import html
 import io
 import re
+import time
 
 import matplotlib
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from nbclient import NotebookClient
 from PIL import Image
 
 from course_utils import display
 from course_utils.data import trick_cards
 from course_utils.data.rows import Rows
-from course_utils.display import PALETTE, card_wall, claim, image_tag, show, table
+from course_utils.display import PALETTE, card_wall, claim, image_tag, progress_bar, show, table
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +53,118 @@ def curve():
     figure, ax = plt.subplots(figsize=(2, 1))
     ax.plot([3, 1, 0])
     return figure
+
+
+# --- bars -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch, full_size):
+    """A terminal, and a clock that the test moves: ``clock.now``."""
+
+    class Clock:
+        now = 0.0
+
+    monkeypatch.delenv("COURSE_BUILD", raising=False)
+    monkeypatch.setattr(display, "in_notebook", lambda: False)
+    monkeypatch.setattr("_pytest.capture.CaptureIO.isatty", lambda stream: True)
+    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+def test_a_bar_appears_after_two_seconds_and_is_gone_at_its_end(clock, capsys):
+    with progress_bar(8, "images", "image") as bar:
+        clock.now = 1.9
+        bar.update(3)
+        assert capsys.readouterr().err == ""
+        clock.now = 2.1
+        bar.update()
+        assert "images:  50%" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("\r")
+    assert bar.n == 4
+
+
+def test_a_bar_is_drawn_a_few_times_a_second_at_most(clock, capsys, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(display.ProgressBar, "draw", lambda bar: drawn.append(bar.n))
+    with progress_bar(None, "images", "image") as bar:
+        for step in range(1000):
+            clock.now = 3 + step / 1000
+            bar.update()
+    assert 2 <= len(drawn) <= 4
+
+
+def test_an_outer_bar_moves_while_only_the_inner_one_is_told(clock, capsys, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(display.ProgressBar, "draw", lambda bar: drawn.append(bar.what))
+    with progress_bar(3, "models", "model"), progress_bar(9, "rows", "row", shown=False) as inner:
+        clock.now = 3
+        inner.update()
+    assert drawn == ["models"]
+
+
+@pytest.mark.parametrize("name", ["COURSE_BUILD", "COURSE_SMOKE"])
+def test_builds_and_smoke_runs_see_no_bar(clock, capsys, monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    with progress_bar(8, "images", "image") as bar:
+        clock.now = 5
+        assert list(bar.over("ab")) == ["a", "b"]
+        bar.write("kept")
+    assert capsys.readouterr() == ("kept\n", "")
+
+
+def test_where_nobody_watches_there_is_no_bar(clock, capsys, monkeypatch):
+    monkeypatch.setattr("_pytest.capture.CaptureIO.isatty", lambda stream: False)
+    with progress_bar(8, "images", "image") as bar:
+        clock.now = 5
+        bar.update()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_goes_away_when_what_it_measures_fails(clock, capsys):
+    def fail():
+        with progress_bar(8, "images", "image") as bar:
+            clock.now = 5
+            bar.update()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert capsys.readouterr().err.endswith("\r")
+    assert display._open_bars == []
+
+
+BAR_ON_A_PAGE = """
+import time
+from course_utils import display
+display.BAR_AFTER = display.BAR_EVERY = 0.05
+with display.progress_bar(4, "images", "image") as bar:
+    for _ in bar.over(range(4)):
+        time.sleep(0.1)
+    print("seen:", bar.page is not None)
+"""
+
+
+@pytest.mark.slow
+def test_a_saved_page_holds_nothing_of_a_bar(monkeypatch, root):
+    for name in ("COURSE_BUILD", "COURSE_SMOKE", "TQDM_DISABLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(BAR_ON_A_PAGE)])
+    NotebookClient(notebook, timeout=120).execute()
+    shown, said = notebook.cells[0].outputs
+    assert dict(shown.data) == {"text/plain": ""}
+    assert said.text == "seen: True\n"
+    assert "widgets" not in notebook.metadata
+
+
+def test_no_room_draws_a_bar_that_is_a_widget(root):
+    rooms = ("course_utils", "solutions", "benchmarks")
+    files = [path for room in rooms for path in (root / room).rglob("*.py")]
+    widget = re.compile(r"tqdm[.](auto|notebook)|tqdm_notebook|IntProgress")
+    found = [path.name for path in files if widget.search(path.read_text(encoding="utf-8"))]
+    assert files
+    assert found == []
 
 
 # --- show -----------------------------------------------------------------------------------

@@ -116,10 +116,12 @@ class Batches:
     """Iterate over rows in memory, batch by batch; each pass shuffles anew.
 
     tensors: a dict of tensors with the same number of rows, as ``to_tensors`` gives it.
-    shuffle: whether each pass takes the rows in a new order.
+    shuffle: whether each pass takes the rows in a new order. A single row that is left over then
+        joins the batch before it: BatchNorm cannot learn from one row.
     seed: where the orders start; the same seed gives the same orders.
 
-    Pictures kept as uint8 come out as float in [0, 1]; nothing is copied but the rows at hand.
+    Pictures kept as uint8 come out in [0, 1] as floats of torch's default precision; nothing is
+    copied but the rows at hand.
     Raises ValueError when the tensors disagree about the number of rows.
     """
 
@@ -134,12 +136,16 @@ class Batches:
         self.generator = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
-        return -(-self.rows // self.batch_size)
+        one_is_left = self.rows > self.batch_size > 1 and self.rows % self.batch_size == 1
+        return -(-self.rows // self.batch_size) - (self.shuffle and one_is_left)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(self.rows, generator=self.generator) if self.shuffle else None
-        for start in range(0, self.rows, self.batch_size):
-            rows = slice(start, start + self.batch_size)
+        order = None
+        if self.shuffle:  # on the generator's device, whatever torch.set_default_device says
+            order = torch.randperm(self.rows, generator=self.generator, device="cpu")
+        starts = range(0, self.rows, self.batch_size)[: len(self)]
+        for start, end in zip(starts, [*starts[1:], self.rows], strict=False):
+            rows = slice(start, end)
             yield self.pick(rows if order is None else order[rows])
 
     def pick(self, index: Tensor | slice) -> Batch:
@@ -147,7 +153,9 @@ class Batches:
 
         def chosen(tensor: Tensor) -> Tensor:
             part = tensor[index]
-            return part.float().div_(255) if part.dtype == torch.uint8 else part
+            if part.dtype != torch.uint8:
+                return part
+            return part.to(torch.get_default_dtype()).div_(255)
 
         return on_tensors(self.tensors, chosen)
 

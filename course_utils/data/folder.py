@@ -19,6 +19,7 @@ import numpy as np
 from course_utils.data.readers import read_image
 from course_utils.data.rows import SPLITS, BadData, Rows, SkippedRows
 from course_utils.data.table import LEAVE_OUT, Sieve, Table, shown
+from course_utils.display import progress_bar
 from course_utils.environment import course_root
 
 SPLIT_WORDS = {
@@ -339,7 +340,6 @@ def _divide(rows: list[_Row]) -> None:
 
 def _read_images(rows: list[_Row], layout: _Layout, sieve: Sieve) -> tuple[list[_Row], np.ndarray]:
     """The rows whose picture can be read, and the pictures, (rows, H, W, 3) uint8."""
-    from tqdm.auto import tqdm
 
     def judge(row: _Row) -> np.ndarray:
         try:
@@ -350,8 +350,8 @@ def _read_images(rows: list[_Row], layout: _Layout, sieve: Sieve) -> tuple[list[
 
     images = np.empty((len(rows), *layout.size, 3), dtype=np.uint8)
     kept: list[_Row] = []
-    with tqdm(rows, desc="images", unit=" images", leave=False, delay=2) as bar:
-        for row, image in sieve(judge, bar):
+    with progress_bar(len(rows), "images", "image") as bar:
+        for row, image in sieve(judge, bar.over(rows)):
             images[len(kept)] = image
             kept.append(row)
     return kept, images[: len(kept)]

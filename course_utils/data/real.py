@@ -16,12 +16,12 @@ import logging
 import os
 import shutil
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,12 +29,14 @@ import numpy as np
 
 from course_utils.data.folder import read_emoji
 from course_utils.data.rows import BadData, Rows
+from course_utils.display import progress_bar
 from course_utils.environment import course_root
 
 RAW = "https://raw.githubusercontent.com"
 TIMEOUT = (6, 30)  # seconds to connect, and without a single byte
 RETRY_WAIT = 1.0  # seconds; doubled at each of three attempts when a server is busy
 CONNECTIONS = 8
+LOOK = 0.2  # seconds between two looks at what arrived
 
 
 class NotFetched(RuntimeError):
@@ -390,31 +392,21 @@ def download_set(data_set: DataSet, home: Path) -> Path:
 
 def _obtain_all(data_set: DataSet, sources: list[Source], part: Path) -> None:
     """Get every source, several at once, and stop at the first that fails."""
-    from tqdm.auto import tqdm
-
     with (
         _quiet_pooch(),
         _session() as session,
-        tqdm(
-            total=data_set.size,
-            desc=data_set.name,
-            unit="B",
-            unit_scale=True,
-            leave=False,
-            delay=0.3,
-        ) as bar,
+        progress_bar(data_set.size, data_set.name, "B") as bar,
         ThreadPoolExecutor(CONNECTIONS) as pool,
     ):
-        lock = threading.Lock()
-
-        def advance(count: int) -> None:
-            with lock:
-                bar.update(count)
-
-        jobs = [pool.submit(_obtain, source, part, session, advance) for source in sources]
+        arrived: SimpleQueue[int] = SimpleQueue()  # bytes; this thread alone moves the bar
+        jobs = [pool.submit(_obtain, source, part, session, arrived.put) for source in sources]
         try:
-            for job in as_completed(jobs):
-                job.result()
+            while jobs:
+                done, jobs = wait(jobs, timeout=LOOK, return_when=FIRST_EXCEPTION)
+                for job in done:
+                    job.result()
+                while not arrived.empty():
+                    bar.update(arrived.get())
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
