@@ -136,6 +136,7 @@ MARKS = (  # utf-32 before utf-16, whose mark it begins with
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
+CONTROL = re.compile(rb"[\0\x02-\x08\x0e-\x1d\x7f]")  # two are used as delimiters
 UNDECODED = re.compile("[\udc80-\udcff]")
 FEW_ZEROS = 0.05  # of the bytes of a table in utf-16: its commas, digits and line ends
 
@@ -164,6 +165,9 @@ def decode(raw: bytes, encoding: str) -> str:
         what, advice = form
         raise BadData(f"this is no CSV table but {what}; {advice}", "no CSV table")
     name = _wide_or_marked(raw, encoding, name)
+    if not name.startswith(("utf-16", "utf-32")) and _is_binary(raw):
+        raise BadData("this is no text but a file of another kind; a table here is a text with "
+                      "cells parted by commas (CSV)", "no CSV table")  # fmt: skip
     try:
         text = raw.decode(name)
     except UnicodeError as error:
@@ -173,10 +177,14 @@ def decode(raw: bytes, encoding: str) -> str:
             raise BadData(f"the text is not {encoding}; {_advice(raw, name)}", "wrong encoding",
                           line_at(raw, place)) from None  # fmt: skip
     text = text.removeprefix("\ufeff")
-    if len(re.findall(r"[\0-\x08\x0e-\x1f\x7f]", text[:4000])) > 0.1 * len(text[:4000]):
-        raise BadData("this is no text but a file of another kind; a table here is a text with "
-                      "cells parted by commas (CSV)", "no CSV table")  # fmt: skip
     return text
+
+
+def _is_binary(raw: bytes) -> bool:
+    """Whether the first line and a tenth of what follows are control characters."""
+    head = raw.lstrip()[:4000]
+    first = re.split(rb"[\r\n]", head, maxsplit=1)[0]
+    return bool(CONTROL.search(first)) and len(CONTROL.findall(head)) > 0.1 * len(head)
 
 
 def line_at(raw: bytes, place: int) -> int:
@@ -255,7 +263,7 @@ FREQUENT = {  # the codec and the first bytes of a script's frequent signs, the 
 }
 WORD = re.compile(r"[^\s\d!-/:-@\[-`{-~]+")
 SIGNS = frozenset("’‘“”„‚–—…€£°§«»©®™·•½¼¾×²³№¡¿ªº\xa0")
-TYPICAL = 0.65  # of an alphabet's letters in a text are among the ten or so in COMMON
+TYPICAL = 0.75  # of an alphabet's letters in a text are among the ten or so in COMMON
 OLD, SELDOM = ("koi8-r", "cp866", "cp850", "mac-roman"), 0.8  # before Windows: less to be expected
 UNCOMMON = 0.3  # what a letter of the right alphabet that is not among them counts
 PLAUSIBLE, UNLIKELY = 0.6, 0.3  # of the best reading's score, after many signs and after few:
@@ -263,16 +271,20 @@ MANY = 60  # below it a reading is not worth showing
 SAMPLE = 8_000  # bytes of lines beyond ASCII: enough to tell
 
 
-def readings(raw: bytes) -> dict[str, str]:
-    """{encoding: text} for the encodings that make sense, the best first, each text once."""
+def readings(raw: bytes, share: float | None = None) -> dict[str, str]:
+    """{encoding: text} for the encodings that make sense, the best first, each text once.
+
+    share: of the best reading's score that a reading needs; by the amount of evidence if None.
+    """
     beyond = [line for line in raw.splitlines() if not line.isascii()]
     sample = b"\n".join(beyond)[:SAMPLE].rpartition(b"\n")[0] or b"\n".join(beyond)
     scores = {name: _score(sample, name) for name in (*COMMON, *FREQUENT)}
     best = max(scores.values())
-    enough = best * (PLAUSIBLE if sum(byte > 127 for byte in sample) > MANY else UNLIKELY)
+    if share is None:
+        share = PLAUSIBLE if sum(byte > 127 for byte in sample) > MANY else UNLIKELY
     texts: dict[str, str] = {}
     for name in sorted(scores, key=lambda name: -scores[name]):
-        text = _decoded(raw, name) if scores[name] >= max(enough, 0.2) else None
+        text = _decoded(raw, name) if scores[name] >= max(share * best, 0.2) else None
         if text is not None and text not in texts.values():
             texts[name] = text
     return texts
@@ -385,8 +397,8 @@ def doubts(text: str, raw: bytes, encoding: str) -> Iterator[str]:
         yield from _doubts_of_encoding(text, raw, encoding, name)
     if lost := text.count("\ufffd"):
         line = _line_of(text, text.index("\ufffd"))
-        yield (f"line {line}: {lost} sign{'s' * (lost > 1)} of the table were lost when it was "
-               "saved (\ufffd); go back to the original")  # fmt: skip
+        yield (f"line {line}: signs of the table were lost ({lost}) when it was saved "
+               "as \ufffd; go back to the original")  # fmt: skip
     for run in RUNS.finditer(text):
         if (meant := _mended(run[0])) is not None:
             yield (f"line {_line_of(text, run.start())}: {shown(run[0])!r} seems to be "
@@ -402,7 +414,7 @@ def _doubts_of_encoding(text: str, raw: bytes, encoding: str, name: str) -> Iter
         yield (f"the table is a right text in utf-8 too, and likely meant so: {read}, "
                f'"utf-8" reads {_excerpt(_first_beyond(utf_8))}')  # fmt: skip
         return
-    found = readings(raw)
+    found = readings(raw, PLAUSIBLE)
     if text in found.values() or not found:
         return
     yield (f"the text reads oddly: {_side_by_side({encoding: text, **found})}; give as "
