@@ -261,11 +261,6 @@ def test_a_cell_beyond_the_header_that_holds_something_is_named(pictures):
         read(pictures, "image,caption,label\n0.png,a,x\n1.png,b,x,more\n")
 
 
-def test_a_row_that_is_too_short_is_told_what_to_add(pictures):
-    with pytest.raises(BadData, match="the row has 1 cell and the header 3; add what is missing"):
-        read(pictures, "image;caption;label\n0.png,a,x\n", delimiter=";")
-
-
 @pytest.mark.parametrize("text", [', "red, small", x', ',\t"red, small",x', ',"red, small" ,x'])
 def test_blanks_around_a_quoted_cell_are_no_part_of_it(pictures, text):
     assert read(pictures, f"image, caption, label\n0.png{text}\n")["caption"] == ["red, small"]
@@ -294,6 +289,48 @@ def test_a_comma_is_named_where_another_delimiter_was_given(pictures):
 def test_a_comma_in_the_header_of_a_table_with_semicolons_does_not_mislead(pictures):
     held = "image;caption;label;price, net\n0.png;a;x;1,5\n"
     assert "try delimiter=';'" in sentence(pictures, held)
+
+
+def test_a_header_in_quotes_under_another_delimiter_is_understood(pictures):
+    held = '"image";"caption";"label"\n"0.png";"a, b";"x"\n'
+    assert "try delimiter=';'" in sentence(pictures, held)
+
+
+@pytest.mark.parametrize("mark", ["||", "::", ";;;", "\t\t"])
+def test_a_delimiter_of_several_signs_is_told_to_become_one(pictures, mark):
+    said = sentence(pictures, PLAIN.replace(",", mark))
+    assert f"its cells seem to be parted by {mark!r}: replace it by one sign" in said
+
+
+WRONG_NUMBERS = {
+    "whole line": ('"1.png,b,x"', "take away the quotes around the whole line"),
+    "another mark": ("1.png;b;x", "part its cells by a comma, as in the header, and not by ';'"),
+    "curly quotes": ("1.png,“red, small”,x", "in straight quotes"),
+    "single quotes": ("1.png,'red, small',x", "in straight quotes"),
+    "no quotes": ("1.png,red, small,x", "put a text with a comma in quotes"),
+    "too short": ("1.png,b", "add what is missing"),
+}
+
+
+@pytest.mark.parametrize(("line", "advice"), WRONG_NUMBERS.values(), ids=WRONG_NUMBERS)
+def test_a_row_with_a_wrong_number_of_cells_is_told_why(pictures, line, advice):
+    with pytest.raises(BadData, match="line 3: the row has") as caught:
+        read(pictures, f"image,caption,label\n0.png,a,x\n{line}\n")
+    assert advice in str(caught.value)
+    rows = read(pictures, f"image,caption,label\n0.png,a,x\n{line}\n", on_bad="skip")
+    assert rows.skipped.counts == {"wrong number of cells": 1}
+
+
+def test_a_first_column_that_the_header_leaves_out_is_recognised(pictures):
+    with pytest.raises(BadData, match="every row has one cell more: if the first column"):
+        read(pictures, "image,caption,label\n1,0.png,a,x\n2,1.png,b,x\n")
+
+
+def test_a_header_that_is_repeated_is_named(pictures):
+    with pytest.raises(BadData, match="line 4: the row repeats the header"):
+        read(pictures, PLAIN + PLAIN.replace(".png", "0.png"))
+    rows = read(pictures, PLAIN + "image,caption,label\n2.png,c,x\n", on_bad="skip")
+    assert (len(rows["file"]), rows.skipped.counts) == (3, {"header again": 1})
 
 
 @pytest.mark.parametrize("delimiter", ["", "\n", "\r", '"', "||", "a", "1", None, 3])

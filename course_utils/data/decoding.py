@@ -176,8 +176,7 @@ def decode(raw: bytes, encoding: str) -> str:
         if name != "utf-8" or not _is_mostly_read(text):
             raise BadData(f"the text is not {encoding}; {_advice(raw, name)}", "wrong encoding",
                           line_at(raw, place)) from None  # fmt: skip
-    text = text.removeprefix("\ufeff")
-    return text
+    return text.removeprefix("\ufeff")
 
 
 def _is_binary(raw: bytes) -> bool:

@@ -100,8 +100,6 @@ class _Layout:
     on_bad: str
 
     def __post_init__(self) -> None:
-        if self.on_bad not in ("error", "skip"):
-            raise ValueError(f'on_bad is "error" or "skip", not {self.on_bad!r}')
         if self.image_pattern is not None and "{id}" not in self.image_pattern:
             raise ValueError('image_pattern needs {id} where the id goes, as in "images/{id}.jpg"; '
                              f"it is {self.image_pattern!r}")  # fmt: skip
@@ -184,11 +182,11 @@ def read_folder(
 
     Raises BadData, one sentence with file and line, for bad data; ValueError for bad arguments.
     """
+    sieve = Sieve(on_bad)
     layout = _Layout(
         Path(folder).expanduser(), table, image_column, text_column, label_column, split_column,
         image_pattern, encoding, delimiter, quoting, classes, drop_labels, size, on_bad,
     )  # fmt: skip
-    sieve = Sieve(on_bad)
     rows = _read_table(layout, sieve)
     if split_column is None:
         _divide(rows)
@@ -255,7 +253,7 @@ def _parse(layout: _Layout, header: list[str], line: int, cells: list[str] | Bad
     if isinstance(cells, BadData):
         raise cells
     if len(cells) != len(header):
-        raise layout.source.wrong_number(len(cells), len(header), line)
+        raise layout.source.wrong_number(cells, len(header), line)
     values = dict(zip(header, cells, strict=True))
     file = values[layout.image_column].strip()
     if not file:

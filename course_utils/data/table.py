@@ -73,8 +73,11 @@ class Table:
         A BadData stands for one whose quotes or bytes are broken. Empty cells beyond the header
         are no cells. Raises BadData where there is no such table, or none that is text.
         """
-        records = list(self._lines.records())
-        yield from _in_columns(records)
+        yield from self._records
+
+    @functools.cached_property
+    def _records(self) -> list[tuple[int, Cells]]:
+        return list(_in_columns(list(self._lines.records())))
 
     @functools.cached_property
     def text(self) -> str:
@@ -91,12 +94,33 @@ class Table:
     def _lines(self) -> "_Lines":
         return _Lines(self)
 
-    def wrong_number(self, cells: int, names: int, line: int) -> BadData:
+    def wrong_number(self, cells: list[str], names: int, line: int) -> BadData:
         """The error for a row that has more or fewer cells than the header."""
-        mark = {",": "a comma", "\t": "a tab"}.get(self._lines.mark, repr(self._lines.mark))
-        advice = f"put a text with {mark} in quotes" if cells > names else "add what is missing"
-        return self.bad("wrong number of cells", f"the row has {cells} cell{'s' * (cells != 1)} "
-                        f"and the header {names}; {advice}, {LEAVE_OUT}", line)  # fmt: skip
+        count = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+        return self.bad("wrong number of cells", f"the row has {count} and the header {names}; "
+                        f"{self._advice_on_cells(cells, names)}, {LEAVE_OUT}", line)  # fmt: skip
+
+    def _advice_on_cells(self, cells: list[str], names: int) -> str:
+        mark = self._lines.mark
+        named = {",": "a comma", "\t": "a tab"}.get(mark, repr(mark))
+        if len(cells) == 1 and cells[0].count(mark) == names - 1:
+            return "take away the quotes around the whole line"
+        other = next((sign for sign in MARKS if cells[0].count(sign) == names - 1), None)
+        if len(cells) == 1 and other:
+            return f"part its cells by {named}, as in the header, and not by {other!r}"
+        if len(cells) < names:
+            return "add what is missing"
+        if any(cell.strip().startswith(tuple("'‘‚“„«")) for cell in cells):
+            return f'put a text with {named} in straight quotes, ", and no others'
+        if self._all_longer:
+            return ("every row has one cell more: if the first column is the one without a name, "
+                    f"write {named} before the names")  # fmt: skip
+        return f"put a text with {named} in quotes"
+
+    @functools.cached_property
+    def _all_longer(self) -> bool:
+        header, *rows = [cells for _, cells in self._records if isinstance(cells, list)]
+        return len(rows) > 1 and all(len(row) == len(header) + 1 for row in rows)
 
     def missing_column(self, name: str, wanted: list[str], names: list[str], line: int) -> BadData:
         """The error for a column that is not there, with what the table shows of the cause."""
@@ -113,14 +137,17 @@ class Table:
     def _other_mark(self, name: str, names: list[str]) -> str:
         """The advice to take another delimiter, where one gives the column."""
         lines = [self._lines.line(k) for k in self._lines.first_lines(6)]
-        others = [mark for mark in MARKS if mark != self._lines.mark]
-        for mark in others:
+        if len(names) == 1 and self._lines.mark in names[0]:
+            return "take away the quotes around the whole line"
+        for mark in MARKS.replace(self._lines.mark, ""):
             counts = {line.count(mark) for line in lines}
             alike = len(names) == 1 and len(counts) == 1 and mark != " " and counts != {0}
             cells = [_tidy(cell).strip('"') for cell in lines[0].split(mark)]
             if alike or (len(cells) > 1 and name in cells):
-                return ("its cells seem to be parted by another mark: try "
-                        f"delimiter={mark!r}")  # fmt: skip
+                runs = set(re.findall(f"{re.escape(mark)}+", lines[0]))
+                if len(runs) == 1 and len(run := runs.pop()) > 1:
+                    return f"its cells seem to be parted by {run!r}: replace it by one sign"
+                return f"its cells seem to be parted by another mark: try delimiter={mark!r}"
         return ""
 
     def _header_below(self, wanted: list[str], line: int) -> str:
@@ -136,6 +163,8 @@ class Sieve:
     """Lets good rows through; a bad one stops the reading or is counted, as ``on_bad`` says."""
 
     def __init__(self, on_bad: str):
+        if on_bad not in ("error", "skip"):
+            raise ValueError(f'on_bad is "error" or "skip", not {on_bad!r}')
         self.on_bad, self.skipped = on_bad, SkippedRows()
 
     def __call__(
@@ -263,7 +292,10 @@ class _Lines:
             if isinstance(cells, list):
                 if not any(map(str.strip, cells)):
                     continue
-                if self.damaged and any(map(UNDECODED.search, cells)):
+                if cells == self.header:
+                    cells = self.table.bad("header again", "the row repeats the header; delete "
+                                           f"it, {LEAVE_OUT}", begin + 1)  # fmt: skip
+                elif self.damaged and any(map(UNDECODED.search, cells)):
                     cells = self._undecoded(begin, cells)
             yield begin + 1, cells
             if not self.header and isinstance(cells, list):
@@ -367,13 +399,21 @@ class _Lines:
 
     def _broken(self, number: int) -> BadData:
         if not self.width:
-            return self.table.bad("broken quote", "a quote in the header never closes; repair it",
-                                  number + 1)  # fmt: skip
+            other = next((mark for mark in ";\t|," if self._is_quoted(number, mark)), None)
+            advice = (f"its cells seem to be parted by another mark: try delimiter={other!r}"
+                      if other else "repair it")  # fmt: skip
+            return self.table.bad("broken quote", "a quote in the header never closes "
+                                  f"at a {self.mark!r}; {advice}", number + 1)  # fmt: skip
         inside = ' (not \\")' if '\\"' in self.line(number) else ""
         return self.table.bad(
             "broken quote", "a quote opens and does not close at the end of its cell; write "
             f'"" for a quote inside one{inside}, pass quoting="none" if quotes are letters here, '
             f"{LEAVE_OUT}", number + 1)  # fmt: skip
+
+    def _is_quoted(self, number: int, mark: str) -> bool:
+        """Whether a line holds cells, some of them in quotes, that another mark parts."""
+        cell = rf'(?:"[^"]*"|[^"{mark}]*)'
+        return re.fullmatch(f"{cell}(?:{re.escape(mark)}{cell})+", self.line(number)) is not None
 
     def _undecoded(self, number: int, cells: list[str]) -> BadData:
         cell = next(filter(UNDECODED.search, cells))
@@ -451,7 +491,7 @@ def _near(name: str, names: list[str]) -> str:
     same = [other for other in plain if plain[other] == _plain(name, blanks="")]
     typed = difflib.get_close_matches(_plain(name, blanks=""), plain.values(), n=2, cutoff=0.8)
     found = same or [other for other in plain if plain[other] in typed]
-    return " or ".join(repr(shown(other)) for other in found[:3])
+    return " or ".join(repr(other[:100]) for other in found[:3])
 
 
 def _plain(name: str, blanks: str = " ") -> str:
