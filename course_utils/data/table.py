@@ -367,16 +367,24 @@ class _Lines:
         right = [len(line) == width for line in lines]
         if len(cells) != width:
             return any(right[1:])
-        is_prose = any(cell.startswith(" ") for line in lines for cell in line)
-        return all(right) and not is_prose
+        return all(right) and not self._is_prose(lines)
+
+    def _is_prose(self, lines: list[list[str]]) -> bool:
+        """Whether blanks follow the commas, as in prose, in a table whose rows are known by more.
+
+        They say nothing where the header has them too, or where any word may be a row's key.
+        """
+        _, shapes = self._keys if self.header else (0, set())
+        if not any(map(_is_telling, shapes)) or any(cell.startswith(" ") for cell in self.header):
+            return False
+        return any(cell.startswith(" ") for line in lines for cell in line)
 
     def _has_key(self, cells: list[str]) -> bool:
         """Whether the cell of the key is like the keys of the rows whose lines hold no quote."""
         place, shapes = self._keys
         if len(cells) <= place or (shape := _shape(cells[place])) not in shapes:
             return False
-        is_word = re.fullmatch("[a _-]+", shape)  # any text may have words there
-        return len(cells) == self.width or not is_word
+        return len(cells) == self.width or _is_telling(shape)
 
     @functools.cached_property
     def _keys(self) -> tuple[int, set[str]]:
@@ -504,6 +512,11 @@ def _tidy(name: str) -> str:
     """A name in one normal form, without blanks around it and without signs that nobody sees."""
     seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
     return unicodedata.normalize("NFC", seen).strip()
+
+
+def _is_telling(shape: str) -> bool:
+    """Whether a name of this shape is more than words, which any text may hold."""
+    return not re.fullmatch("[a _-]*", shape)
 
 
 def _shape(cell: str) -> str:
