@@ -239,6 +239,17 @@ def test_twin_columns_are_both_kept_with_a_remark(pictures, capsys):
     assert "two columns are called 'note'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "names", ["label,label_,split", "label_,label,split", "split,label_,label"]
+)
+def test_columns_with_the_rows_own_names_are_all_kept(pictures, names):
+    held = f"image,caption,kind,{names}\n0.png,a,x,p,q,r\n"
+    rows = read(pictures, held, label_column="kind")
+    assert sorted(cells[0] for cells in rows.values() if isinstance(cells, list)) == [
+        "0.png", "a", "p", "q", "r"
+    ]  # fmt: skip
+
+
 def test_a_column_without_a_name_is_kept_with_a_remark(pictures, capsys):
     rows = read(pictures, ",image,caption,label\nfirst,0.png,a,x\nsecond,1.png,b,x\n")
     assert rows["column 1"] == ["first", "second"]

@@ -377,7 +377,9 @@ def _assemble(rows: list[_Row], images: np.ndarray, layout: _Layout, skipped: Sk
     used = {layout.image_column, layout.text_column, layout.label_column, layout.split_column, ""}
     for name in rows[0].cells:
         if name not in used:
-            free = name + "_" if name in columns else name
+            free = name
+            while free in columns:
+                free += "_"
             columns[free] = _typed([row.cells[name] for row in rows])
     modalities = {"image": "image", "text": layout.text_column}
     return Rows(columns, classes, skipped, modalities)
