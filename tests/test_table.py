@@ -547,6 +547,10 @@ def test_much_text_leaves_no_choice_of_encodings():
     assert list(readings(text.encode("cp1251"))) == ["cp1251"]
 
 
+def test_a_text_in_utf_16_that_is_cut_off_is_said(pictures):
+    assert "cut off" in sentence(pictures, PLAIN.encode("utf-16")[:-1], encoding="utf-16")
+
+
 def test_a_mark_of_another_encoding_is_believed(pictures):
     held = PLAIN.encode("utf-8-sig")
     assert 'try encoding="utf-8"' in sentence(pictures, held, encoding="latin-1")
@@ -573,8 +577,8 @@ def test_a_wrong_encoding_that_can_be_read_gets_a_remark(pictures, capsys, writt
 
 @pytest.mark.parametrize(
     ("encoding", "text"),
-    [("cp1252", "don’t, café"), ("latin-1", "café"), ("gbk", "红色连衣裙"), ("utf-8", "Ãé, ÃO"),
-     ("utf-8", "«À la carte» 5 °C ½ naïve"), ("cp1251", "красное платье")],
+    [("utf-8", "Ці сукні, її Відео"), ("cp1252", "don’t, café"), ("latin-1", "café"),
+     ("gbk", "红色连衣裙"), ("utf-8", "Ãé, ÃO"), ("utf-8", "«À la carte» 5 °C ½ naïve"), ("cp1251", "красное платье")],
 )  # fmt: skip
 def test_a_right_encoding_gets_no_remark(pictures, capsys, encoding, text):
     held = f'image,caption,label\n0.png,"{text}",x\n'.encode(encoding)
@@ -583,7 +587,8 @@ def test_a_right_encoding_gets_no_remark(pictures, capsys, encoding, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "through"), [("café", "cp1252"), ("don’t", "cp1252"), ("дом", "cp1251")]
+    ("text", "through"),
+    [("café", "cp1252"), ("don’t", "cp1252"), ("à", "cp1252"), ("дом", "cp1251"), ("红", "cp1252")],
 )
 def test_text_that_was_saved_after_a_wrong_reading_gets_a_remark(pictures, capsys, text, through):
     mangled = text.encode().decode(through)

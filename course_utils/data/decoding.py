@@ -10,7 +10,6 @@ first levels hold the frequent signs.
 """
 
 import codecs
-import functools
 import io
 import json
 import re
@@ -138,6 +137,7 @@ MARKS = (  # utf-32 before utf-16, whose mark it begins with
 )  # fmt: skip
 CONTROL = re.compile(rb"[\0\x02-\x08\x0e-\x1d\x7f]")  # two are used as delimiters
 UNDECODED = re.compile("[\udc80-\udcff]")
+WIDE = ("utf-16", "utf-32")
 FEW_ZEROS = 0.05  # of the bytes of a table in utf-16: its commas, digits and line ends
 
 
@@ -165,7 +165,7 @@ def decode(raw: bytes, encoding: str) -> str:
         what, advice = form
         raise BadData(f"this is no CSV table but {what}; {advice}", "no CSV table")
     name = _wide_or_marked(raw, encoding, name)
-    if not name.startswith(("utf-16", "utf-32")) and _is_binary(raw):
+    if name[:6] not in WIDE and _is_binary(raw):
         raise BadData("this is no text but a file of another kind; a table here is a text with "
                       "cells parted by commas (CSV)", "no CSV table")  # fmt: skip
     try:
@@ -174,7 +174,8 @@ def decode(raw: bytes, encoding: str) -> str:
         place = getattr(error, "start", 0)
         text = raw.decode("utf-8", "surrogateescape")
         if name != "utf-8" or not _is_mostly_read(text):
-            raise BadData(f"the text is not {encoding}; {_advice(raw, name)}", "wrong encoding",
+            advice = _advice(raw, name) if name[:6] not in WIDE else "it is cut off; save it anew"
+            raise BadData(f"the text is not {encoding}; {advice}", "wrong encoding",
                           line_at(raw, place)) from None  # fmt: skip
     return text.removeprefix("\ufeff")
 
@@ -195,16 +196,12 @@ def _wide_or_marked(raw: bytes, encoding: str, name: str) -> str:
     """The encoding to use, after a look at marks and zero bytes, which leave no doubt."""
     found = next((other for mark, other in MARKS if raw.startswith(mark)), None) or _wide(raw)
     family = name.removesuffix("-sig")
-    if found is None:
-        if raw.strip() and family.startswith(("utf-16", "utf-32")):
-            raise BadData(f"the text is not {encoding}; {_advice(raw, name)}", "wrong encoding", 1)
+    if found is not None and found[:6] == family[:6]:
+        return found
+    if found is None and not (family[:6] in WIDE and raw.strip()):
         return family
-    if found == family or found.startswith(family) or family[:6] == found:
-        return found if found.startswith(family) else family
-    if found == "gb18030":
-        return name
-    raise BadData(f'the text is not {encoding}; try encoding="{found}", or save it as UTF-8',
-                  "wrong encoding", 1)  # fmt: skip
+    advice = f'try encoding="{found}", or save it as UTF-8' if found else _advice(raw, name)
+    raise BadData(f"the text is not {encoding}; {advice}", "wrong encoding", 1)
 
 
 def _wide(raw: bytes) -> str | None:
@@ -384,7 +381,29 @@ def _excerpt(line: str) -> str:
 
 # --- doubts about a text that could be read ---------------------------------------------------
 
-RUNS = re.compile("[^\\x00-\\x7f]{2,}")
+
+def _mangled(name: str, fewest: int) -> str:
+    """A pattern for words whose UTF-8 was read as ``name``: a first byte, and those behind it."""
+    signs = {byte: _sign(byte, name) for byte in range(0x80, 0x100)}
+
+    def some(first: int, last: int) -> str:
+        return f"[{re.escape(''.join(signs[byte] for byte in range(first, last)))}]"
+
+    behind = some(0x80, 0xC0)
+    leads = [(0xC2, 0xE0), (0xE0, 0xF0), (0xF0, 0xF5)]
+    sequences = [some(*lead) + behind * (k + 1) for k, lead in enumerate(leads)]
+    return f"(?:{'|'.join(sequences)}){{{fewest},}}"
+
+
+def _sign(byte: int, name: str) -> str:
+    """What a byte reads as; what Windows leaves undefined goes through, as in browsers."""
+    return bytes([byte]).decode(name, "ignore") or chr(byte)
+
+
+BEYOND = r"[^\x00-\x7f]"
+MANGLED = re.compile(  # in Ukrainian one sequence may be a word
+    f"(?<!{BEYOND})(?:{_mangled('cp1252', 1)}|{_mangled('cp1251', 2)})(?!{BEYOND})"
+)
 
 
 def doubts(text: str, raw: bytes, encoding: str) -> Iterator[str]:
@@ -398,11 +417,11 @@ def doubts(text: str, raw: bytes, encoding: str) -> Iterator[str]:
         line = _line_of(text, text.index("\ufffd"))
         yield (f"line {line}: signs of the table were lost ({lost}) when it was saved "
                "as \ufffd; go back to the original")  # fmt: skip
-    for run in RUNS.finditer(text):
-        if (meant := _mended(run[0])) is not None:
-            yield (f"line {_line_of(text, run.start())}: {shown(run[0])!r} seems to be "
-                   f"{shown(meant)!r}, read with a wrong encoding and saved again; go back to the "
-                   "original, or mend the table")  # fmt: skip
+    for run in MANGLED.finditer(text):
+        if meant := _mended(run[0]):
+            yield (f"line {_line_of(text, run.start())}: {shown(run[0])!r} seems to be {meant!r}, "
+                   "read with a wrong encoding and saved again; go back to the original, or mend "
+                   "the table")  # fmt: skip
             return
 
 
@@ -428,18 +447,13 @@ def _line_of(text: str, place: int) -> int:
     return len(re.findall(r"\r\n|\r|\n", text[:place])) + 1
 
 
-@functools.cache
-def _mended(run: str) -> str | None:
-    """What a run of odd signs was before its UTF-8 was read as Windows-1252 or -1251, or None."""
+def _mended(run: str) -> str:
+    """What a run of odd signs was before its UTF-8 was read as Windows-1252 or -1251, or ""."""
     for name in ("cp1252", "cp1251"):
+        byte_of = {_sign(byte, name): byte for byte in range(0x80, 0x100)}
         try:
-            meant = b"".join(_byte(sign, name) for sign in run).decode("utf-8")
-        except UnicodeError:
+            meant = bytes(byte_of[sign] for sign in run).decode("utf-8")
+        except (KeyError, UnicodeError):
             continue
-        return meant if meant.isprintable() else None
-    return None
-
-
-def _byte(sign: str, name: str) -> bytes:
-    """One byte; what Windows leaves undefined goes through as in browsers."""
-    return bytes([ord(sign)]) if 0x80 <= ord(sign) < 0xA0 else sign.encode(name)
+        return meant if meant.isprintable() else ""
+    return ""
