@@ -181,6 +181,15 @@ def test_a_quote_that_would_swallow_rows_is_named_with_its_lines_and_ways_out(pi
     assert len(rows["file"]) + len(rows.skipped) == 3
 
 
+@pytest.mark.parametrize("key", ["{}", "{}.png", "shop/item_{}"])
+def test_a_row_with_a_comma_too_many_is_not_swallowed_whatever_its_key_is_like(tmp_path, key):
+    one, two, three = (key.format(k) for k in (15, 16, 17))
+    held = f'image,caption,label\n{one},"big,tv\n{two},a cable,12",cable\n{three},small,tv\n'
+    _, rows = records(tmp_path, held)
+    assert [line for line, _ in rows] == [2, 3, 4]
+    assert isinstance(rows[0][1], BadData)
+
+
 def test_a_text_of_several_lines_with_commas_is_read(pictures):
     held = 'image,caption,label\n0.png,"Hello, friend\nnice, day",x\n1.png,b,x\n'
     assert read(pictures, held)["caption"] == ["Hello, friend\nnice, day", "b"]
@@ -578,7 +587,8 @@ def test_a_wrong_encoding_that_can_be_read_gets_a_remark(pictures, capsys, writt
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [("utf-8", "Ці сукні, її Відео"), ("cp1252", "don’t, café"), ("latin-1", "café"),
-     ("gbk", "红色连衣裙"), ("utf-8", "Ãé, ÃO"), ("utf-8", "«À la carte» 5 °C ½ naïve"), ("cp1251", "красное платье")],
+     ("gbk", "红色连衣裙"), ("utf-8", "Ãé, ÃO"), ("utf-8", "«À la carte» 5 °C ½ naïve"),
+     ("cp1251", "красное платье")],
 )  # fmt: skip
 def test_a_right_encoding_gets_no_remark(pictures, capsys, encoding, text):
     held = f'image,caption,label\n0.png,"{text}",x\n'.encode(encoding)

@@ -357,9 +357,8 @@ class _Lines:
         width = self.width or len(cells)
         over = [cell for cell in cells if LINE_END.search(cell)]
         inner = [piece for cell in over for piece in self.parting.split(cell)[1:-1]]
-        if any(
-            PICTURE_NAME.match(piece) for piece in inner
-        ):  # a cell of its own, not a part of one
+        # A part of a cell may end like a picture's name; a cell of its own may not.
+        if any(PICTURE_NAME.match(piece) for piece in inner):
             return True
         lines = [line.split(self.mark) for k in range(number, last + 1) if (line := self.line(k))]
         if self.header and sum(map(self._has_key, lines)) > 1:
