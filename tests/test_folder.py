@@ -228,11 +228,11 @@ def test_text_is_read_with_or_without_a_mark_and_in_latin_1_when_asked(cards, wr
     assert read(cards, encoding=asked)["headline"][0] == "Ärger über Señor Müller"
 
 
-def test_latin_1_that_was_not_asked_for_is_suggested_with_its_line(cards):
+def test_windows_1252_that_was_not_asked_for_is_suggested_with_its_line(cards):
     rows = [list(row) for row in GOOD]
     rows[1][1] = "café"
-    write_table(cards / "headlines.csv", rows, encoding="latin-1")
-    with pytest.raises(BadData, match=r'line 3: the text is not utf-8; try encoding="latin-1"'):
+    write_table(cards / "headlines.csv", rows, encoding="cp1252")
+    with pytest.raises(BadData, match=r'line 3: the text is not utf-8; try encoding="cp1252"'):
         read(cards, on_bad="skip")
 
 

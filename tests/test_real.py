@@ -696,3 +696,13 @@ def test_the_texts_have_their_published_sizes(monkeypatch):
     ]
     assert Counter(reviews["label"].tolist()) == {0: 5331, 1: 5331}
     assert not any("\ufffd" in text for text in questions["text"] + reviews["text"])
+
+
+@pytest.mark.parametrize("line", ["1 ", "1", "", "9 a text", "one a text"])
+def test_a_line_without_class_or_text_is_named_or_left_out(tmp_path, capsys, line):
+    path = tmp_path / "lines.all"
+    path.write_bytes(f"0 a first text\n{line}\r\n1 caf\xe9\n".encode("latin-1"))
+    with pytest.raises(BadData, match="line 2: not a class from 0 to 1"):
+        real.read_labelled_lines(path, 2)
+    assert real.read_labelled_lines(path, 2, on_bad="skip") == (["a first text", "café"], [0, 1])
+    assert capsys.readouterr().out == "lines.all: left out 1 row: 1 no labelled line (line 2)\n"

@@ -8,6 +8,7 @@ What cannot be used ends in one sentence with the file and the line, as a ``BadD
 with ``on_bad="skip"``, in ``rows.skipped``.
 """
 
+import functools
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import numpy as np
 
 from course_utils.data.readers import read_image
 from course_utils.data.rows import SPLITS, BadData, Rows, SkippedRows
-from course_utils.data.table import LEAVE_OUT, Sieve, Table, shown
+from course_utils.data.table import LEAVE_OUT, Sieve, Table, column_names
 from course_utils.display import progress_bar
 from course_utils.environment import course_root
 
@@ -93,14 +94,13 @@ class _Layout:
     image_pattern: str | None
     encoding: str
     delimiter: str
+    quoting: str | None
     classes: tuple[str, ...] | None
     drop_labels: tuple[str, ...]
     size: tuple[int, int]
     on_bad: str
 
     def __post_init__(self) -> None:
-        if self.on_bad not in ("error", "skip"):
-            raise ValueError(f'on_bad is "error" or "skip", not {self.on_bad!r}')
         if self.image_pattern is not None and "{id}" not in self.image_pattern:
             raise ValueError('image_pattern needs {id} where the id goes, as in "images/{id}.jpg"; '
                              f"it is {self.image_pattern!r}")  # fmt: skip
@@ -112,15 +112,17 @@ class _Layout:
             raise ValueError(f"{self.text_column!r} cannot be both the text and the label")
         if not isinstance(self.size, tuple | list) or len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f"size is (height, width) in pixels, not {self.size}")
+        _ = self.source  # which has arguments of its own to check
 
     def bad(self, reason: str, what: str, line: int = 0, file: str = "") -> BadData:
         """The error for a fault in the table, or in one line of it."""
         return self.source.bad(reason, what, line, file)
 
-    @property
+    @functools.cached_property
     def source(self) -> Table:
         """The table itself."""
-        return Table(self.folder, self.table, self.encoding, self.delimiter)
+        return Table(self.folder, str(self.table), self.encoding, self.delimiter, self.quoting,
+                     self.image_column)  # fmt: skip
 
 
 @dataclass
@@ -149,6 +151,7 @@ def read_folder(
     size: tuple[int, int] = (48, 48),
     encoding: str = "utf-8",
     delimiter: str = ",",
+    quoting: str | None = None,
     classes: tuple[str, ...] | None = None,
     drop_labels: tuple[str, ...] = (),
     on_bad: str = "error",
@@ -165,6 +168,9 @@ def read_folder(
     size: height and width in pixels. Proportions are kept; what is left over is white, as is
         whatever was transparent. Pictures turned by a camera's mark are turned upright.
     encoding: of the table; "utf-8" is read with or without a byte order mark.
+    delimiter: the one sign that parts the cells of a line.
+    quoting: None reads cells in quotes, and stops at a quote that seems to swallow rows;
+        "standard" believes every quote, "none" takes quotes as letters.
     classes: the labels in the order that you want; sorted by name if None.
     drop_labels: classes to leave out on purpose, uncounted.
     on_bad: "error" stops at the first bad row; "skip" leaves bad rows out and counts them in
@@ -177,11 +183,11 @@ def read_folder(
 
     Raises BadData, one sentence with file and line, for bad data; ValueError for bad arguments.
     """
+    sieve = Sieve(on_bad)
     layout = _Layout(
         Path(folder).expanduser(), table, image_column, text_column, label_column, split_column,
-        image_pattern, encoding, delimiter, classes, drop_labels, size, on_bad,
+        image_pattern, encoding, delimiter, quoting, classes, drop_labels, size, on_bad,
     )  # fmt: skip
-    sieve = Sieve(on_bad)
     rows = _read_table(layout, sieve)
     if split_column is None:
         _divide(rows)
@@ -193,6 +199,8 @@ def read_folder(
         images = images[[positions[id(row)] for row in rows]]
         sieve.skipped.sort()
         print(f"{table}: {sieve.skipped}")
+    for remark in layout.source.remarks:
+        print(f"{table}: {remark}")
     if not rows:
         raise layout.bad("no rows", f"no row is left to use; {sieve.skipped}")
     return _assemble(rows, images, layout, sieve.skipped)
@@ -213,44 +221,40 @@ def _read_table(layout: _Layout, sieve: Sieve) -> list[_Row]:
     return rows
 
 
-def _check_header(layout: _Layout, line: int, header: list[str] | None) -> list[str]:
-    """The column names, without blanks around them."""
-    if header is None:
-        raise layout.bad("broken quote", "a quote in the header never closes; repair it", line)
+def _check_header(layout: _Layout, line: int, header: list[str] | BadData) -> list[str]:
+    """The column names, each once, without blanks around them."""
+    if isinstance(header, BadData):
+        raise header
     if not header:
         raise layout.bad("no rows", "the table is empty; it needs a header and one row a picture")
-    names = [name.strip() for name in header]
     wanted = [layout.image_column, layout.text_column, layout.label_column]
     wanted += [layout.split_column] if layout.split_column else []
+    names, remarks = column_names(header, wanted)
     for name in wanted:
         if names.count(name) > 1:
             raise layout.bad("column twice", f"two columns are called {name!r}; rename one", line)
         if name not in names:
-            raise _missing_column(layout, name, names, line)
+            raise _missing_column(layout, name, wanted, names, line)
+    layout.source.remarks.extend(remarks)
     return names
 
 
-def _missing_column(layout: _Layout, name: str, names: list[str], line: int) -> BadData:
-    advice = "name the right one"
-    if len(names) == 1:
-        other = next((mark for mark in ";\t|" if mark in names[0]), None)
-        advice = f"its cells seem to be parted by another mark: try delimiter={other!r}" \
-            if other else advice  # fmt: skip
-    elif name == layout.split_column:
-        advice += ", or pass split_column=None to have the rows divided"
-    return layout.bad("missing column", f"there is no column {name!r} "
-                      f"(it has {', '.join(map(shown, names[:20]))}); {advice}", line)  # fmt: skip
+def _missing_column(
+    layout: _Layout, name: str, wanted: list[str], names: list[str], line: int
+) -> BadData:
+    fault = layout.source.missing_column(name, wanted, names, line)
+    if name != layout.split_column:
+        return fault
+    advice = f"{fault}, or pass split_column=None to have the rows divided"
+    return BadData(advice, fault.reason, line)
 
 
-def _parse(layout: _Layout, header: list[str], line: int, cells: list[str] | None) -> _Row:
+def _parse(layout: _Layout, header: list[str], line: int, cells: list[str] | BadData) -> _Row:
     """One record as a row, or BadData."""
-    if cells is None:
-        raise layout.bad("broken quote", "a quote opens and does not close at the end of its cell; "
-                         f'write "" for a quote inside one, {LEAVE_OUT}', line)  # fmt: skip
+    if isinstance(cells, BadData):
+        raise cells
     if len(cells) != len(header):
-        raise layout.bad("wrong number of cells", f"the row has {len(cells)} cells and the header "
-                         f"{len(header)}; put a text with a comma in quotes, {LEAVE_OUT}",
-                         line)  # fmt: skip
+        raise layout.source.wrong_number(cells, len(header), line)
     values = dict(zip(header, cells, strict=True))
     file = values[layout.image_column].strip()
     if not file:
@@ -373,7 +377,9 @@ def _assemble(rows: list[_Row], images: np.ndarray, layout: _Layout, skipped: Sk
     used = {layout.image_column, layout.text_column, layout.label_column, layout.split_column, ""}
     for name in rows[0].cells:
         if name not in used:
-            free = name + "_" if name in columns else name
+            free = name
+            while free in columns:
+                free += "_"
             columns[free] = _typed([row.cells[name] for row in rows])
     modalities = {"image": "image", "text": layout.text_column}
     return Rows(columns, classes, skipped, modalities)

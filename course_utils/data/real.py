@@ -29,6 +29,7 @@ import numpy as np
 
 from course_utils.data.folder import read_emoji
 from course_utils.data.rows import BadData, Rows
+from course_utils.data.table import LEAVE_OUT, Sieve
 from course_utils.display import progress_bar
 from course_utils.environment import course_root
 
@@ -182,29 +183,39 @@ def review_sources() -> list[Source]:
     ]  # fmt: skip
 
 
-def read_labelled_lines(path: Path, classes: int) -> tuple[list[str], list[int]]:
+def read_labelled_lines(
+    path: Path, classes: int, on_bad: str = "error"
+) -> tuple[list[str], list[int]]:
     """Texts and class numbers of a Latin-1 file whose lines are a number, a space and a text.
 
-    Raises BadData, with the file and the line, where a line is something else.
+    on_bad: "error" stops at the first line that is something else, such as one whose text is
+        empty; "skip" leaves such lines out and prints which.
+
+    Raises BadData, with the file and the line; ValueError for another ``on_bad``.
     """
     try:
         # A file in Latin-1 never fails to be read, but read as UTF-8 it would. It may hold the
         # byte 0x85, at which `splitlines` would break a line in two.
         lines = path.read_bytes().decode("latin-1").removesuffix("\n").split("\n")
     except OSError as error:
-        raise BadData(f"{path} cannot be read ({error.strerror}); put the file there") from None
-    texts, labels = [], []
-    for number, line in enumerate(lines, start=1):
+        raise BadData(f"{path} cannot be read ({error.strerror}); put the file there, or mend its "
+                      "permissions") from None  # fmt: skip
+    numbers = {str(number): number for number in range(classes)}
+
+    def judge(numbered: tuple[int, str]) -> tuple[str, int]:
+        place, line = numbered
         label, _, text = line.partition(" ")
-        if label not in map(str, range(classes)) or not text.strip():
-            raise BadData(
-                f"{path}, line {number}: not a class from 0 to {classes - 1}, a space and a text; "
-                "correct it or fetch the file anew",
-                "no labelled line", number,
-            )  # fmt: skip
-        texts.append(text.strip())
-        labels.append(int(label))
-    return texts, labels
+        if label not in numbers or not text.strip():
+            what = f"not a class from 0 to {classes - 1}, a space and a text"
+            raise BadData(f"{path}, line {place}: {what}; correct it or fetch the file "
+                          f"anew, {LEAVE_OUT}", "no labelled line", place)  # fmt: skip
+        return text.strip(), numbers[label]
+
+    sieve = Sieve(on_bad)
+    pairs = [pair for _, pair in sieve(judge, enumerate(lines, start=1))]
+    if sieve.skipped:
+        print(f"{path.name}: {sieve.skipped}")
+    return [text for text, _ in pairs], [label for _, label in pairs]
 
 
 def _text_rows(
