@@ -4,7 +4,7 @@ import io
 import warnings
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -85,6 +85,7 @@ def test_no_text_of_data_is_a_formula():
     image_tag(figure, "x")
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.text(max_size=8))
 def test_any_text_can_be_drawn(words):
     image_tag(as_written(figure_of(drawable(words))), "x")

@@ -193,6 +193,13 @@ def test_one_string_in_place_of_a_list_is_answered_with_how_to_write_it():
         Vocabulary.from_texts(TEXTS).encode("rain")
 
 
+def test_what_is_no_text_is_answered_in_a_sentence():
+    with pytest.raises(TypeError, match=r"several texts are cut, not one: give \['rain'\]"):
+        Vocabulary.from_texts("rain")
+    with pytest.raises(TypeError, match="a text is a string, not None; write ''"):
+        Vocabulary.from_texts(["rain", None])
+
+
 @settings(deadline=None)
 @given(texts)
 def test_known_texts_come_back_as_their_tokens(many):

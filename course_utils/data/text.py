@@ -145,10 +145,17 @@ class Cut:
 
         One sentence is printed, once, where texts are cut off that nobody asked to cut, and where
         one text is far longer than the others: all rows of a tensor are as long as the longest.
+
+        Raises TypeError for one string in place of several, and for what is no string.
         """
+        if isinstance(texts, str):
+            raise TypeError(f"several texts are cut, not one: give [{_shortened(texts)}]")
         limit = self.longest or LONGEST
         words, lengths = [], []
         for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f"a text is a string, not {_shortened(text)}; write '' where "
+                                "none is there")  # fmt: skip
             found = self._words_of(text)
             lengths.append(len(found))
             words.append(found[:limit])
