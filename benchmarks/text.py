@@ -9,13 +9,13 @@ settings of the row above them; nothing was chosen for them. Epochs, step sizes 
 chosen on validation rows: those of the questions, and for the reviews those of folds 0 to 2. The
 reviews' test rows were not untouched by then: the author had seen the test result over all ten
 folds of a first setting of the text CNN, .749, before choosing this one on validation rows, so its
-score on them may be a little high. The linear model's phrases (one word, or up to two) and strength are chosen on the validation
-rows of each division. Beside the results stands what Kim published for CNN-rand (Convolutional
-Neural Networks for Sentence Classification, EMNLP 2014). What differs: his word vectors have 300
-numbers, his optimiser is Adadelta with a bound on the last layer's weights, his tokens keep
-punctuation, his validation rows are drawn at random, and his ten folds are others. One score on 500
-questions has a standard error of 1.3 points at 0.9, one on a fold of 1,066 sentences of 1.3 points
-at 0.75, the mean over ten folds of about 0.4.
+score on them may be a little high. The linear model's phrases (one word, or up to two) and strength
+are chosen on the validation rows of each division. Beside the results stands what Kim published for
+CNN-rand (Convolutional Neural Networks for Sentence Classification, EMNLP 2014). What differs: his
+word vectors have 300 numbers, his optimiser is Adadelta with a bound on the last layer's weights,
+his tokens keep punctuation, his validation rows are drawn at random, and his ten folds are others.
+One score on 500 questions has a standard error of 1.3 points at 0.9, one on a fold of 1,066
+sentences of 1.3 points at 0.75, the mean over ten folds of about 0.4.
 
 The texts are fetched once (1.6 MB) or read from the folder named by COURSE_DATA_DIR.
 """
