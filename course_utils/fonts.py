@@ -23,6 +23,8 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
 _UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Boxes, a system's own fonts, and those of formulas, whose letters stand under other numbers.
+_NOT_FOR_WORDS = ("Last Resort", ".", "cm", "STIXNonUnicode", "STIXSize")
 _family_of: dict[str, str] = {}  # letter -> a family that has it, "" where there is none
 _said: set[str] = set()
 
@@ -163,7 +165,7 @@ def _fonts() -> Iterator[tuple[str, FT2Font]]:
     for entry in sorted(font_manager.fontManager.ttflist, key=_plainness):
         families.setdefault(entry.name, entry)
     for family, entry in families.items():
-        if family.startswith(("Last Resort", ".")) or "Color Emoji" in family:
+        if family.startswith(_NOT_FOR_WORDS) or "Color Emoji" in family:
             continue
         with contextlib.suppress(Exception):  # a file that is gone by now, or no font after all
             font = FT2Font(entry.fname)
