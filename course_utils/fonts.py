@@ -91,10 +91,10 @@ def choose_fonts(figure: Figure) -> None:
     _look_for(set().union(*lacking.values()))
     for text, letters in lacking.items():
         if letters:
-            families = {_family_of[letter]: None for letter in sorted(letters)}
+            families = [_family_of[letter] for letter in sorted(letters)]
             stand_in = _last_resort() if "" in families else ()
-            text.set_fontfamily([*_as_list(text.get_fontfamily()), *filter(None, families),
-                                 *stand_in])  # fmt: skip
+            wanted = [*_as_list(text.get_fontfamily()), *filter(None, families), *stand_in]
+            text.set_fontfamily(list(dict.fromkeys(wanted)))
 
 
 @contextlib.contextmanager

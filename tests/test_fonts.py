@@ -48,8 +48,9 @@ def warnings_of(draw):
 
 def test_a_letter_that_the_usual_font_lacks_gets_a_font_that_has_it(capsys):
     figure = figure_of(f"a {RARE} b")
-    choose_fonts(figure)
-    assert len(figure.texts[0].get_fontfamily()) == 2
+    for _ in range(2):
+        choose_fonts(figure)
+        assert len(figure.texts[0].get_fontfamily()) == 2
     assert warnings_of(lambda: figure.savefig(io.BytesIO())) == []
     assert capsys.readouterr().out == ""
 
