@@ -186,7 +186,7 @@ def card_wall(
     """
     images = _to_draw(rows, "image", image, _are_pictures)
     texts = _to_draw(rows, "text", text, _are_texts)
-    titles, right = titles or _titles(rows) or [""] * len(texts), right or {}
+    titles, right = _titles(rows, len(texts)) if titles is None else titles, right or {}
     n = _count_cards(texts, {"picture": images, "title": titles}, right)
     heads = [_lines_of(title) for title in titles]
     captions = [wrapped(drawable(str(cell)), 30, 4) if here else "(no text)"
@@ -207,6 +207,8 @@ def card_wall(
 
 def _places_for(n: int, columns: int, head: float, foot: float) -> tuple[Figure, Sequence[Any]]:
     """n empty places, with so many inches for what stands over and under a picture."""
+    if columns < 1:
+        raise ValueError(f"a wall has at least one column of cards, not {columns}")
     picture, lines = 1.6, -(-n // columns)
     height = lines * (head + picture + foot)
     figure = Figure(figsize=(2.2 * columns, height))
@@ -256,10 +258,10 @@ def _count_cards(
     return n
 
 
-def _lines_of(title: str | None) -> str:
+def _lines_of(title: Any) -> str:
     """A title in the lines that it was written in, each cut to the width of a card."""
-    lines = [wrapped(drawable(line), 26, 3) for line in (title or "").splitlines()[:4]]
-    return "\n".join(lines)
+    lines = [] if title is None else str(title).splitlines()[:4]
+    return "\n".join(wrapped(drawable(line), 26, 3) for line in lines)
 
 
 def _write_under(axis: Any, below: float, words: str, **look: Any) -> None:
@@ -280,7 +282,7 @@ def _draw_picture(axis: Any, picture: Any, row: int) -> None:
         raise ValueError(f"row {row} holds no picture (H, W), (H, W, 3) or (H, W, 4), but "
                          f"{_what(picture)}")  # fmt: skip
     # The limits are those of grey pictures, whose darkest pixel need not be black.
-    axis.imshow(pixels, cmap="gray", vmin=0, vmax=255 if pixels.dtype == np.uint8 else 1)
+    axis.imshow(pixels, cmap="gray", vmin=0, vmax=255 if pixels.dtype.kind in "iu" else 1)
 
 
 def _what(value: Any) -> str:
@@ -288,11 +290,13 @@ def _what(value: Any) -> str:
     return repr(value)[:60] if shape is None else f"an array of shape {tuple(shape)}"
 
 
-def _titles(rows: Mapping[str, Any]) -> list[str]:
-    """The trick of each card and, in a line of its own, the right answer."""
-    tricks = rows.get("trick", ())
+def _titles(rows: Mapping[str, Any], n: int) -> list[str]:
+    """The trick of each card and, in a line of its own, the right answer; "" without tricks."""
+    if "trick" not in rows:
+        return [""] * n
+    tricks = rows["trick"]
     answers = rows.get("answer", [""] * len(tricks))
-    pairs = zip(tricks, answers, strict=False)  # no trick, no title
+    pairs = zip(tricks, answers, strict=True)
     return [f"{trick}\nanswer: {answer}" if answer else trick for trick, answer in pairs]
 
 
@@ -336,6 +340,8 @@ def _class_numbers(column: Any, what: str, names: Sequence[str]) -> np.ndarray:
     if numbers.ndim != 1 or not len(numbers):
         raise ValueError(f"{what} needs one class number a row, (n,), not the shape "
                          f"{numbers.shape}; of scores take argmax(dim=1)")  # fmt: skip
+    if numbers.dtype.kind == "O":
+        numbers = np.asarray(numbers.tolist())  # which may be whole numbers after all
     if numbers.dtype.kind in "UO":
         places = {name: place for place, name in enumerate(names)}
         numbers = np.array([places.get(drawable(str(name)), -1) for name in numbers])

@@ -359,6 +359,11 @@ def test_names_and_counts_of_any_number_of_classes_do_not_overlap(count, name):
     assert max(figure.get_size_inches()) < 30
 
 
+def test_the_wall_takes_titles_of_any_kind():
+    figure = card_wall(cards(3), titles=np.array([1, None, "a\nb"], dtype=object))
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["1", "", "a\nb"]
+
+
 def test_the_confusion_figure_takes_classes_by_name():
     figure = display.confusion_figure(["dog", "cat"], ["dog", "dog"], ["cat", "dog"])
     assert [text.get_text() for text in figure.axes[0].texts] == ["0", "0", "1", "1"]
