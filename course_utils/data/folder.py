@@ -110,7 +110,9 @@ def read_folder(
         picture may stand in several rows, as one with several captions does.
     image_pattern: "images/{id}.jpg"; other columns may stand in it, "images/{season}/{id}.jpg".
     text_column, label_column: the text, and the class by name. Several text columns are joined
-        by a blank under the name "text", and stay under their own names too.
+        by a blank under the name "text", and stay under their own names too. Labels are read in
+        composed form (NFC), without blanks and invisible characters at their ends; those that
+        differ in blanks or a .0 alone are one class, with a remark.
     split_column: train, validation (or val, dev) and test; ``split_words`` says what other words
         mean, as {"eval": "test"}. A column without validation rows gets some of its train rows.
     proportions, group_column, split_seed: how rows are divided where split_column is None. Of each
