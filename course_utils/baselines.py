@@ -20,6 +20,7 @@ from course_utils.environment import is_smoke
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the larger, the freer the weights
 DIRECTIONS = (20, 50, 100)  # of the pictures
+SAMPLE = 2**27  # bytes of float pictures from which the directions are learnt, 4,854 of 48 x 48
 PHRASES = (1, 2)  # words alone; words and pairs of neighbours
 Candidates = Iterator[tuple[dict[str, Any], dict[str, Any]]]
 
@@ -156,10 +157,15 @@ def _(reader: ImageReader, rows: Mapping[str, Any], modality: str) -> Candidates
     from sklearn.decomposition import PCA
 
     pixels = {split: reader(part, modality)[modality] for split, part in rows.items()}
-    flat = {split: (p.flatten(1).numpy() / np.float32(255)) for split, p in pixels.items()}
-    most = min(DIRECTIONS[0] if is_smoke() else max(DIRECTIONS), *flat["train"].shape)
-    pca = PCA(most, svd_solver="randomized", random_state=0).fit(flat["train"])
-    seen = {split: pca.transform(values) for split, values in flat.items()}
+    train = _some(pixels["train"])
+    most = min(DIRECTIONS[0] if is_smoke() else max(DIRECTIONS), *train.shape)
+    # The sample is ours, so PCA may take its mean away in place.
+    pca = PCA(most, svd_solver="randomized", random_state=0, copy=False).fit(train)
+    del train
+    seen = {
+        split: np.concatenate([pca.transform(_flat(part)) for part in values.split(256)])
+        for split, values in pixels.items()
+    }
     for count in dict.fromkeys(min(count, most) for count in DIRECTIONS):
         # The directions are sorted, so fewer of them are the first ones.
         first = {split: _of_length_one(values[:, :count]) for split, values in seen.items()}
@@ -182,6 +188,21 @@ def _(reader: TextReader, rows: Mapping[str, Any], modality: str) -> Candidates:
         train = weigh.fit_transform(texts["train"])
         others = {split: weigh.transform(part) for split, part in texts.items() if split != "train"}
         yield {"phrases": phrases}, {"train": train, **others}
+
+
+def _some(pixels: Tensor) -> np.ndarray:
+    """The pictures as float, or as many, drawn at random, as ``SAMPLE`` bytes hold."""
+    fit = max(2 * max(DIRECTIONS), SAMPLE // (4 * pixels[:1].numel()))
+    if len(pixels) > fit:
+        pixels = pixels[
+            torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[:fit]
+        ]
+    return _flat(pixels)
+
+
+def _flat(pixels: Tensor) -> np.ndarray:
+    """(n, C, H, W) uint8 -> (n, C * H * W) float32 in [0, 1]"""
+    return pixels.flatten(1).numpy() / np.float32(255)
 
 
 def _of_length_one(values: np.ndarray) -> np.ndarray:

@@ -57,7 +57,17 @@ class CNNEncoder(nn.Module):
         return self.project(self.maps(image).amax(dim=(2, 3)))
 
     def maps(self, image: Tensor) -> Tensor:
-        """image (B, colours, H, W) float -> (B, channels, H / 8, W / 8) for three blocks"""
+        """image (B, colours, H, W) float -> (B, channels, H / 8, W / 8) for three blocks
+
+        Raises ValueError for pictures of fewer pixels than the blocks can halve.
+        """
+        halvings = len(self.blocks) // 4
+        if min(image.shape[-2:]) < (least := 2**halvings):
+            raise ValueError(
+                f"a CNNEncoder of {halvings} blocks reads pictures of {least} x {least} pixels or "
+                f"more, not {image.shape[-2]} x {image.shape[-1]}; read larger ones, size=(height, "
+                "width), or make it of fewer blocks, channels=(16, 32)"
+            )
         return self.blocks(image.contiguous(memory_format=torch.channels_last))
 
     def tokens(self, image: Tensor) -> Tokens:

@@ -101,6 +101,24 @@ def test_the_accuracy_is_that_of_what_is_predicted_for_the_test_rows():
     assert found.predicted.dtype == torch.long
 
 
+def test_grey_pictures_go_through_the_linear_models():
+    cards = split_rows(news_cards.make(60))
+    found = tuned_linear(cards, {"image": ImageReader(grey=True, shrink=4)}, label="section")
+    assert found["image"].predicted.shape == cards["test"]["section"].shape
+
+
+def test_directions_come_from_as_many_pictures_as_a_bounded_memory_holds(monkeypatch):
+    pixels = torch.randint(0, 256, (900, 3, 4, 4), dtype=torch.uint8)
+    assert len(baselines._some(pixels)) == 900
+    monkeypatch.setattr(baselines, "SAMPLE", 4 * 48 * 300)
+    some = baselines._some(pixels)
+    assert some.shape == (300, 48)
+    assert some.dtype == np.float32
+    own = {row.tobytes() for row in (pixels.flatten(1).numpy() / np.float32(255))}
+    assert {row.tobytes() for row in some} <= own
+    assert len({row.tobytes() for row in some}) == 300
+
+
 def test_the_validation_rows_choose_whether_pairs_of_words_count(monkeypatch):
     splits = split_rows(word_order.make(600))
     found = tuned_linear(splits, {"text": TextReader()})["text"]

@@ -155,6 +155,18 @@ def test_labels_that_are_no_class_numbers_are_refused(column):
         class_numbers(column, "mood")
 
 
+def test_labels_in_words_are_answered_with_what_to_do_and_it_works():
+    rows = Rows({"liked": ["yes", "no", "yes"]})
+    with pytest.raises(ValueError, match=r"rows = rows\.labelled\('liked'\)"):
+        to_tensors(rows, {}, label="liked")
+    assert to_tensors(rows.labelled("liked"), {})["label"].tolist() == [1, 0, 1]
+
+
+def test_readers_without_names_are_answered_in_a_sentence(rows):
+    with pytest.raises(ValueError, match=r"readers is .modality: its reader.*not a Vocabulary"):
+        to_tensors(rows, Vocabulary(["rain"]))
+
+
 @pytest.mark.parametrize("column", [[2, 0, 1], np.array([2, 0, 1], np.uint8), (2, 0, 1)])
 def test_labels_become_whole_numbers(column):
     numbers = class_numbers(column, "label")

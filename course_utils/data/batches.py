@@ -32,9 +32,12 @@ def to_tensors(
     label: the column of class numbers; None for rows without labels.
     side: columns of numbers that go along under their own names, for what may need them.
 
-    Raises ValueError for a column that is not there, for labels that are no class numbers, and
-    where two tensors would have one name.
+    Raises ValueError for a column that is not there, for labels that are no class numbers, for
+    readers without names, and where two tensors would have one name.
     """
+    if not isinstance(readers, Mapping):
+        raise ValueError('readers is {modality: its reader}, as {"text": TextReader(vocabulary)}, '
+                         f"not a {type(readers).__name__}")  # fmt: skip
     tensors: Batch = {}
     if label is not None:
         tensors["label"] = class_numbers(named_column(rows, label), label)
@@ -68,8 +71,11 @@ def class_numbers(column: Any, name: str) -> Tensor:
     numbers = np.asarray(list(column))
     if numbers.ndim != 1 or not np.can_cast(numbers.dtype, np.int64, "same_kind"):
         example = numbers.reshape(-1)[:1].tolist()
+        words = numbers.ndim == 1 and numbers.dtype.kind in "US"
+        advice = f"number them with rows = rows.labelled({name!r}), whose label is 'label'" \
+            if words else "number the classes first"  # fmt: skip
         raise ValueError(f"the column {name!r} holds {example} and not class numbers 0, 1, ...; "
-                         "number the classes first")  # fmt: skip
+                         f"{advice}")  # fmt: skip
     return torch.as_tensor(numbers, dtype=torch.long)
 
 
