@@ -15,10 +15,12 @@ from torch import Tensor
 
 from course_utils.data.batches import class_numbers
 from course_utils.data.readers import ImageReader, Reader, TextReader, as_texts
+from course_utils.data.text import with_phrases
 from course_utils.environment import is_smoke
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the larger, the freer the weights
 DIRECTIONS = (20, 50, 100)  # of the pictures
+SAMPLE = 2**27  # bytes of float pictures from which the directions are learnt, 4,854 of 48 x 48
 PHRASES = (1, 2)  # words alone; words and pairs of neighbours
 Candidates = Iterator[tuple[dict[str, Any], dict[str, Any]]]
 
@@ -59,8 +61,9 @@ def tuned_linear(
     rows: "train", "validation" and "test" -> rows; readers: {modality: its reader}.
 
     Pictures pass through the main directions of the training pictures (PCA), texts through TF-IDF
-    of words or of words and pairs, other modalities as their reader gives them (``features_of``).
-    Rows of features have length 1, one by one or on average, so that no modality drowns another.
+    of their reader's words or of words and pairs, other modalities as their reader gives them
+    (``features_of``). Rows of features have length 1, one by one or on average, so that no modality
+    drowns another.
     For each modality the validation rows choose among features and strengths; for all side by side,
     by each modality's chosen features, among strengths. Of equals the first, the more regular one,
     is taken. Under ``COURSE_SMOKE=1`` one setting is taken untried.
@@ -154,10 +157,15 @@ def _(reader: ImageReader, rows: Mapping[str, Any], modality: str) -> Candidates
     from sklearn.decomposition import PCA
 
     pixels = {split: reader(part, modality)[modality] for split, part in rows.items()}
-    flat = {split: (p.flatten(1).numpy() / np.float32(255)) for split, p in pixels.items()}
-    most = min(DIRECTIONS[0] if is_smoke() else max(DIRECTIONS), *flat["train"].shape)
-    pca = PCA(most, svd_solver="randomized", random_state=0).fit(flat["train"])
-    seen = {split: pca.transform(values) for split, values in flat.items()}
+    train = _some(pixels["train"])
+    most = min(DIRECTIONS[0] if is_smoke() else max(DIRECTIONS), *train.shape)
+    # The sample is ours, so PCA may take its mean away in place.
+    pca = PCA(most, svd_solver="randomized", random_state=0, copy=False).fit(train)
+    del train
+    seen = {
+        split: np.concatenate([pca.transform(_flat(part)) for part in values.split(256)])
+        for split, values in pixels.items()
+    }
     for count in dict.fromkeys(min(count, most) for count in DIRECTIONS):
         # The directions are sorted, so fewer of them are the first ones.
         first = {split: _of_length_one(values[:, :count]) for split, values in seen.items()}
@@ -168,12 +176,33 @@ def _(reader: ImageReader, rows: Mapping[str, Any], modality: str) -> Candidates
 def _(reader: TextReader, rows: Mapping[str, Any], modality: str) -> Candidates:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    texts = {split: as_texts(reader.cells(part, modality)) for split, part in rows.items()}
-    for longest in PHRASES:
-        words = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, longest))
-        train = words.fit_transform(texts["train"])
-        others = {split: words.transform(part) for split, part in texts.items() if split != "train"}
-        yield {"phrases": longest}, {"train": train, **others}
+    texts = {
+        split: reader.cut.words(as_texts(reader.cells(part, modality)))
+        for split, part in rows.items()
+    }
+    if not any(texts["train"]):
+        raise ValueError(f"no training row has a word in its {modality!r}; leave it out of the "
+                         "readers")  # fmt: skip
+    for phrases in PHRASES:
+        weigh = TfidfVectorizer(analyzer=functools.partial(with_phrases, phrases=phrases))
+        train = weigh.fit_transform(texts["train"])
+        others = {split: weigh.transform(part) for split, part in texts.items() if split != "train"}
+        yield {"phrases": phrases}, {"train": train, **others}
+
+
+def _some(pixels: Tensor) -> np.ndarray:
+    """The pictures as float, or as many, drawn at random, as ``SAMPLE`` bytes hold."""
+    fit = max(2 * max(DIRECTIONS), SAMPLE // (4 * pixels[:1].numel()))
+    if len(pixels) > fit:
+        pixels = pixels[
+            torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[:fit]
+        ]
+    return _flat(pixels)
+
+
+def _flat(pixels: Tensor) -> np.ndarray:
+    """(n, C, H, W) uint8 -> (n, C * H * W) float32 in [0, 1]"""
+    return pixels.flatten(1).numpy() / np.float32(255)
 
 
 def _of_length_one(values: np.ndarray) -> np.ndarray:

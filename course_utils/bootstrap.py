@@ -1,150 +1,204 @@
 """What makes a notebook run where the course is not: Colab, Kaggle, an empty folder.
 
-The build writes the part between the two rulers into every notebook. Where ``course_utils`` can
-be imported the cell does nothing. Elsewhere it fetches the course with git, lets the fetched
-copy of this file install the packages that are missing, and never touches the torch that is
-there. The cell leans on nothing of the course, can be read by any Python from 3.8 on, and keeps
-its imports inside its functions: a lesson that forgets ``import os`` must not be saved by it.
+The build writes the part between the two rulers into every notebook. It looks for this file in
+the package that Python knows, in ``multimodal_course``, here and above; where there is none it
+fetches the course with git; ``make_ready`` does the rest. The cell is short, because it stands at
+the head of every page. It leans on nothing of the course, can be read by any Python from 3.8 on,
+and keeps its imports inside its function: a lesson that forgets ``import os`` must not be saved
+by it. Nothing here changes the notebook's folder: a learner's own paths stay good.
 """
 
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+# git asks `echo`, which answers wrongly at once, and not the terminal, which would wait for ever.
+# fmt: off
 # ---------------------------------------------------------------------- the cell begins here
 COURSE_ADDRESS = ""  # the git repository that holds the course
 
-
 class CourseNotReady(RuntimeError):
-    """Stops a notebook with one sentence in place of a traceback."""
-
     def _render_traceback_(self):
         return [f"The course is not ready: {self}"]
 
+def get_course_ready(address):
+    import importlib.util, os, pathlib, runpy, subprocess
+    known, here = importlib.util.find_spec("course_utils"), pathlib.Path.cwd()
+    places = [pathlib.Path(known.origin).parents[1]] if known and known.origin else []
+    places += [here / "multimodal_course", here, *here.parents]
+    files = [place / "course_utils" / "bootstrap.py" for place in places]
+    if not any(file.is_file() for file in files):
+        address = os.path.expanduser(os.environ.get("COURSE_REPOSITORY") or address)
+        clone = f'git -c core.askPass=echo clone -q --depth 1 -- "{address}" multimodal_course'
+        failed, said = subprocess.getstatusoutput(clone)
+        said = " ".join(said.split()) if failed else "it holds no course_utils"
+        if not any(file.is_file() for file in files):
+            raise CourseNotReady(f"git cannot fetch it from '{address}' ({said}); check the "
+                "network, set COURSE_REPOSITORY to the address of the course's repository, or "
+                "open this notebook in a copy of the course that `make lab` started.")
+    runpy.run_path(str(next(file for file in files if file.is_file())))["make_ready"]()
+# ------------------------------------------------------------------------ the cell ends here
+# fmt: on
 
-def get_course_ready(address: str) -> None:
-    """Make ``course_utils`` importable here, or stop with a sentence that says what to do."""
-    import importlib.util
-    import os
-    import runpy
-    import sys
-    from pathlib import Path
+AGAIN = "and run this cell again"
+# torch is never touched; JupyterLab and nbval are of no use in somebody else's notebook.
+TORCH = ("torch", "torchvision")
+LEFT_ALONE = (*TORCH, "jupyterlab", "nbval")
 
-    if importlib.util.find_spec("course_utils"):
-        return
+
+def make_ready() -> None:
+    """Make the course around this file importable, with all packages that it needs.
+
+    It does nothing where Python finds this course already. Raises CourseNotReady, a sentence on
+    what is wrong and what to do.
+    """
+    course = Path(__file__).resolve().parents[1]
     if sys.version_info[:2] < (3, 11):
         raise CourseNotReady(
             f"it needs Python 3.11 or later and this is {sys.version.split()[0]}; choose a newer "
             "Python or runtime and start again."
         )
-    mark = Path("course_utils", "bootstrap.py")
-    fetched = Path.cwd() / "multimodal_course"
-    places = (fetched, *Path.cwd().parents)
-    course = next((place for place in places if (place / mark).is_file()), None)
-    if course is None:
-        course = fetched
-        _fetch_course(os.environ.get("COURSE_REPOSITORY") or address, course, mark)
-    runpy.run_path(str(course / mark))["install_what_is_missing"](str(course / "requirements.txt"))
-    os.chdir(course)
+    if missing := missing_parts(course):
+        place = course if course.name == "multimodal_course" else course / "course_utils"
+        raise CourseNotReady(
+            f"{place} holds a part of the course alone ({course / missing[0]} is not there); "
+            f"rename or delete {place}, or copy the whole course there, {AGAIN}."
+        )
+    _forget_another_package(course)
+    if _is_found(course):
+        return
+    install_what_is_missing(str(course / "requirements.txt"))
     sys.path.append(str(course))
     importlib.invalidate_caches()
     print("The course is ready.")
 
 
-def _fetch_course(address, folder, mark):
-    """Clone the course into a folder; a clone that fails leaves nothing behind."""
-    import os
-    import shutil
-    import subprocess
+def missing_parts(course: Path) -> list[str]:
+    """Files that a whole course has and this folder lacks.
 
-    if not address:
-        raise CourseNotReady(
-            "its package is not here and no address to fetch it from is set; open the notebook in "
-            "a copy of the course that was started with `make lab`, or set COURSE_REPOSITORY to "
-            "the address of its git repository and run this cell again."
-        )
-    if folder.exists():
-        raise CourseNotReady(f"{folder} is in the way; rename it and run this cell again.")
-    part = folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    command = ["git", "clone", "--quiet", "--depth", "1", "--", os.path.expanduser(address)]
-    quiet = dict(os.environ, GIT_TERMINAL_PROMPT="0", LC_ALL="C")
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    try:
-        run = subprocess.run([*command, str(part)], env=quiet, text=True, timeout=600, **pipes)
-        said = run.stderr.strip() if run.returncode else "it holds no course_utils"
-    except FileNotFoundError:
-        raise CourseNotReady("git is missing; install it and run this cell again.") from None
-    except subprocess.TimeoutExpired:
-        said = "Connection timed out"
-    if (part / mark).is_file():
-        part.rename(folder)
-        return
-    shutil.rmtree(part, ignore_errors=True)
-    if any(sign in said for sign in ("esolve", "onnect", "timed out", "unreachable")):
-        raise CourseNotReady(
-            f"there is no way to {address} from here; check the network (on Kaggle: switch "
-            "Internet on in the notebook's settings) and run this cell again."
-        )
-    reason = said.splitlines()[-1] if said else "git says no more"
+    So a folder that somebody copied in part is told from the course. The list of rooms in
+    ``pyproject.toml`` and the modules' own imports say which files there are.
+    """
+    wanted = ["course_utils/__init__.py", "data/lessons.toml", "requirements.txt", "pyproject.toml"]
+    rooms = re.findall(r"\bcourse_utils[.\w]+", _text(course / "pyproject.toml"))
+    for path in sorted((course / "course_utils").rglob("*.py")):
+        rooms += re.findall(r"^ *from (course_utils[.\w]+) import", _text(path), re.MULTILINE)
+    for room in rooms:
+        place = room.replace(".", "/")
+        wanted.append(f"{place}/__init__.py" if (course / place).is_dir() else f"{place}.py")
+    return [name for name in dict.fromkeys(wanted) if not (course / name).is_file()]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _is_found(course: Path) -> bool:
+    """Whether Python finds this course. Raises CourseNotReady where it finds something else."""
+    importlib.invalidate_caches()  # a folder may have been renamed a moment ago
+    found = importlib.util.find_spec("course_utils")
+    if found is None or not found.origin:  # a folder without modules is no obstacle
+        return False
+    if _lies_in(course, found.origin):
+        return True
+    place = Path(found.origin)
     raise CourseNotReady(
-        f"{address} is not a repository of the course ({reason}); check the address."
+        f"{place.parent if place.name == '__init__.py' else place} is in the way: it is called "
+        f"like the course's package and is not the whole of it; rename or delete it, {AGAIN}."
     )
 
 
-# ------------------------------------------------------------------------ the cell ends here
-# torch is never touched; JupyterLab and nbval are of no use in somebody else's notebook.
-LEFT_ALONE = ("torch", "torchvision", "jupyterlab", "nbval")
+def _forget_another_package(course: Path) -> None:
+    """Let the next import look anew where this kernel imported something else of that name."""
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "course_utils":
+            file = getattr(module, "__file__", None)
+            if not (file and _lies_in(course, file)):
+                del sys.modules[name]
+
+
+def _lies_in(course: Path, file: str) -> bool:
+    return course / "course_utils" in Path(file).resolve().parents
 
 
 def install_what_is_missing(requirements: str) -> None:
     """Install the packages of a requirements file that are not here, torch and torchvision held.
 
-    requirements: path of the file. Raises CourseNotReady where torch is missing or pip fails.
+    requirements: path of the file; the ``pyproject.toml`` beside it says how old torch may be.
+    Raises CourseNotReady where torch is missing or too old, where pip fails, and where an older
+    package is loaded already.
     """
-    import importlib.util
-
-    if not (importlib.util.find_spec("torch") and importlib.util.find_spec("torchvision")):
+    if not all(map(importlib.util.find_spec, TORCH)):
         raise CourseNotReady(
             "torch and torchvision are not both installed, and this cell never installs them; "
-            "install the two together (pytorch.org says how) and run this cell again."
+            f"install the two together (pytorch.org says how) {AGAIN}."
         )
-    missing = missing_packages(requirements)
-    if missing:
+    if old := _too_old_torch(Path(requirements).with_name("pyproject.toml")):
+        raise CourseNotReady(
+            f"it needs {' and '.join(old)}, and this cell never changes torch; install a newer "
+            f"torch and torchvision together, or choose a newer runtime, {AGAIN}."
+        )
+    if missing := missing_packages(requirements):
         _install(missing)
+        _require_not_loaded(missing)
 
 
 def missing_packages(requirements: str) -> list[str]:
-    """The lines of a requirements file that are not installed (``==``: not in that version)."""
-    import re
-    from pathlib import Path
-
+    """The lines of a requirements file that are not installed, or not in a version they allow."""
     text = Path(requirements).read_text(encoding="utf-8")
     wanted = [line.split("#")[0].strip() for line in text.splitlines()]
-    names = [(line, re.match(r"[\w.-]*", line).group()) for line in wanted if line]
     return [
         line
-        for line, name in names
-        if not name.startswith("-") and name not in LEFT_ALONE and not _is_installed(line, name)
-    ]
+        for line in wanted
+        if line and not line.startswith("-") and _name(line) not in LEFT_ALONE
+        and not _is_installed(line)
+    ]  # fmt: skip
 
 
-def _is_installed(line, name):
-    from importlib import metadata
+def _too_old_torch(project: Path) -> list[str]:
+    import tomllib
 
+    if not project.is_file():
+        return []
+    needs = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    return [line for line in needs if _name(line) in TORCH and not _is_installed(line)]
+
+
+def _name(line: str) -> str:
+    return re.match(r"[\w.-]*", line).group()
+
+
+def _is_installed(line: str) -> bool:
+    """Whether a package is here, for ``==`` in that version, for ``>=`` in that or a later one."""
     try:
-        found = metadata.version(name)
+        found = metadata.version(_name(line))
     except metadata.PackageNotFoundError:
         return False
-    return "==" not in line or line.split("==")[1].strip() == found
+    for sign, version in re.findall(r"(==|>=) *([\w.]+)", line):
+        if found != version if sign == "==" else _release(found) < _release(version):
+            return False
+    return True
 
 
-def _install(packages):
-    import subprocess
-    import sys
-    import tempfile
-    from importlib import metadata
-    from pathlib import Path
+def _release(version: str) -> list[int]:
+    """The numbers of a version, for comparing: [2, 14] for 2.14.0+cu126."""
+    numbers = [int(number) for number in re.match(r"[\d.]*", version).group().split(".") if number]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return numbers
 
+
+def _install(packages: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder, "constraints.txt")
-        held = [f"{name}=={metadata.version(name)}" for name in ("torch", "torchvision")]
+        held = [f"{name}=={metadata.version(name)}" for name in TORCH]
         pins.write_text("\n".join(held), encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(pins)]
         run = subprocess.run([*pip, *packages], capture_output=True, text=True)
@@ -152,6 +206,17 @@ def _install(packages):
         errors = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
         raise CourseNotReady(
             f"pip could not install {', '.join(packages)} ({errors[-1] if errors else 'no reason'}"
-            "); check the network (on Kaggle: switch Internet on in the notebook's settings) and "
-            "run this cell again."
+            f"); check the network (on Kaggle: switch Internet on in the notebook's settings) "
+            f"{AGAIN}."
+        )
+
+
+def _require_not_loaded(packages: list[str]) -> None:
+    """Raises CourseNotReady where this kernel holds the older version of one in its memory."""
+    modules = {"scikit-learn": "sklearn", "pillow": "PIL"}
+    loaded = [p for p in map(_name, packages) if modules.get(p, p) in sys.modules]
+    if loaded:
+        raise CourseNotReady(
+            f"{', '.join(loaded)} is newly installed, but an older version is loaded; restart the "
+            f"kernel (on Colab: Runtime, Restart session) {AGAIN}."
         )

@@ -8,13 +8,17 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from course_utils.staleness import stale_notebooks
 
@@ -32,8 +36,11 @@ FORMS = ("solutions", "notebooks")
 BOTH_FORMS = (*NBVAL, "--no-loadscope-reorder", "-p", "tests.smoke_by_folder")
 
 # In Jupyter's settings for this environment alone: slider callbacks stay on the main thread
-# (matplotlib's state is not safe off it), and nobody is asked about news or updates.
+# (matplotlib's state is not safe off it), nobody is asked about news or updates, and a saved page
+# holds the state of its interactive figures: without it they are "model not found" when it is
+# opened again.
 LAB_SETTINGS = {
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
     "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"},
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -45,6 +52,13 @@ LAB_SETTINGS = {
 # quiet machine slower than with one thread. The second name is what libgomp, torch's OpenMP on
 # Linux, goes by where both are set.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+# What pip says while all goes well; every other line of it is passed on.
+PLAIN_PROGRESS = re.compile(
+    r"\s*(Looking in|Collecting|Obtaining|Processing|Downloading|Using cached|Requirement already|"
+    r"Preparing|Getting requirements|Checking if|Installing (build|backend|collected)|Building|"
+    r"Created wheel|Stored in|Attempting|Found existing|Uninstalling|Successfully|Ignoring|$)"
+)
+SAY_EVERY = 15.0  # seconds, where lines stay; a terminal's line is written anew each second
 # What is tested must need no network: an unused port stands in for every way out.
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
 OFFLINE |= {"no_proxy": "localhost,127.0.0.1,::1", "PIP_NO_INDEX": "1"}
@@ -71,14 +85,65 @@ def ensure_environment(root: Path, files: Sequence[str] = LEARNER) -> Path:
     wanted = _fingerprints(root, files)
     if not wanted.items() <= done.items():
         print("Installing the course's packages into .venv (some minutes, once) ...", flush=True)
-        pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-        if subprocess.call([*pip, *(part for f in files for part in ("-r", f))], cwd=root):
+        pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
+        pip += ["--progress-bar", "off", *(part for file in files for part in ("-r", file))]
+        if _run_pip(pip, root):
             raise SystemExit(
                 "The packages could not be installed; pip's message above says why. Mend that "
                 "(often: the network) and run the same command again."
             )
         stamp.write_text(json.dumps(done | wanted, indent=1), encoding="utf-8")
     return python
+
+
+def _run_pip(command: Sequence[str], root: Path) -> int:
+    """Run pip, and say again and again how long it has been at it and with what."""
+    begun, doing, next_time = time.monotonic(), "", 1.0 if sys.stdout.isatty() else SAY_EVERY
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"}
+    with subprocess.Popen(command, cwd=root, text=True, **pipes) as pip:
+        for line in _lines_and_pauses(pip.stdout):
+            if PLAIN_PROGRESS.match(line):
+                doing = line.split(" (from ")[0].strip() or doing
+            else:
+                _say(line.rstrip())
+            if (spent := time.monotonic() - begun) >= next_time:
+                _say(f"  {_minutes(spent)} so far; {doing[:50]}", stays=not sys.stdout.isatty())
+                next_time = spent + (1.0 if sys.stdout.isatty() else SAY_EVERY)
+    _say("", stays=False)
+    return pip.returncode
+
+
+def _lines_and_pauses(stream: Iterable[str]) -> Iterator[str]:
+    """The lines of a stream as they come, and an empty one for each second without any."""
+    lines: SimpleQueue[str | None] = SimpleQueue()
+
+    def follow() -> None:
+        for line in stream:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=follow, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=1)
+        except Empty:
+            line = ""
+        if line is None:
+            return
+        yield line
+
+
+def _say(text: str, stays: bool = True) -> None:
+    """A line of output; in a terminal it takes the place of one that does not stay."""
+    if sys.stdout.isatty():
+        print(f"\r{' ' * 75}\r{text}", end="\n" if stays else "", flush=True)
+    elif stays:
+        print(text, flush=True)
+
+
+def _minutes(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 
 def _runs(python: Path) -> bool:
@@ -165,6 +230,8 @@ def lab(root: Path, extra: Sequence[str] = ()) -> int:
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(LAB_SETTINGS, indent=1), encoding="utf-8")
     environment = WAITING | os.environ  # a setting of the learner's own wins
+    # %tensorboard and a terminal in JupyterLab find the programs of the course's environment.
+    environment["PATH"] = os.pathsep.join([str(python.parent), environment.get("PATH", "")])
     with subprocess.Popen(lab_command(root, python, extra), cwd=root, env=environment) as server:
         while True:
             try:

@@ -11,8 +11,6 @@ What stands around it is bookkeeping, so that a run can be watched, stopped and 
 import contextlib
 import copy
 import math
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,7 +24,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from course_utils.data.batches import on_tensors
-from course_utils.display import PALETTE, in_notebook
+from course_utils.display import PALETTE, ProgressBar, progress_bar
 from course_utils.environment import best_device, is_smoke
 
 Batch = Mapping[str, Any]
@@ -36,6 +34,21 @@ LOOK_SECONDS = 0.5  # reading a loss makes the processor wait for the GPU: rarel
 
 class TrainingStopped(ValueError):
     """The loss, or a weight, is no longer a finite number; the message says where it happened."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """The stop button, or Ctrl-C, during ``fit``: the cell ends, the model is good to use.
+
+    history: what the complete epochs gave.
+    """
+
+    def __init__(self, message: str, history: "History"):
+        super().__init__(message)
+        self.history = history
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence alone."""
+        return [str(self)]
 
 
 def fit(
@@ -77,11 +90,13 @@ def fit(
     seed: of torch's random numbers in this run (dropout, a DataLoader's order); those outside
         go on as if nothing had happened. ``Batches`` have a seed of their own.
 
-    The model ends in evaluation mode. Ctrl-C or the stop button ends the run at its best complete
-    epoch, with ``history.interrupted`` set. ``COURSE_SMOKE=1``: one epoch of four batches.
+    The model ends in evaluation mode. Floats in a batch come to it in the precision of its
+    weights. ``COURSE_SMOKE=1``: one epoch of four batches.
 
-    Raises ValueError for unfit arguments, batches, logits and checkpoints, and TrainingStopped
-    when the loss is not finite; the model is then as after an interruption.
+    Raises ValueError for unfit arguments, batches, logits and checkpoints, TrainingStopped when
+    the loss is not finite, and TrainingInterrupted, a KeyboardInterrupt, on Ctrl-C or the stop
+    button, so that a cell which trains several models ends. After each of these the model is as
+    it was after its best complete epoch.
     """
     _check_arguments(model, train, validation, epochs, patience, optimizer)
     device = torch.device(device or best_device())
@@ -105,13 +120,12 @@ def fit(
                     _save(run, Path(checkpoint))
         except KeyboardInterrupt:
             run.history.interrupted = True
-            bar.write(f"Training interrupted: {run.kept_when()}.")
+            raise TrainingInterrupted(_interrupted(run, checkpoint), run.history) from None
         except TrainingStopped as stopped:
             raise TrainingStopped(f"{stopped}; {run.kept_when()}") from None
         finally:
             model.load_state_dict(run.kept)
             model.eval()
-            bar.total = bar.n  # a run that stopped early is no failure, and does not end in red
     return run.history
 
 
@@ -130,7 +144,8 @@ def predict(
     model.eval()
     try:
         with _on_device(model, device), torch.no_grad():
-            logits = [model(_to_device(batch, device, "a batch")) for batch in batches]
+            precision = _precision(model)
+            logits = [model(_to_device(b, device, "a batch", precision)) for b in batches]
     finally:
         model.train(was_training)
     if not logits:
@@ -174,6 +189,14 @@ class History:
         """The first epoch with the highest validation accuracy; None without validation."""
         scores = self.validation_accuracy
         return scores.index(max(scores)) + 1 if scores else None
+
+    def add(self, train: tuple[float, float], validation: tuple[float, float] | None) -> None:
+        """Take in one epoch: (mean loss, accuracy) of each part."""
+        self.train_loss.append(train[0])
+        self.train_accuracy.append(train[1])
+        if validation is not None:
+            self.validation_loss.append(validation[0])
+            self.validation_accuracy.append(validation[1])
 
     def is_over(self, epochs: int, patience: int | None = None) -> bool:
         """Whether all epochs are done, or ``patience`` of them went by without a better one."""
@@ -235,29 +258,26 @@ class _Run:
     def __init__(self, model, train, validation, optimizer, loss, device, seed):
         self.model, self.train, self.validation = model, train, validation
         self.optimizer, self.loss, self.device, self.seed = optimizer, loss, device, seed
+        self.precision = _precision(model)
         self.limit = SMOKE_BATCHES if is_smoke() else None
         self.history = History()
         self.kept = copy.deepcopy(model.state_dict())
         self.checked = False  # batches are looked at closely in the first epoch alone
 
-    def one_epoch(self, bar: Any) -> None:
+    def one_epoch(self, bar: ProgressBar) -> None:
         """Train, measure, and keep the weights if no epoch was better."""
         history = self.history
-        scores = [f"validation accuracy {score:.2f}" for score in history.validation_accuracy[-1:]]
-        bar.set_description_str(", ".join([f"epoch {history.epochs + 1}", *scores]), refresh=False)
+        bar.describe(self.where())
         train = self.train_epoch(bar)
         validation = None if self.validation is None else self.evaluate()
         _check_weights(self.model, history.epochs + 1)
         self.checked = True
-        history.train_loss.append(train[0])
-        history.train_accuracy.append(train[1])
-        if validation is not None:
-            history.validation_loss.append(validation[0])
-            history.validation_accuracy.append(validation[1])
-        if history.best_epoch in (None, history.epochs):
+        # Copied before the history knows of the epoch: a stop in between must not part the two.
+        if validation is None or validation[1] > max(history.validation_accuracy, default=-1):
             self.kept = copy.deepcopy(self.model.state_dict())
+        history.add(train, validation)
 
-    def train_epoch(self, bar: Any) -> tuple[float, float]:
+    def train_epoch(self, bar: ProgressBar) -> tuple[float, float]:
         """One pass over the training batches -> mean loss, accuracy."""
         self.model.train()
         tally = _Tally("train", self.history.epochs + 1)
@@ -269,7 +289,7 @@ class _Run:
             self.optimizer.step()
             tally.add(loss, logits, batch["label"])
             if tally.is_due():
-                bar.set_postfix_str(f"loss {tally.look():.3f}", refresh=False)
+                bar.describe(f"{self.where()}, loss {tally.look():.3f}")
             bar.update()
         return tally.means()
 
@@ -285,16 +305,27 @@ class _Run:
 
     def batches(self, source: Iterable[Batch], tally: "_Tally") -> Iterator[Batch]:
         for batch in islice(source, self.limit):
-            batch = _to_device(batch, self.device, tally.place)
+            batch = _to_device(batch, self.device, tally.place, self.precision)
             if not self.checked:
                 _check_label(batch, tally.place)
             yield batch
 
     def logits(self, batch: Batch, tally: "_Tally") -> Tensor:
-        logits = self.model(batch)
+        try:
+            logits = self.model(batch)
+        except ValueError as error:
+            if len(batch["label"]) == 1 and "more than 1 value per channel" in str(error):
+                raise ValueError(f"{tally.place} {_ONE_ROW}") from None
+            raise
         if not self.checked:
             _check_logits(logits, batch["label"], tally.place)
         return logits
+
+    def where(self) -> str:
+        """The epoch that is going on, and what the one before reached; for the bar."""
+        scores = self.history.validation_accuracy[-1:]
+        words = [f"validation accuracy {score:.2f}" for score in scores]
+        return ", ".join([f"epoch {self.history.epochs + 1}", *words])
 
     def kept_when(self) -> str:
         epoch = self.history.best_epoch or self.history.epochs
@@ -342,6 +373,16 @@ class _Tally:
         return total / sum(self.rows), torch.stack(self.right).sum().item() / sum(self.rows)
 
 
+def _interrupted(run: _Run, checkpoint: str | Path | None) -> str:
+    """The sentence for whoever pressed stop."""
+    advice = ""
+    if checkpoint is None:
+        advice = '; with checkpoint="run.pt" a run that was stopped can go on where it ended'
+    elif Path(checkpoint).exists():
+        advice = f"; run the cell again to go on from {checkpoint}"
+    return f"Training interrupted: {run.kept_when()}{advice}."
+
+
 def _cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
     return F.cross_entropy(logits, batch["label"])
 
@@ -349,6 +390,10 @@ def _cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
 # ---- checks: one sentence instead of a traceback from deep inside --------------------------
 
 _SOURCES = "Batches, a DataLoader or a list, which can be run through once for each epoch"
+_ONE_ROW = (
+    "holds one row, and BatchNorm needs two to learn from; choose a batch_size that leaves no row "
+    "over, or give a DataLoader drop_last=True"
+)
 
 
 def _check_arguments(model, train, validation, epochs, patience, optimizer) -> None:
@@ -379,10 +424,26 @@ def _check_source(name: str, source: Any) -> None:
         raise ValueError(f"{name} is empty; are there rows in this part of the data?")
 
 
-def _to_device(batch: Any, device: torch.device, place: str) -> Batch:
+def _to_device(
+    batch: Any, device: torch.device, place: str, precision: torch.dtype | None = None
+) -> Batch:
+    """The batch on the device, its floats in the precision, if there is one."""
     if not isinstance(batch, Mapping):
         raise ValueError(f"{place} is a {type(batch).__name__}; a batch is a dict of tensors")
-    return on_tensors(batch, lambda tensor: tensor.to(device))
+
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor.to(device, precision if tensor.is_floating_point() else None)
+
+    return on_tensors(batch, moved)
+
+
+def _precision(model: nn.Module) -> torch.dtype | None:
+    """The type of a model's weights; None for a model of several, which converts for itself.
+
+    After ``torch.set_default_dtype`` models are of another type than batches made before.
+    """
+    kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 def _check_label(batch: Batch, place: str) -> None:
@@ -531,16 +592,13 @@ def _order(source: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
 # ---- watching a run ------------------------------------------------------------------------
 
 
-def _bar(progress: bool | None, epochs: int, run: _Run) -> Any:
-    """One bar for the whole run, which appears after two seconds and vanishes at the end."""
-    from tqdm.auto import tqdm
-
-    if progress is None:
-        silent = os.environ.get("COURSE_BUILD") == "1" or is_smoke()
-        progress = not silent and (in_notebook() or sys.stderr.isatty())
+def _bar(
+    progress: bool | None, epochs: int, run: _Run
+) -> contextlib.AbstractContextManager[ProgressBar]:
+    """One bar for the whole run."""
     each = min(len(run.train), run.limit or len(run.train))
-    total, done = epochs * each, run.history.epochs * each
-    return tqdm(total=total, initial=done, disable=not progress, delay=2, leave=False, unit="batch")
+    done = run.history.epochs * each
+    return progress_bar(epochs * each, "training", "batch", done=done, shown=progress)
 
 
 def _tensorboard(log_dir: str | Path | None, history: History) -> Any:

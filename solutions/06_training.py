@@ -713,12 +713,16 @@ claim("at 0.01 they cost over 0.3, your run as well",
 #
 # ### Watch it live
 #
-# In a browser's notebook take the `#` away; or run the printed command in a terminal.
+# In a browser's notebook take the `#` of two lines away (*magic* commands of the notebook); or run
+# the printed command in a terminal, and open the address that it names.
 
 # %% tags=["volatile"]
 # # %load_ext tensorboard
 # # %tensorboard --logdir {logs}
-print(f'tensorboard --logdir "{logs}"')
+import sys
+
+# This Python has the program; your terminal's own may not.
+print(f'"{sys.executable}" -m tensorboard.main --logdir "{logs}"')
 
 # %% [markdown]
 # By hand, for any number:
@@ -1049,6 +1053,8 @@ claim("neither moves the mean accuracy by over 0.015", np.abs(moves).max() < 0.0
 # %%
 import itertools
 
+from course_utils.training import TrainingInterrupted
+
 checkpoint = Path(scratch.name) / "run.pt"
 steps = itertools.count(1)
 
@@ -1056,7 +1062,6 @@ steps = itertools.count(1)
 def power_cut(logits, batch):
     """The loss; at the 40th call, in the second epoch, somebody presses stop."""
     if next(steps) == 40:
-        # `fit` catches it and ends after its last complete epoch.
         raise KeyboardInterrupt
     return F.cross_entropy(logits, batch["label"])
 
@@ -1071,7 +1076,11 @@ def run(epochs=2, model=None, **options):
 
 whole = run()
 # A new model each time: all that the third call knows of the second is in the file.
-run(loss=power_cut, checkpoint=checkpoint)
+try:
+    run(loss=power_cut, checkpoint=checkpoint)
+except TrainingInterrupted as stop:
+    # Left alone it would end this cell, as the stop button does.
+    print(stop.history)
 resumed = run(checkpoint=checkpoint)
 claim("the resumed run ends in the same weights, bit for bit",
       same_weights(whole, resumed))  # fmt: skip

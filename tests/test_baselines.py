@@ -101,6 +101,24 @@ def test_the_accuracy_is_that_of_what_is_predicted_for_the_test_rows():
     assert found.predicted.dtype == torch.long
 
 
+def test_grey_pictures_go_through_the_linear_models():
+    cards = split_rows(news_cards.make(60))
+    found = tuned_linear(cards, {"image": ImageReader(grey=True, shrink=4)}, label="section")
+    assert found["image"].predicted.shape == cards["test"]["section"].shape
+
+
+def test_directions_come_from_as_many_pictures_as_a_bounded_memory_holds(monkeypatch):
+    pixels = torch.randint(0, 256, (900, 3, 4, 4), dtype=torch.uint8)
+    assert len(baselines._some(pixels)) == 900
+    monkeypatch.setattr(baselines, "SAMPLE", 4 * 48 * 300)
+    some = baselines._some(pixels)
+    assert some.shape == (300, 48)
+    assert some.dtype == np.float32
+    own = {row.tobytes() for row in (pixels.flatten(1).numpy() / np.float32(255))}
+    assert {row.tobytes() for row in some} <= own
+    assert len({row.tobytes() for row in some}) == 300
+
+
 def test_the_validation_rows_choose_whether_pairs_of_words_count(monkeypatch):
     splits = split_rows(word_order.make(600))
     found = tuned_linear(splits, {"text": TextReader()})["text"]
@@ -157,6 +175,32 @@ def test_texts_that_are_absent_are_empty_ones():
     texts = {"text": ["rain", None, "snow", float("nan")] * 5, "label": np.array([0, 1, 0, 1] * 5)}
     found = tuned_linear(dict.fromkeys(SPLITS, texts), {"text": TextReader()})["text"]
     assert found.predicted[1] == found.predicted[3]
+
+
+def test_a_linear_model_reads_the_words_of_its_reader():
+    texts = {"text": ["लाल", "नीला"] * 10, "label": np.array([0, 1] * 10)}
+    ((_, features), *_) = features_of(TextReader(), dict.fromkeys(SPLITS, texts), "text")
+    assert features["train"].shape == (20, 2)
+    one_word = TextReader(tokenize=lambda text: ["x"])
+    ((_, features), *_) = features_of(one_word, dict.fromkeys(SPLITS, texts), "text")
+    assert features["train"].shape == (20, 1)
+
+
+def test_tfidf_of_english_is_what_scikit_learn_makes_of_its_words(cards):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    reader = TextReader()
+    for settings, features in features_of(reader, cards, "text"):
+        own = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, settings["phrases"]))
+        train = own.fit_transform(cards["train"]["headline"])
+        assert (features["train"] != train).nnz == 0
+        assert (features["test"] != own.transform(cards["test"]["headline"])).nnz == 0
+
+
+def test_texts_without_any_word_are_answered_in_a_sentence():
+    texts = {"text": ["...", None] * 5, "label": np.array([0, 1] * 5)}
+    with pytest.raises(ValueError, match="no training row has a word in its 'text'"):
+        tuned_linear(dict.fromkeys(SPLITS, texts), {"text": TextReader()})
 
 
 def test_a_smoke_run_tries_one_setting_of_each(cards, monkeypatch):

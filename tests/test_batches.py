@@ -155,6 +155,18 @@ def test_labels_that_are_no_class_numbers_are_refused(column):
         class_numbers(column, "mood")
 
 
+def test_labels_in_words_are_answered_with_what_to_do_and_it_works():
+    rows = Rows({"liked": ["yes", "no", "yes"]})
+    with pytest.raises(ValueError, match=r"rows = rows\.labelled\('liked'\)"):
+        to_tensors(rows, {}, label="liked")
+    assert to_tensors(rows.labelled("liked"), {})["label"].tolist() == [1, 0, 1]
+
+
+def test_readers_without_names_are_answered_in_a_sentence(rows):
+    with pytest.raises(ValueError, match=r"readers is .modality: its reader.*not a Vocabulary"):
+        to_tensors(rows, Vocabulary(["rain"]))
+
+
 @pytest.mark.parametrize("column", [[2, 0, 1], np.array([2, 0, 1], np.uint8), (2, 0, 1)])
 def test_labels_become_whole_numbers(column):
     numbers = class_numbers(column, "label")
@@ -197,8 +209,31 @@ def test_there_are_as_many_batches_as_len_says_and_none_is_empty(n, batch_size, 
     batches = Batches(numbered(n), batch_size, shuffle)
     sizes = [len(batch["label"]) for batch in batches]
     assert len(sizes) == len(batches)
-    assert all(1 <= size <= batch_size for size in sizes)
+    assert all(1 <= size <= batch_size + (shuffle and batch_size > 1) for size in sizes)
     assert all(size == batch_size for size in sizes[:-1])
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.integers(2, 12))
+def test_a_shuffled_pass_has_no_batch_of_a_single_row(n, batch_size):
+    assert all(len(batch["label"]) > 1 for batch in Batches(numbered(n), batch_size, shuffle=True))
+
+
+@pytest.fixture
+def other_defaults():
+    """torch as somebody may have set it: another precision, tensors made on another device."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+    torch.set_default_dtype(torch.float32)
+
+
+def test_batches_follow_torchs_default_precision_and_not_its_device(other_defaults):
+    image = torch.full((6, 3, 2, 2), 51, dtype=torch.uint8, device="cpu")
+    first, _ = Batches({"image": image}, 3, shuffle=True)
+    assert (first["image"].dtype, first["image"].device.type) == (torch.float64, "cpu")
+    assert first["image"].flatten()[0].item() == 0.2
 
 
 def test_without_shuffling_rows_come_in_their_order():

@@ -253,6 +253,27 @@ def test_global_random_state_is_left_as_it_was_found(attempt):
     assert random_state() == before
 
 
+@pytest.fixture
+def other_defaults():
+    """torch as a learner may have set it: another precision, tensors made elsewhere."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+    torch.set_default_dtype(torch.float32)
+
+
+def test_a_right_attempt_is_right_whatever_torchs_defaults_are(other_defaults):
+    def attempt(points, query):
+        out = torch.zeros(len(points))
+        for i, point in enumerate(points):
+            out[i] = ((point - query) ** 2).sum()
+        return out
+
+    assert verdict_of(attempt).kind == RIGHT
+    assert (torch.get_default_dtype(), torch.empty(1).device.type) == (torch.float64, "meta")
+
+
 def test_an_attempt_that_draws_meets_the_same_dice_as_the_reference():
     def reference(x):
         return x + torch.rand(3) + np.random.rand() + random.random()

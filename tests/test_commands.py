@@ -1,11 +1,13 @@
 """What make promises: it finds a Python, installs once, never overwrites a learner's work."""
 
+import contextlib
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,7 @@ def calls(monkeypatch):
         return made.status
 
     monkeypatch.setattr(commands.subprocess, "call", call)
+    monkeypatch.setattr(commands, "_run_pip", lambda command, root: call(command))
     monkeypatch.setattr(commands, "_runs", lambda python: python.is_file())
     return made
 
@@ -181,6 +184,41 @@ def test_an_installation_that_fails_is_tried_again_next_time(course, calls):
     calls.status = 0
     commands.ensure_environment(course)
     assert len(calls) == 1
+
+
+def stand_in_for_pip(*statements):
+    return [sys.executable, "-c", "import sys, time\n" + "\n".join(statements)]
+
+
+SLOW = "print('Collecting torch>=2 (from x)', flush=True); time.sleep(1.5)"
+
+
+def test_a_log_says_again_and_again_what_is_being_installed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(commands, "SAY_EVERY", 0.5)
+    pip = stand_in_for_pip(SLOW, "print('Downloading big.whl (1 GB)', flush=True); time.sleep(1.5)")
+    assert commands._run_pip(pip, tmp_path) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "  1 s so far; Collecting torch>=2"
+    assert said[-1].endswith("Downloading big.whl (1 GB)")
+    assert len(said) <= 4
+
+
+def test_a_terminal_gets_one_line_that_moves_and_is_gone_at_the_end(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("_pytest.capture.CaptureIO.isatty", lambda stream: True)
+    assert commands._run_pip(stand_in_for_pip(SLOW), tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "\r  1 s so far; Collecting torch>=2" in said
+    assert said.endswith(" \r")
+    assert "\n" not in said
+
+
+def test_what_pip_complains_of_comes_through_in_full(tmp_path, capsys):
+    complaint = ["ERROR: Cannot install a and b", "The conflict is caused by:", "    a needs c<1"]
+    say = [f"print({line!r}, file=sys.{out})" for line, out in
+           zip(complaint, ("stderr", "stdout", "stdout"), strict=True)]  # fmt: skip
+    pip = stand_in_for_pip("print('Collecting a')", *say, "sys.exit(3)")
+    assert commands._run_pip(pip, tmp_path) == 3
+    assert sorted(capsys.readouterr().out.splitlines()) == sorted(complaint)
 
 
 def test_a_python_without_ensurepip_says_what_to_install(course, calls, monkeypatch):
@@ -267,6 +305,30 @@ def test_lab_writes_the_settings_and_keeps_threads_from_spinning(course, monkeyp
     settings = course / ".venv/share/jupyter/lab/settings/overrides.json"
     kernels = json.loads(settings.read_text())["@jupyterlab/apputils-extension:kernels-settings"]
     assert kernels == {"commsOverSubshells": "disabled"}
+
+
+def test_programs_of_the_environment_come_first_on_the_servers_path(course, monkeypatch):
+    seen = {}
+    bin_folder = course / ".venv" / "bin"
+    server = contextlib.nullcontext(types.SimpleNamespace(wait=lambda: 0))
+    monkeypatch.setattr(commands, "ensure_environment", lambda root: bin_folder / "python")
+    monkeypatch.setattr(
+        commands.subprocess, "Popen", lambda command, cwd, env: seen.update(env) or server
+    )
+    monkeypatch.setenv("PATH", "/mine")
+    assert commands.lab(course) == 0
+    assert seen["PATH"].split(os.pathsep) == [str(bin_folder), "/mine"]
+
+
+def test_a_saved_page_keeps_the_state_of_its_interactive_figures():
+    # The name and the key that ipywidgets' own extension gives its setting.
+    (schema,) = Path(sys.prefix, "share/jupyter/labextensions").glob(
+        "@jupyter-widgets/jupyterlab-manager/schemas/@jupyter-widgets/*/plugin.json"
+    )
+    known = json.loads(schema.read_text(encoding="utf-8"))["properties"]
+    wanted = commands.LAB_SETTINGS["@jupyter-widgets/jupyterlab-manager:plugin"]
+    assert wanted == {"saveState": True}
+    assert known["saveState"]["type"] == "boolean"
 
 
 REPORT = '<testsuites><testsuite tests="5" failures="{}" errors="0" skipped="1"/></testsuites>'

@@ -52,6 +52,14 @@ def test_an_encoder_gives_one_vector_of_its_dim_for_each_row(kind, dim, batch):
     assert encode(encoder, batch).shape == (4, dim)
 
 
+@pytest.mark.parametrize("size", [(4, 4), (7, 20), (20, 7)])
+def test_a_picture_that_is_too_small_to_be_halved_is_answered_in_a_sentence(size):
+    with pytest.raises(ValueError, match=rf"3 blocks reads pictures of 8 x 8 .* not {size[0]} x"):
+        CNNEncoder(8)(torch.rand(2, 3, *size))
+    assert CNNEncoder(8, channels=(4, 4))(torch.rand(2, 3, 4, 4)).shape == (2, 8)
+    assert CNNEncoder(8)(torch.rand(2, 3, 8, 8)).shape == (2, 8)
+
+
 @pytest.mark.parametrize("kind", [CNNEncoder, *TEXT_ENCODERS])
 def test_every_weight_of_an_encoder_gets_a_gradient(kind, batch):
     # While it trains, BatchNorm takes a convolution's bias out again: its gradient is then zero.

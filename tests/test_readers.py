@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from course_utils.data.readers import (
     ArrayReader,
@@ -118,6 +119,37 @@ def test_pictures_have_channels_first_and_stay_whole_numbers():
         assert (read.numpy().transpose(0, 2, 3, 1) == pictures).all()
 
 
+def test_pictures_that_lie_in_memory_as_a_batch_wants_them_are_not_copied():
+    pictures = np.zeros((3, 3, 4, 6), np.uint8).transpose(0, 2, 3, 1)
+    assert np.shares_memory(values(ImageReader(), pictures).numpy(), pictures)
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_that_may_not_be_written_or_stand_upside_down_are_copied():
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 6), dtype=np.uint8)
+    pictures = pictures.transpose(0, 2, 3, 1)
+    pictures.flags.writeable = False
+    for column in (pictures, pictures[:, ::-1], pictures[::-1]):
+        read = values(ImageReader(), column)
+        assert (read.numpy().transpose(0, 2, 3, 1) == column).all()
+        read.zero_()
+    assert pictures.any()
+
+
+def test_grey_pictures_have_one_channel_as_pillow_reckons_it():
+    pictures = np.random.default_rng(0).integers(0, 256, (300, 4, 6, 3), dtype=np.uint8)
+    grey = values(ImageReader(grey=True), pictures)
+    assert (grey.shape, grey.dtype) == ((300, 1, 4, 6), torch.uint8)
+    for k in (0, 255, 256, 299):
+        own = np.asarray(Image.fromarray(pictures[k]).convert("L"))
+        assert (grey[k, 0].numpy() == own).all()
+    small = values(ImageReader(grey=True, shrink=2), pictures)
+    assert small.shape == (300, 1, 2, 3)
+    assert torch.equal(values(ImageReader(grey=True), grey.numpy().transpose(0, 2, 3, 1)), grey)
+    with pytest.raises(ValueError, match="three colours, not of 4"):
+        values(ImageReader(grey=True), np.zeros((1, 4, 4, 4), np.uint8))
+
+
 def test_where_a_picture_is_absent_stand_zeros():
     column = [np.full((4, 4, 3), 7, np.uint8), None]
     read = values(ImageReader(), column)
@@ -184,6 +216,27 @@ TABLE = {
 
 def fitted(numbers=("price",), categories=("colour",), rows=TABLE):
     return ColumnsReader(numbers, categories).fit(rows, "columns")
+
+
+def test_a_reader_of_texts_cuts_them_as_it_was_told():
+    rows = {"text": ["Red Shirt XL", "Red Shoe"]}
+    reader = TextReader(tokenize=str.split, longest=2, phrases=2).fit(rows, "text")
+    assert {*reader.vocabulary.words[2:]} == {"Red", "Shirt", "Shoe", "Red Shirt", "Red Shoe"}
+    assert reader(rows, "text")["text_length"].tolist() == [3, 3]
+    assert TextReader(reader.vocabulary).fit(rows, "text").vocabulary.words == (
+        reader.vocabulary.words
+    )
+
+
+def test_a_vocabulary_and_another_way_to_cut_are_refused_together():
+    with pytest.raises(ValueError, match="a vocabulary says how texts are cut"):
+        TextReader(Vocabulary(["rain"]), longest=5)
+
+
+def test_a_remark_on_long_texts_is_made_once_for_the_same_rows(capsys):
+    rows = {"text": ["word " * 600]}
+    TextReader().fit(rows, "text")(rows, "text")
+    assert capsys.readouterr().out.count("cut off") == 1
 
 
 def test_numbers_and_categories_stand_side_by_side():

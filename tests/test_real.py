@@ -1,5 +1,6 @@
 """Public data sets: what downloads promise, held against a server that misbehaves."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -17,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tqdm.auto
 
 from course_utils.data import real
 from course_utils.data.rows import BadData
+from course_utils.display import progress_bar
 from course_utils.environment import course_root
 
 NEAR = course_root().parent / "shared" / "real"
@@ -189,17 +190,16 @@ def test_what_is_here_is_not_asked_for_again(tiny, server):
 def test_one_progress_bar_counts_the_bytes_of_all_files(tiny, monkeypatch):
     bars = []
 
-    class Bar(tqdm.auto.tqdm):
-        def __init__(self, *args, **options):
-            # The real one is off in builds and slow to show; this one is on and silent.
-            super().__init__(*args, **options | {"disable": False, "file": io.StringIO()})
-            bars.append(self)
+    @contextlib.contextmanager
+    def watched(total, what, unit):
+        with progress_bar(total, what, unit) as bar:
+            bars.append((what, unit, bar))
+            yield bar
 
-    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
+    monkeypatch.setattr(real, "progress_bar", watched)
     real.fetch("tiny")
-    assert [(bar.desc.rstrip(": "), bar.n) for bar in bars] == [
-        ("tiny", sum(map(len, FILES.values())))
-    ]
+    ((what, unit, bar),) = bars
+    assert (what, unit, bar.n) == ("tiny", "B", sum(map(len, FILES.values())))
 
 
 def test_a_slow_server_is_waited_for(tiny, server, home):
@@ -696,3 +696,13 @@ def test_the_texts_have_their_published_sizes(monkeypatch):
     ]
     assert Counter(reviews["label"].tolist()) == {0: 5331, 1: 5331}
     assert not any("\ufffd" in text for text in questions["text"] + reviews["text"])
+
+
+@pytest.mark.parametrize("line", ["1 ", "1", "", "9 a text", "one a text"])
+def test_a_line_without_class_or_text_is_named_or_left_out(tmp_path, capsys, line):
+    path = tmp_path / "lines.all"
+    path.write_bytes(f"0 a first text\n{line}\r\n1 caf\xe9\n".encode("latin-1"))
+    with pytest.raises(BadData, match="line 2: not a class from 0 to 1"):
+        real.read_labelled_lines(path, 2)
+    assert real.read_labelled_lines(path, 2, on_bad="skip") == (["a first text", "café"], [0, 1])
+    assert capsys.readouterr().out == "lines.all: left out 1 row: 1 no labelled line (line 2)\n"

@@ -22,7 +22,7 @@ from course_utils.data.rows import (
 )
 
 LEFT_OUT = [SkippedRow(3, "b.png", "missing image", "it is not there")]
-BESIDE = (("sport", "travel"), SkippedRows(LEFT_OUT), {"text": "headline"})
+BESIDE = (("sport", "travel"), SkippedRows(LEFT_OUT), {"text": "headline"}, ["two look alike"])
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def rows():
 
 
 def beside(rows):
-    return rows.classes, rows.skipped, rows.modalities
+    return rows.classes, rows.skipped, rows.modalities, rows.remarks
 
 
 # --- what stays beside the columns ----------------------------------------------------------------
@@ -56,7 +56,7 @@ def beside(rows):
         lambda rows: pickle.loads(pickle.dumps(rows)),
     ],
 )
-def test_classes_what_was_left_out_and_modalities_stay(rows, change):
+def test_classes_what_was_left_out_modalities_and_remarks_stay(rows, change):
     changed = change(rows)
     assert isinstance(changed, Rows)
     assert beside(changed) == BESIDE
@@ -74,13 +74,60 @@ def test_a_copy_can_be_changed_alone(rows):
     other = rows.copy()
     other["age"] = [1, 2, 3, 4]
     other.modalities["columns"] = "age"
+    other.remarks.append("of the copy alone")
     assert "age" not in rows
+    assert rows.remarks == ["two look alike"]
     assert rows.modalities == {"text": "headline"}
 
 
 def test_rows_of_no_more_than_columns_have_nothing_beside_them():
-    assert beside(Rows({"a": [1]})) == ((), [], {})
+    assert beside(Rows({"a": [1]})) == ((), [], {}, [])
     assert str(Rows().skipped) == "no row was left out"
+
+
+# --- another label --------------------------------------------------------------------------------
+
+
+def test_a_column_of_words_becomes_the_label_with_its_classes(rows):
+    liked = (rows | {"liked": ["yes", "no", " yes", "NO"]}).labelled("liked")
+    assert liked.classes == ("NO", "no", "yes")
+    assert liked["label"].tolist() == [2, 1, 2, 0]
+    assert liked["liked"] == ["yes", "no", " yes", "NO"]
+    assert any("'NO' (1 row) and 'no' (1 row) look alike" in one for one in liked.remarks)
+    assert (rows.classes, rows["label"].tolist()) == (("sport", "travel"), [0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("empty", [None, float("nan"), "", " ", "\u200b"])
+def test_rows_without_the_label_are_left_out_with_a_remark(rows, empty):
+    liked = (rows | {"liked": ["yes", empty, "no", "yes"]}).labelled("liked")
+    assert liked["headline"] == ["one", None, "four"]
+    assert liked["label"].tolist() == [1, 0, 1]
+    assert "1 row without 'liked' left out" in liked.remarks
+    assert liked.skipped == rows.skipped
+
+
+@pytest.mark.parametrize(
+    "column",
+    [[10, 9, 10, 9], np.array([10, 9, 10, 9]), np.array([10.0, 9, 10, 9]), ["10", "9"] * 2],
+)
+def test_numbers_are_classes_by_their_size(rows, column):
+    scored = (rows | {"score": column}).labelled("score")
+    assert scored.classes == ("9", "10")
+    assert scored["label"].tolist() == [1, 0, 1, 0]
+
+
+def test_the_classes_can_be_given_in_an_order(rows):
+    liked = rows | {"liked": ["yes", "no", "yes", "no"]}
+    assert liked.labelled("liked", ("yes", "maybe", "no"))["label"].tolist() == [0, 2, 0, 2]
+    with pytest.raises(ValueError, match="'liked' holds 'no', which is none of the classes yes"):
+        liked.labelled("liked", ["yes"])
+
+
+def test_a_label_that_is_not_there_is_said(rows):
+    with pytest.raises(ValueError, match="no column 'liked'; they have headline"):
+        rows.labelled("liked")
+    with pytest.raises(ValueError, match="'liked' is empty in every row"):
+        (rows | {"liked": ["", None, "", ""]}).labelled("liked")
 
 
 # --- some of the rows -----------------------------------------------------------------------------
@@ -95,6 +142,13 @@ def test_rows_are_taken_by_position_or_by_a_truth_value_each(rows, kind, index):
     assert taken["label"].tolist() == [rows["label"][k] for k in order]
     assert (taken["table"] == rows["table"][order]).all()
     assert taken["table"].shape == (len(order), 2)
+
+
+@pytest.mark.parametrize("index", [[1, 2, 3], [False, True, True, True], [2]])
+def test_arrays_of_rows_that_follow_each_other_are_not_copied(rows, index):
+    assert np.shares_memory(take(rows, index)["table"], rows["table"])
+    assert not np.shares_memory(take(rows, [*index, index[0]] if 2 in index else [3, 1])["table"],
+                                rows["table"])  # fmt: skip
 
 
 def test_rows_of_a_plain_dict_can_be_taken_too():

@@ -1,19 +1,22 @@
 """What fit and predict promise. Models and data here are toys: every test takes milliseconds."""
 
+import contextlib
 import copy
 
+import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from course_utils import display, training
 from course_utils.attention import Tokens
 from course_utils.data.batches import Batches
 from course_utils.training import (
     History,
+    TrainingInterrupted,
     TrainingStopped,
-    _bar,
-    _Run,
     _to_device,
     fit,
     predict,
@@ -441,31 +444,81 @@ def interrupt(logits):
     raise KeyboardInterrupt
 
 
-def test_an_interruption_leaves_the_best_complete_epoch_and_says_so(capsys):
+def stopped(model, **how):
+    """What comes out of a run that somebody stops."""
+    with pytest.raises(TrainingInterrupted) as caught:
+        quick(model, **how)
+    return caught.value
+
+
+def test_an_interruption_leaves_the_best_complete_epoch_and_says_so():
     model, good = Failing(8, interrupt), Model()
-    history = quick(model, epochs=5)
+    stop = stopped(model, epochs=5)
     quick(good, epochs=2)
-    assert (history.epochs, history.interrupted) == (2, True)
+    assert (stop.history.epochs, stop.history.interrupted) == (2, True)
     assert same(model, good)
     assert not model.training
-    said = capsys.readouterr().out
-    assert said == "Training interrupted: the model is as it was after epoch 2.\n"
+    (shown,) = stop._render_traceback_()
+    assert shown.startswith("Training interrupted: the model is as it was after epoch 2; with")
+
+
+def test_an_interruption_ends_the_cell_that_trains_several_models():
+    trained = []
+
+    def cell():
+        for model in (Model(), Failing(8, interrupt), Model()):
+            trained.append(quick(model))
+
+    with pytest.raises(KeyboardInterrupt):
+        cell()
+    assert len(trained) == 1
+
+
+STOP_A_CELL = """
+import itertools, os, signal, torch
+from course_utils.training import fit
+steps = itertools.count(1)
+class Model(torch.nn.Linear):
+    def forward(self, batch):
+        if next(steps) == 30:  # in the second epoch, somebody presses stop
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().forward(batch["x"])
+rows = [{"x": torch.ones(4, 2), "label": torch.arange(4) % 2}] * 20
+done = []
+for seed in range(3):
+    done.append(fit(Model(2, 2), rows, epochs=3))
+"""
+
+
+@pytest.mark.slow
+def test_the_stop_button_shows_one_sentence_in_a_notebook(monkeypatch, root):
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    cells = [nbformat.v4.new_code_cell(text) for text in (STOP_A_CELL, "done")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, allow_errors=True).execute()
+    (error,) = (o for o in cells[0].outputs if o.output_type == "error")
+    assert error.ename == "TrainingInterrupted"
+    (line,) = error.traceback
+    assert line.startswith("Training interrupted: the model is as it was after epoch 1;")
+    assert cells[1].outputs[0].data["text/plain"] == "[]"
 
 
 def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path):
     model, whole = Model(), Model()
-    quick(Failing(8, interrupt), epochs=5, checkpoint=tmp_path / "run.pt")
+    stop = stopped(Failing(8, interrupt), epochs=5, checkpoint=tmp_path / "run.pt")
+    assert f"go on from {tmp_path / 'run.pt'}" in str(stop)
     history = quick(model, epochs=5, checkpoint=tmp_path / "run.pt")
     assert history == quick(whole, epochs=5)
     assert not history.interrupted
     assert same(model, whole)
 
 
-def test_an_interruption_in_the_first_epoch_leaves_the_model_untrained(capsys):
+def test_an_interruption_in_the_first_epoch_leaves_the_model_untrained(tmp_path):
     model = Failing(2, interrupt)
-    assert repr(quick(model)) == "History(0 epochs, interrupted)"
+    stop = stopped(model, checkpoint=tmp_path / "run.pt")
+    assert repr(stop.history) == "History(0 epochs, interrupted)"
     assert same(model, Model())
-    assert "before training" in capsys.readouterr().out
+    assert str(stop) == "Training interrupted: the model is as it was before training."
 
 
 # ---- bad input ends in one sentence ----
@@ -489,6 +542,48 @@ def test_bad_batches_are_named(bad, says):
     with pytest.raises(ValueError, match=says) as caught:
         quick(Model(), bad)
     assert "\n" not in str(caught.value)
+
+
+def test_a_batch_of_one_row_under_batchnorm_is_named_and_what_to_do():
+    whole = rows(17)
+    parts = [{name: values[part] for name, values in whole.items()}
+             for part in (slice(16), slice(16, 17))]  # fmt: skip
+    with pytest.raises(ValueError, match=r"batch 2 of train holds one row, and BatchNorm"):
+        quick(Model(), parts)
+    assert quick(Model(), parts[:1], validation=parts).epochs == 3  # which only measures
+
+
+# ---- another default in torch ----
+
+
+@pytest.fixture
+def _double():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.float64])
+def test_floats_reach_the_model_in_the_precision_of_its_weights(kind):
+    tensors = rows()
+    tensors["x"] = tensors["x"].to(kind)
+    model = Model()
+    assert quick(model, Batches(tensors, 16)).epochs == 3
+    assert predict(model, Batches(tensors, 16)).dtype == torch.float64
+
+
+def test_a_model_of_two_precisions_gets_what_the_batch_holds():
+    class Mixed(Model):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones((), dtype=torch.float64))
+
+        def forward(self, batch):
+            assert batch["x"].dtype == torch.float32
+            return super().forward(batch) * self.scale
+
+    assert quick(Mixed()).epochs == 3
 
 
 def test_a_bad_label_in_the_validation_rows_is_named():
@@ -555,14 +650,18 @@ def test_a_smoke_run_is_one_epoch_of_four_batches(monkeypatch):
     assert (history.epochs, model.steps) == (1, 4)
 
 
-def test_the_bar_is_silent_in_builds_and_quick_runs_and_counts_batches(monkeypatch, capsys):
-    quick(Model(), progress=True)
-    assert capsys.readouterr().err == ""  # over in less than two seconds
-    run = _Run(Model(), batches(), None, None, None, torch.device("cpu"), 0)
-    bar = _bar(True, 5, run)
-    assert (bar.total, bar.disable) == (15, False)
-    bar.close()
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    assert not _bar(None, 5, run).disable
-    monkeypatch.setenv("COURSE_BUILD", "1")
-    assert _bar(None, 5, run).disable
+@pytest.mark.parametrize(("how", "shown"), [(True, True), (False, False), (None, None)])
+def test_the_bar_counts_batches_and_is_shown_as_asked(monkeypatch, how, shown):
+    bars = []
+
+    @contextlib.contextmanager
+    def watched(total, what, unit, *, done, shown):
+        with display.progress_bar(total, what, unit, done=done, shown=False) as bar:
+            bars.append((total, unit, done, shown, bar))
+            yield bar
+
+    monkeypatch.setattr(training, "progress_bar", watched)
+    quick(Model(), epochs=5, progress=how)
+    ((total, unit, done, asked, bar),) = bars
+    assert (total, unit, done, asked, bar.n) == (15, "batch", 0, shown, 15)
+    assert bar.text == "epoch 5"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data.news_cards import SECTIONS
@@ -36,6 +37,12 @@ def models(vocabulary):
         return MultimodalClassifier(encoders, ConcatFusion(dict.fromkeys(names, 4)), 5).eval()
 
     return {"image": model("image"), "text": model("text"), "both": model("image", "text")}
+
+
+def test_dollars_in_a_headline_a_class_or_a_model_are_no_formula():
+    picture, said = np.zeros((8, 8, 3), np.uint8), {"$a$": np.array([0.4, 0.6])}
+    figure = widgets.draw_composed_card(picture, "$5 or $6", said, ("$0-$5", "$5-$9"))
+    assert not any(text.get_parse_math() for text in figure.findobj(Text))
 
 
 def test_a_composed_card_is_a_picture_as_the_generator_draws_it():

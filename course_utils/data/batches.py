@@ -32,9 +32,12 @@ def to_tensors(
     label: the column of class numbers; None for rows without labels.
     side: columns of numbers that go along under their own names, for what may need them.
 
-    Raises ValueError for a column that is not there, for labels that are no class numbers, and
-    where two tensors would have one name.
+    Raises ValueError for a column that is not there, for labels that are no class numbers, for
+    readers without names, and where two tensors would have one name.
     """
+    if not isinstance(readers, Mapping):
+        raise ValueError('readers is {modality: its reader}, as {"text": TextReader(vocabulary)}, '
+                         f"not a {type(readers).__name__}")  # fmt: skip
     tensors: Batch = {}
     if label is not None:
         tensors["label"] = class_numbers(named_column(rows, label), label)
@@ -68,8 +71,11 @@ def class_numbers(column: Any, name: str) -> Tensor:
     numbers = np.asarray(list(column))
     if numbers.ndim != 1 or not np.can_cast(numbers.dtype, np.int64, "same_kind"):
         example = numbers.reshape(-1)[:1].tolist()
+        words = numbers.ndim == 1 and numbers.dtype.kind in "US"
+        advice = f"number them with rows = rows.labelled({name!r}), whose label is 'label'" \
+            if words else "number the classes first"  # fmt: skip
         raise ValueError(f"the column {name!r} holds {example} and not class numbers 0, 1, ...; "
-                         "number the classes first")  # fmt: skip
+                         f"{advice}")  # fmt: skip
     return torch.as_tensor(numbers, dtype=torch.long)
 
 
@@ -116,10 +122,12 @@ class Batches:
     """Iterate over rows in memory, batch by batch; each pass shuffles anew.
 
     tensors: a dict of tensors with the same number of rows, as ``to_tensors`` gives it.
-    shuffle: whether each pass takes the rows in a new order.
+    shuffle: whether each pass takes the rows in a new order. A single row that is left over then
+        joins the batch before it: BatchNorm cannot learn from one row.
     seed: where the orders start; the same seed gives the same orders.
 
-    Pictures kept as uint8 come out as float in [0, 1]; nothing is copied but the rows at hand.
+    Pictures kept as uint8 come out in [0, 1] as floats of torch's default precision; nothing is
+    copied but the rows at hand.
     Raises ValueError when the tensors disagree about the number of rows.
     """
 
@@ -134,12 +142,16 @@ class Batches:
         self.generator = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
-        return -(-self.rows // self.batch_size)
+        one_is_left = self.rows > self.batch_size > 1 and self.rows % self.batch_size == 1
+        return -(-self.rows // self.batch_size) - (self.shuffle and one_is_left)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(self.rows, generator=self.generator) if self.shuffle else None
-        for start in range(0, self.rows, self.batch_size):
-            rows = slice(start, start + self.batch_size)
+        order = None
+        if self.shuffle:  # on the generator's device, whatever torch.set_default_device says
+            order = torch.randperm(self.rows, generator=self.generator, device="cpu")
+        starts = range(0, self.rows, self.batch_size)[: len(self)]
+        for start, end in zip(starts, [*starts[1:], self.rows], strict=False):
+            rows = slice(start, end)
             yield self.pick(rows if order is None else order[rows])
 
     def pick(self, index: Tensor | slice) -> Batch:
@@ -147,7 +159,9 @@ class Batches:
 
         def chosen(tensor: Tensor) -> Tensor:
             part = tensor[index]
-            return part.float().div_(255) if part.dtype == torch.uint8 else part
+            if part.dtype != torch.uint8:
+                return part
+            return part.to(torch.get_default_dtype()).div_(255)
 
         return on_tensors(self.tensors, chosen)
 

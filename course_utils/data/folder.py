@@ -8,26 +8,30 @@ What cannot be used ends in one sentence with the file and the line, as a ``BadD
 with ``on_bad="skip"``, in ``rows.skipped``.
 """
 
-import hashlib
-from collections import defaultdict
-from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from course_utils.data.layout import PROPORTIONS, Layout, Row, filled_pattern
+from course_utils.data.look_alikes import (
+    clean_label,
+    joined_remarks,
+    label_remarks,
+    one_name_each,
+)
+from course_utils.data.picture_files import with_pictures
 from course_utils.data.readers import read_image
-from course_utils.data.rows import SPLITS, BadData, Rows, SkippedRows
-from course_utils.data.table import LEAVE_OUT, Sieve, Table, shown
+from course_utils.data.remarks import across_splits, two_labels
+from course_utils.data.rows import SPLITS, BadData, Rows, SkippedRow, SkippedRows
+from course_utils.data.splits import empty_split_remark, in_splits, learnable
+from course_utils.data.table import LEAVE_OUT, Sieve, column_names
+from course_utils.display import progress_bar
 from course_utils.environment import course_root
 
-SPLIT_WORDS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "dev"),
-    "test": ("test", "testing"),
-}
-SPLIT_CALLED = {alias: name for name, aliases in SPLIT_WORDS.items() for alias in aliases}
-OWN_COLUMNS = ("image", "file", "split", "label")  # what the rows call their own
+MOST_REMARKS = 6  # that are printed
 
 
 # --- the presets ------------------------------------------------------------------------------
@@ -79,304 +83,293 @@ def read_kaggle(
 # --- reading ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """What ``read_folder`` was asked for, checked."""
-
-    folder: Path
-    table: str
-    image_column: str
-    text_column: str
-    label_column: str
-    split_column: str | None
-    image_pattern: str | None
-    encoding: str
-    delimiter: str
-    classes: tuple[str, ...] | None
-    drop_labels: tuple[str, ...]
-    size: tuple[int, int]
-    on_bad: str
-
-    def __post_init__(self) -> None:
-        if self.on_bad not in ("error", "skip"):
-            raise ValueError(f'on_bad is "error" or "skip", not {self.on_bad!r}')
-        if self.image_pattern is not None and "{id}" not in self.image_pattern:
-            raise ValueError('image_pattern needs {id} where the id goes, as in "images/{id}.jpg"; '
-                             f"it is {self.image_pattern!r}")  # fmt: skip
-        for name in (self.text_column, self.label_column):
-            if (name in OWN_COLUMNS and name != "label") or name == self.text_column == "label":
-                raise ValueError(f"no text or label column can be called {name!r}: the rows keep "
-                                 "this name for something else; rename the column")  # fmt: skip
-        if self.text_column == self.label_column:
-            raise ValueError(f"{self.text_column!r} cannot be both the text and the label")
-        if not isinstance(self.size, tuple | list) or len(self.size) != 2 or min(self.size) < 1:
-            raise ValueError(f"size is (height, width) in pixels, not {self.size}")
-
-    def bad(self, reason: str, what: str, line: int = 0, file: str = "") -> BadData:
-        """The error for a fault in the table, or in one line of it."""
-        return self.source.bad(reason, what, line, file)
-
-    @property
-    def source(self) -> Table:
-        """The table itself."""
-        return Table(self.folder, self.table, self.encoding, self.delimiter)
-
-
-@dataclass
-class _Row:
-    line: int
-    file: str
-    text: str
-    label: str
-    split: str
-    cells: dict[str, str] = field(repr=False)
-    path: Path = Path()
-
-    def bad(self, layout: _Layout, reason: str, what: str) -> BadData:
-        return layout.bad(reason, what, self.line, self.file)
-
-
 def read_folder(
     folder: str | Path,
     table: str = "headlines.csv",
     *,
     image_column: str = "file",
-    text_column: str = "headline",
+    text_column: str | Sequence[str] = "headline",
     label_column: str = "section",
     split_column: str | None = "split",
     image_pattern: str | None = None,
     size: tuple[int, int] = (48, 48),
     encoding: str = "utf-8",
     delimiter: str = ",",
-    classes: tuple[str, ...] | None = None,
-    drop_labels: tuple[str, ...] = (),
+    quoting: str | None = None,
+    classes: Sequence[str] | None = None,
+    drop_labels: Sequence[str] = (),
     on_bad: str = "error",
+    missing: str = "error",
+    proportions: tuple[float, float, float] = PROPORTIONS,
+    group_column: str | None = None,
+    split_seed: int = 0,
+    split_words: Mapping[str, str] | None = None,
 ) -> Rows:
     """Read a folder of pictures and the CSV table that describes them.
 
     folder, table: the folder, and the table's name in it.
-    image_column: the picture's path inside the folder or, with ``image_pattern``
-        ("images/{id}.jpg"), its id. Each picture may stand in one row.
-    text_column, label_column: the text, and the class by name.
-    split_column: train, validation (or val) and test. With None each class is divided, 7 of 10
-        rows to train, 1 to validation, 2 to test, by a hash of the file name: the same rows
-        are divided alike each time, whatever their order.
+    image_column: the picture's path inside the folder or, with ``image_pattern``, its id. A
+        picture may stand in several rows, as one with several captions does.
+    image_pattern: "images/{id}.jpg"; other columns may stand in it, "images/{season}/{id}.jpg".
+    text_column, label_column: the text, and the class by name. Several text columns are joined
+        by a blank under the name "text", and stay under their own names too. Labels are read in
+        composed form (NFC), without blanks and invisible characters at their ends; those that
+        differ in blanks or a .0 alone are one class, with a remark.
+    split_column: train, validation (or val, dev) and test; ``split_words`` says what other words
+        mean, as {"eval": "test"}. A column without validation rows gets some of its train rows.
+    proportions, group_column, split_seed: how rows are divided where split_column is None. Of each
+        class its shares of train, validation and test, by a hash of the file name and the seed:
+        the same rows are divided alike each time, whatever their order. Rows of one picture, and
+        of one value in ``group_column``, stay in one split.
     size: height and width in pixels. Proportions are kept; what is left over is white, as is
         whatever was transparent. Pictures turned by a camera's mark are turned upright.
     encoding: of the table; "utf-8" is read with or without a byte order mark.
+    delimiter: the one sign that parts the cells of a line.
+    quoting: None reads cells in quotes, and stops at a quote that seems to swallow rows;
+        "standard" believes every quote, "none" takes quotes as letters.
     classes: the labels in the order that you want; sorted by name if None.
     drop_labels: classes to leave out on purpose, uncounted.
     on_bad: "error" stops at the first bad row; "skip" leaves bad rows out and counts them in
         ``rows.skipped``. A fault of the whole table is an error in both.
+    missing: with "absent", a row without a text, or without a picture, stays, and has None there;
+        with "error" it is a bad row.
 
-    Returns columns of n rows: ``image`` (n, H, W, 3) uint8; the text, a list under its column's
-    name; ``label`` (n,) int64, again under its column's name; ``split`` (n,) strings; ``file``,
-    a list of paths inside the folder; every further column of the table under its own name (with
-    "_" behind it where that is taken), int64 where all cells are whole numbers, else a list.
+    Returns columns of n rows, those of train first, then validation, then test, and in the order
+    of the table within: ``image`` (n, H, W, 3) uint8, a list where some are None; the text, a list
+    under its column's name; ``label`` (n,) int64, again under its column's name; ``split`` (n,)
+    strings; ``file``, a list of paths inside the folder; every further column of the table under
+    its own name (with "_" behind it where that is taken), int64 where all cells are whole numbers,
+    else a list. A row that repeats another in every cell is left out. ``rows.remarks`` tells, and
+    the reading prints, what looks doubtful, as labels that look alike.
 
     Raises BadData, one sentence with file and line, for bad data; ValueError for bad arguments.
     """
-    layout = _Layout(
+    layout = Layout(
         Path(folder).expanduser(), table, image_column, text_column, label_column, split_column,
-        image_pattern, encoding, delimiter, classes, drop_labels, size, on_bad,
+        image_pattern, encoding, delimiter, quoting, classes, drop_labels, size, on_bad, missing,
+        proportions, group_column, split_seed, split_words or {},
     )  # fmt: skip
-    sieve = Sieve(on_bad)
-    rows = _read_table(layout, sieve)
-    if split_column is None:
-        _divide(rows)
-    rows = _learnable(rows, layout, sieve)
+    sieve, remarks = Sieve(on_bad), []
+    rows = _read_table(layout, sieve, remarks)
+    rows = learnable(in_splits(rows, layout, sieve, remarks), layout, sieve)
+    rows.sort(key=lambda row: SPLITS.index(row.split))  # so that a split is a view of the pictures
     rows, images = _read_images(rows, layout, sieve)
-    if sieve.skipped:  # the last training row of a class may have lost its picture
-        positions = {id(row): k for k, row in enumerate(rows)}
-        rows = _learnable(rows, layout, sieve)
-        images = images[[positions[id(row)] for row in rows]]
-        sieve.skipped.sort()
-        print(f"{table}: {sieve.skipped}")
+    positions = {id(row): k for k, row in enumerate(rows)}
+    rows = learnable(rows, layout, sieve)  # a class may have lost its last training picture
+    images = _only(images, [positions[id(row)] for row in rows])
+    sieve.skipped.sort()
     if not rows:
         raise layout.bad("no rows", f"no row is left to use; {sieve.skipped}")
-    return _assemble(rows, images, layout, sieve.skipped)
+    whole = _assemble(rows, images, layout, sieve.skipped)
+    whole.remarks = layout.source.remarks + remarks + _remarks(rows, images, layout)
+    _tell(layout, whole)
+    return whole
 
 
-def _read_table(layout: _Layout, sieve: Sieve) -> list[_Row]:
-    """The rows whose cells are in order and whose picture exists."""
+def _tell(layout: Layout, rows: Rows) -> None:
+    """Print what was left out, and what looks doubtful."""
+    said = [str(rows.skipped)] * bool(rows.skipped) + rows.remarks[:MOST_REMARKS]
+    if (more := len(rows.remarks) - MOST_REMARKS) > 0:
+        said.append(f"{more} more in rows.remarks")
+    for sentence in said:
+        print(f"{layout.table}: {sentence}")
+
+
+def _read_table(layout: Layout, sieve: Sieve, remarks: list[str]) -> list[Row]:
+    """The rows whose cells are in order and whose picture exists, each once."""
     records = layout.source.records()
     line, header = next(records, (1, []))
     header = _check_header(layout, line, header)
-    parsed = sieve(lambda record: _parse(layout, header, *record), records)
-    kept = [row for _, row in parsed if row.label not in layout.drop_labels]
-    located = [row for row, _ in sieve(lambda row: _locate(layout, row), kept)]
-    seen: dict[Path, int] = {}
-    rows = [row for row, _ in sieve(lambda row: _once(layout, seen, row), located)]
-    if not rows and not sieve.skipped:
+    parsed = [row for _, row in sieve(lambda record: _parse(layout, header, *record), records)]
+    if not parsed and not sieve.skipped:
         raise layout.bad("no rows", "the table has a header and no rows; add one row a picture")
-    return rows
+    kept = _with_classes(parsed, layout, sieve, remarks)
+    if parsed and not kept and not sieve.skipped:
+        raise layout.bad("no rows", "drop_labels leaves no row; leave a class in")
+    return _once(with_pictures(kept, layout, sieve, remarks), layout, sieve)
 
 
-def _check_header(layout: _Layout, line: int, header: list[str] | None) -> list[str]:
-    """The column names, without blanks around them."""
-    if header is None:
-        raise layout.bad("broken quote", "a quote in the header never closes; repair it", line)
+def _check_header(layout: Layout, line: int, header: list[str] | BadData) -> list[str]:
+    """The column names, each once, without blanks around them."""
+    if isinstance(header, BadData):
+        raise header
     if not header:
         raise layout.bad("no rows", "the table is empty; it needs a header and one row a picture")
-    names = [name.strip() for name in header]
-    wanted = [layout.image_column, layout.text_column, layout.label_column]
-    wanted += [layout.split_column] if layout.split_column else []
-    for name in wanted:
+    names, remarks = column_names(header, layout.needed)
+    for name in layout.needed:
         if names.count(name) > 1:
             raise layout.bad("column twice", f"two columns are called {name!r}; rename one", line)
         if name not in names:
             raise _missing_column(layout, name, names, line)
+    layout.source.remarks.extend(remarks)
     return names
 
 
-def _missing_column(layout: _Layout, name: str, names: list[str], line: int) -> BadData:
-    advice = "name the right one"
-    if len(names) == 1:
-        other = next((mark for mark in ";\t|" if mark in names[0]), None)
-        advice = f"its cells seem to be parted by another mark: try delimiter={other!r}" \
-            if other else advice  # fmt: skip
-    elif name == layout.split_column:
-        advice += ", or pass split_column=None to have the rows divided"
-    return layout.bad("missing column", f"there is no column {name!r} "
-                      f"(it has {', '.join(map(shown, names[:20]))}); {advice}", line)  # fmt: skip
+def _missing_column(layout: Layout, name: str, names: list[str], line: int) -> BadData:
+    fault = layout.source.missing_column(name, layout.needed, names, line)
+    if name != layout.split_column:
+        return fault
+    advice = f"{fault}, or pass split_column=None to have the rows divided"
+    return BadData(advice, fault.reason, line)
 
 
-def _parse(layout: _Layout, header: list[str], line: int, cells: list[str] | None) -> _Row:
+def _parse(layout: Layout, header: list[str], line: int, cells: list[str] | BadData) -> Row:
     """One record as a row, or BadData."""
-    if cells is None:
-        raise layout.bad("broken quote", "a quote opens and does not close at the end of its cell; "
-                         f'write "" for a quote inside one, {LEAVE_OUT}', line)  # fmt: skip
+    if isinstance(cells, BadData):
+        raise cells
     if len(cells) != len(header):
-        raise layout.bad("wrong number of cells", f"the row has {len(cells)} cells and the header "
-                         f"{len(header)}; put a text with a comma in quotes, {LEAVE_OUT}",
-                         line)  # fmt: skip
+        raise layout.source.wrong_number(cells, len(header), line)
     values = dict(zip(header, cells, strict=True))
-    file = values[layout.image_column].strip()
-    if not file:
-        raise layout.bad("no image name", f"the cell {layout.image_column!r} is empty; fill it in, "
-                         f"{LEAVE_OUT}", line)  # fmt: skip
-    if layout.image_pattern:
-        file = layout.image_pattern.replace("{id}", file)
-    label = values[layout.label_column].strip()
-    row = _Row(line, file, values[layout.text_column], label, "", values)
+    texts = [values[name] for name in layout.text_columns]
+    text = texts[0] if len(texts) == 1 else " ".join(one.strip() for one in texts if one.strip())
+    file, label = values[layout.image_column].strip(), clean_label(values[layout.label_column])
+    if file and layout.image_pattern:
+        file = filled_pattern(layout.image_pattern, file, values)
+    row = Row(line, file, text if text.strip() else None, label, "", values)
     _check_cells(layout, row)
     return row
 
 
-def _check_cells(layout: _Layout, row: _Row) -> None:
-    """Text, label and split; the split is translated on the way."""
-    for what, value in (("text", row.text), ("label", row.label)):
-        if not value.strip():
-            column = layout.text_column if what == "text" else layout.label_column
-            raise row.bad(layout, f"empty {what}", f"the cell {column!r} is empty; fill it in, "
-                          f"{LEAVE_OUT}")  # fmt: skip
-    if layout.classes and row.label not in (*layout.classes, *layout.drop_labels):
-        raise row.bad(layout, "unknown label", f"the label {row.label!r} is none of "
-                      f"{', '.join(layout.classes)}; correct it, {LEAVE_OUT}")  # fmt: skip
-    if layout.split_column:
-        split = row.cells[layout.split_column].strip()
-        row.split = SPLIT_CALLED.get(split.lower(), "")
-        if not row.split:
-            raise row.bad(layout, "unknown split", f"the split {split!r} is none of "
-                          f"{', '.join(SPLITS)}; correct it, {LEAVE_OUT}")  # fmt: skip
+def _check_cells(layout: Layout, row: Row) -> None:
+    """Are picture, text and label there?"""
+    if not row.label:
+        raise _empty(layout, row, "empty label", layout.label_column)
+    if layout.missing == "absent":
+        if not row.file and row.text is None:
+            raise row.bad(layout, "empty row", "there is neither a picture nor a text; fill one "
+                          f"in, {LEAVE_OUT}")  # fmt: skip
+        return
+    if not row.file:
+        raise _empty(layout, row, "no image name", layout.image_column)
+    if row.text is None:
+        raise _empty(layout, row, "empty text", *layout.text_columns)
 
 
-def _locate(layout: _Layout, row: _Row) -> None:
-    """Find the row's picture, inside the folder and nowhere else."""
-    folder = layout.folder.resolve()
-    missing = row.bad(layout, "missing image", "the image file is not there; put it there, "
-                      f"{LEAVE_OUT}")  # fmt: skip
-    try:
-        path = (folder / row.file).resolve()
-        if not path.exists():  # a table written on Windows
-            path = (folder / row.file.replace("\\", "/")).resolve()
-        rooted = row.file.startswith(("/", "\\")) or PureWindowsPath(row.file).is_absolute()
-        if rooted or not path.is_relative_to(folder):
-            raise row.bad(layout, "outside the folder", "the path leads out of the folder and is "
-                          "not opened; give a path inside it, " + LEAVE_OUT)  # fmt: skip
-        if not path.is_file():
-            raise missing
-    except BadData:
-        raise
-    except (OSError, ValueError, RuntimeError):  # too long, a zero byte, a link to itself
-        raise missing from None
-    row.path = path
+def _empty(layout: Layout, row: Row, reason: str, *columns: str) -> BadData:
+    cells = f"the cell {columns[0]!r} is" if len(columns) == 1 else \
+        f"the cells {', '.join(map(repr, columns))} are"  # fmt: skip
+    keep = "" if reason == "empty label" else 'keep such rows with missing="absent", '
+    return row.bad(layout, reason, f"{cells} empty; fill it in, {keep}{LEAVE_OUT}")
 
 
-def _once(layout: _Layout, seen: dict[Path, int], row: _Row) -> None:
-    """Refuse a picture that an earlier row has."""
-    first = seen.setdefault(row.path, row.line)
-    if first != row.line:
-        raise row.bad(layout, "duplicate id", f"line {first} has this image already; keep one of "
-                      f"the two, {LEAVE_OUT}")  # fmt: skip
-
-
-def _learnable(rows: list[_Row], layout: _Layout, sieve: Sieve) -> list[_Row]:
-    """The rows whose label occurs in a training row: no model can learn the others."""
-    trained = {row.label for row in rows if row.split == "train"}
-
-    def judge(row: _Row) -> None:
-        if row.label not in trained:
-            raise row.bad(layout, "label not in training", f"no training row has the label "
-                          f"{row.label!r} of this {row.split} row; move one of its rows to "
-                          f"train, {LEAVE_OUT}")  # fmt: skip
-
-    return [row for row, _ in sieve(judge, rows)]
-
-
-def _divide(rows: list[_Row]) -> None:
-    """Give every row a split: of each class a fifth to test and a tenth to validation."""
-    by_label = defaultdict(list)
+def _with_classes(rows: list[Row], layout: Layout, sieve: Sieve, remarks: list[str]) -> list[Row]:
+    """The rows of the classes that are wanted, spellings of one label joined."""
+    classes = [*map(clean_label, layout.classes or ())]
+    drop = {*map(clean_label, layout.drop_labels)}
+    names = one_name_each((row.label for row in rows), [*classes, *drop])
     for row in rows:
-        by_label[row.label].append(row)
-    for members in by_label.values():
-        members.sort(key=lambda row: hashlib.sha256(row.file.encode()).digest())
-        test, validation = round(0.2 * len(members)), round(0.1 * len(members))
-        for place, row in enumerate(members):
-            held_out = "test" if place < test else "validation"
-            row.split = held_out if place < test + validation else "train"
+        row.label = names[row.label]
+    remarks += joined_remarks(names)
+
+    def judge(row: Row) -> None:
+        if classes and row.label not in classes:
+            raise row.bad(layout, "unknown label", f"the label {row.label!r} is none of "
+                          f"{', '.join(classes)}; correct it, {LEAVE_OUT}")  # fmt: skip
+
+    return [row for row, _ in sieve(judge, (row for row in rows if row.label not in drop))]
 
 
-def _read_images(rows: list[_Row], layout: _Layout, sieve: Sieve) -> tuple[list[_Row], np.ndarray]:
-    """The rows whose picture can be read, and the pictures, (rows, H, W, 3) uint8."""
-    from tqdm.auto import tqdm
-
-    def judge(row: _Row) -> np.ndarray:
-        try:
-            return read_image(row.path, layout.size)
-        except BadData as fault:
-            what = f"the image {fault.reason}; replace it, {LEAVE_OUT}"
-            raise row.bad(layout, "broken image", what) from None
-
-    images = np.empty((len(rows), *layout.size, 3), dtype=np.uint8)
-    kept: list[_Row] = []
-    with tqdm(rows, desc="images", unit=" images", leave=False, delay=2) as bar:
-        for row, image in sieve(judge, bar):
-            images[len(kept)] = image
+def _once(rows: list[Row], layout: Layout, sieve: Sieve) -> list[Row]:
+    """Leave out, with a word and no error, a row that repeats another in every cell."""
+    first: dict[tuple[str, ...], int] = {}
+    kept = []
+    for row in rows:
+        cells = {**row.cells, layout.image_column: row.file, layout.label_column: row.label}
+        line = first.setdefault(tuple(cells.values()), row.line)
+        if line == row.line:
             kept.append(row)
-    return kept, images[: len(kept)]
+            continue
+        fault = row.bad(layout, "duplicate row", f"line {line} is the same in every cell; it is "
+                        "kept, and this one is not")  # fmt: skip
+        sieve.skipped.append(SkippedRow(row.line, row.file, fault.reason, str(fault)))
+    return kept
 
 
-def _assemble(rows: list[_Row], images: np.ndarray, layout: _Layout, skipped: SkippedRows) -> Rows:
+def _read_images(rows: list[Row], layout: Layout, sieve: Sieve) -> tuple[list[Row], np.ndarray]:
+    """The rows whose picture can be read, and the pictures, (rows, H, W, 3) uint8.
+
+    In memory each picture has its channels first, as a batch has them, so that tensors of it are
+    no copy. A picture of several rows is read once.
+    """
+    images = np.zeros((len(rows), 3, *layout.size), dtype=np.uint8).transpose(0, 2, 3, 1)
+    place = {id(row): k for k, row in enumerate(rows)}
+    read: dict[str, int] = {}
+
+    def judge(row: Row) -> int:
+        here = place[id(row)]
+        if row.file in read:
+            images[here] = images[read[row.file]]
+        elif row.file:
+            images[here] = _picture(layout, row)
+            read[row.file] = here
+        return here
+
+    # In the order of the table, so that the first bad row is the first that is named.
+    in_order = sorted(rows, key=lambda row: row.line)
+    with progress_bar(len(rows), "images", "image") as bar:
+        kept = sorted(here for _, here in sieve(judge, bar.over(in_order)))
+    return [rows[k] for k in kept], _only(images, kept)
+
+
+def _picture(layout: Layout, row: Row) -> np.ndarray:
+    path = layout.folder / row.file
+    try:
+        return read_image(path, layout.size)
+    except BadData as fault:
+        said = str(fault).removeprefix(f"the picture {path} ")
+        reason = "locked image" if fault.reason.startswith("may not") else "broken image"
+        raise row.bad(layout, reason, f"the image {said}, {LEAVE_OUT}") from None
+
+
+def _only(images: np.ndarray, kept: list[int]) -> np.ndarray:
+    """The pictures at these ascending positions, moved to the front: no second array is made."""
+    for k, position in enumerate(kept):
+        if k != position:
+            images[k] = images[position]
+    return images[: len(kept)]
+
+
+def _assemble(rows: list[Row], images: np.ndarray, layout: Layout, skipped: SkippedRows) -> Rows:
     """The rows as columns."""
-    classes = tuple(layout.classes or sorted({row.label for row in rows}))
+    classes = tuple(map(clean_label, layout.classes or sorted({row.label for row in rows})))
     number = {name: k for k, name in enumerate(classes)}
     label = np.array([number[row.label] for row in rows], dtype=np.int64)
     columns = {
-        "image": images,
-        layout.text_column: [row.text for row in rows],
+        "image": _or_none(images, [bool(row.file) for row in rows]),
+        layout.text_name: [row.text for row in rows],
         layout.label_column: label,
         "label": label,
         "split": np.array([row.split for row in rows]),
         "file": [row.file for row in rows],
     }
-    used = {layout.image_column, layout.text_column, layout.label_column, layout.split_column, ""}
+    used = {layout.image_column, layout.label_column, layout.split_column, "",
+            *(layout.text_columns if len(layout.text_columns) == 1 else ())}  # fmt: skip
     for name in rows[0].cells:
         if name not in used:
-            free = name + "_" if name in columns else name
+            free = name
+            while free in columns:
+                free += "_"
             columns[free] = _typed([row.cells[name] for row in rows])
-    modalities = {"image": "image", "text": layout.text_column}
+    modalities = {"image": "image", "text": layout.text_name}
     return Rows(columns, classes, skipped, modalities)
+
+
+def _or_none(images: np.ndarray, there: list[bool]) -> np.ndarray | list[np.ndarray | None]:
+    """One array, or a list of pictures where some are absent."""
+    if all(there):
+        return images
+    return [image if here else None for image, here in zip(images, there, strict=True)]
+
+
+def _remarks(rows: list[Row], images: np.ndarray, layout: Layout) -> list[str]:
+    """What looks doubtful in labels, texts and pictures."""
+    file, label = [row.file for row in rows], [row.label for row in rows]
+    there = _or_none(images, [bool(name) for name in file])
+    text = [row.text for row in rows]
+    split = [row.split for row in rows]
+    empty = empty_split_remark(split, layout.proportions, layout.split_column is None)
+    alike = label_remarks(Counter(sorted(label))) + two_labels(file, label)
+    return [empty] * bool(empty) + alike + across_splits(there, text, split, file)
 
 
 def _typed(cells: list[str]) -> np.ndarray | list[str]:

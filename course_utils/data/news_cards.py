@@ -234,7 +234,9 @@ def rows_for(rows: Rows, task: str, split: str | None = None) -> Rows:
     kept = take(rows, keep)
     own = task == "section" and kept.classes not in ((), TASKS["match"])
     classes = kept.classes if own else TASKS[task]
-    return Rows({**kept, "label": kept[task]}, classes, kept.skipped, kept.modalities)
+    chosen = kept | {"label": kept[task]}
+    chosen.classes = classes
+    return chosen
 
 
 # --- the best that can be done ----------------------------------------------------------------

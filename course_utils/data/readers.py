@@ -9,7 +9,7 @@ A modality of one's own needs a ``Reader`` with ``read``, and an encoder that re
 
 import contextlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from course_utils.data.rows import BadData, column_of, named_column, present_in
-from course_utils.data.text import Vocabulary
+from course_utils.data.text import Cut, Vocabulary, tokenize
 
 # --- readers ----------------------------------------------------------------------------------
 
@@ -72,25 +72,49 @@ class ImageReader(Reader):
     """Pictures as (n, 3, H, W) uint8; ``Batches`` hands them out as float in [0, 1].
 
     The column holds arrays (H, W, 3) uint8 of one size, together or in a list. Where a picture is
-    absent stand zeros.
+    absent stand zeros. Pictures that lie in memory as a batch wants them, as ``read_folder`` lays
+    them, are not copied: rows and tensors share them, so change neither in place.
     """
 
-    def __init__(self, column: str | None = None, shrink: int = 1):
-        """shrink: 2 makes one pixel of 2 x 2, their mean; what is left over at the edge is lost."""
+    def __init__(self, column: str | None = None, shrink: int = 1, grey: bool = False):
+        """shrink: 2 makes one pixel of 2 x 2, their mean; what is left over at the edge is lost.
+
+        grey: give the brightness alone, (n, 1, H, W), for ``CNNEncoder(colours=1)``; 0.299 red
+            + 0.587 green + 0.114 blue, as ITU-R BT.601 and Pillow's mode L have it.
+        """
         super().__init__(column)
         if shrink < 1:
             raise ValueError(f"shrink is a whole number from 1 up, not {shrink!r}")
-        self.shrink = shrink
+        self.shrink, self.grey = shrink, grey
 
     def read(self, cells: Any) -> dict[str, Tensor]:
         """The pictures with channels first, under the modality's own name."""
         images = filled(cells)
         if images.ndim != 4:
             raise ValueError(f"a picture is an array (H, W, 3), not one of {images.shape[1:]}")
-        pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        # No copy where none is needed; torch warns of an array that may not be written.
+        pixels = torch.from_numpy(np.require(images.transpose(0, 3, 1, 2), requirements="CW"))
+        if self.grey and pixels.shape[1] != 1:
+            pixels = _in_parts(pixels, _brightness)
         if self.shrink > 1:
-            pixels = F.avg_pool2d(pixels.float(), self.shrink).round().to(torch.uint8)
+            pixels = _in_parts(pixels, self._shrunk)
         return {"": pixels}
+
+    def _shrunk(self, pixels: Tensor) -> Tensor:
+        return F.avg_pool2d(pixels.float(), self.shrink).round().to(torch.uint8)
+
+
+def _in_parts(pixels: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """``change`` made to some pictures at a time: as float all would take four times the memory."""
+    return torch.cat([change(part) for part in pixels.split(256)])
+
+
+def _brightness(pixels: Tensor) -> Tensor:
+    """(n, 3, H, W) uint8 -> (n, 1, H, W) uint8, reckoned in whole numbers as Pillow does."""
+    if pixels.shape[1] != 3:
+        raise ValueError(f"grey is made of three colours, not of {pixels.shape[1]}")
+    weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32)[:, None, None]
+    return (((pixels * weights).sum(1, keepdim=True) + 2**15) >> 16).to(torch.uint8)
 
 
 class TextReader(Reader):
@@ -104,14 +128,31 @@ class TextReader(Reader):
         vocabulary: Vocabulary | None = None,
         column: str | None = None,
         fewest: int = 1,
+        tokenize: Callable[[str], Sequence[str]] = tokenize,
+        longest: int | None = None,
+        phrases: int = 1,
     ):
-        """vocabulary: of the training rows; or ``fit`` takes words that occur ``fewest`` times."""
+        """vocabulary: of the training rows; or ``fit`` takes words that occur ``fewest`` times.
+
+        tokenize, longest, phrases: how texts are cut into tokens, as for ``text.Cut``; a vocabulary
+            brings its own.
+
+        Raises ValueError where both a vocabulary and another way to cut are given.
+        """
         super().__init__(column)
         self.vocabulary, self.fewest = vocabulary, fewest
+        self.cut = Cut(tokenize, longest, phrases)
+        if vocabulary is not None:
+            if self.cut.settings != Cut().settings:
+                raise ValueError("a vocabulary says how texts are cut; give tokenize=, longest= "
+                                 "and phrases= to the vocabulary")  # fmt: skip
+            self.cut = vocabulary.cut
 
     def fit(self, rows: Mapping[str, Any], modality: str) -> "TextReader":
         """Take the vocabulary from these rows."""
-        self.vocabulary = Vocabulary.from_texts(as_texts(self.cells(rows, modality)), self.fewest)
+        texts = as_texts(self.cells(rows, modality))
+        self.vocabulary = Vocabulary.from_texts(texts, self.fewest, *self.cut.settings)
+        self.cut = self.vocabulary.cut  # which knows what it has remarked on
         return self
 
     def read(self, cells: Sequence[str | None]) -> dict[str, Tensor]:
@@ -265,8 +306,9 @@ def read_image(path: str | Path, size: tuple[int, int] = (48, 48)) -> np.ndarray
     Proportions are kept; what is left over and what is transparent is white.
 
     Raises BadData where there is no whole picture, or one larger than Pillow's limit (about 90
-    million pixels; such a file is an accident or an attack).
+    million pixels; such a file is an accident or an attack), or one that may not be opened.
     """
+    advice = "replace it"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files that it can read
@@ -281,10 +323,13 @@ def read_image(path: str | Path, size: tuple[int, int] = (48, 48)) -> np.ndarray
         reason = "is no picture, or of a kind that Pillow does not know"
     except FileNotFoundError:
         reason = "is not there"
+    except PermissionError:
+        reason = "may not be opened: another program holds it, or its permissions forbid it"
+        advice = "close that program, or allow yourself to read the file"
     except Exception as error:  # of a broken file Pillow raises nearly anything
         said = " ".join(str(error).split()) or type(error).__name__
         reason = f"is broken or cut off ({said})"
-    raise BadData(f"the picture {path} {reason}; replace it", reason)
+    raise BadData(f"the picture {path} {reason}; {advice}", reason)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

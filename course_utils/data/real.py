@@ -16,12 +16,12 @@ import logging
 import os
 import shutil
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,12 +29,15 @@ import numpy as np
 
 from course_utils.data.folder import read_emoji
 from course_utils.data.rows import BadData, Rows
+from course_utils.data.table import LEAVE_OUT, Sieve
+from course_utils.display import progress_bar
 from course_utils.environment import course_root
 
 RAW = "https://raw.githubusercontent.com"
 TIMEOUT = (6, 30)  # seconds to connect, and without a single byte
 RETRY_WAIT = 1.0  # seconds; doubled at each of three attempts when a server is busy
 CONNECTIONS = 8
+LOOK = 0.2  # seconds between two looks at what arrived
 
 
 class NotFetched(RuntimeError):
@@ -180,29 +183,39 @@ def review_sources() -> list[Source]:
     ]  # fmt: skip
 
 
-def read_labelled_lines(path: Path, classes: int) -> tuple[list[str], list[int]]:
+def read_labelled_lines(
+    path: Path, classes: int, on_bad: str = "error"
+) -> tuple[list[str], list[int]]:
     """Texts and class numbers of a Latin-1 file whose lines are a number, a space and a text.
 
-    Raises BadData, with the file and the line, where a line is something else.
+    on_bad: "error" stops at the first line that is something else, such as one whose text is
+        empty; "skip" leaves such lines out and prints which.
+
+    Raises BadData, with the file and the line; ValueError for another ``on_bad``.
     """
     try:
         # A file in Latin-1 never fails to be read, but read as UTF-8 it would. It may hold the
         # byte 0x85, at which `splitlines` would break a line in two.
         lines = path.read_bytes().decode("latin-1").removesuffix("\n").split("\n")
     except OSError as error:
-        raise BadData(f"{path} cannot be read ({error.strerror}); put the file there") from None
-    texts, labels = [], []
-    for number, line in enumerate(lines, start=1):
+        raise BadData(f"{path} cannot be read ({error.strerror}); put the file there, or mend its "
+                      "permissions") from None  # fmt: skip
+    numbers = {str(number): number for number in range(classes)}
+
+    def judge(numbered: tuple[int, str]) -> tuple[str, int]:
+        place, line = numbered
         label, _, text = line.partition(" ")
-        if label not in map(str, range(classes)) or not text.strip():
-            raise BadData(
-                f"{path}, line {number}: not a class from 0 to {classes - 1}, a space and a text; "
-                "correct it or fetch the file anew",
-                "no labelled line", number,
-            )  # fmt: skip
-        texts.append(text.strip())
-        labels.append(int(label))
-    return texts, labels
+        if label not in numbers or not text.strip():
+            what = f"not a class from 0 to {classes - 1}, a space and a text"
+            raise BadData(f"{path}, line {place}: {what}; correct it or fetch the file "
+                          f"anew, {LEAVE_OUT}", "no labelled line", place)  # fmt: skip
+        return text.strip(), numbers[label]
+
+    sieve = Sieve(on_bad)
+    pairs = [pair for _, pair in sieve(judge, enumerate(lines, start=1))]
+    if sieve.skipped:
+        print(f"{path.name}: {sieve.skipped}")
+    return [text for text, _ in pairs], [label for _, label in pairs]
 
 
 def _text_rows(
@@ -390,31 +403,21 @@ def download_set(data_set: DataSet, home: Path) -> Path:
 
 def _obtain_all(data_set: DataSet, sources: list[Source], part: Path) -> None:
     """Get every source, several at once, and stop at the first that fails."""
-    from tqdm.auto import tqdm
-
     with (
         _quiet_pooch(),
         _session() as session,
-        tqdm(
-            total=data_set.size,
-            desc=data_set.name,
-            unit="B",
-            unit_scale=True,
-            leave=False,
-            delay=0.3,
-        ) as bar,
+        progress_bar(data_set.size, data_set.name, "B") as bar,
         ThreadPoolExecutor(CONNECTIONS) as pool,
     ):
-        lock = threading.Lock()
-
-        def advance(count: int) -> None:
-            with lock:
-                bar.update(count)
-
-        jobs = [pool.submit(_obtain, source, part, session, advance) for source in sources]
+        arrived: SimpleQueue[int] = SimpleQueue()  # bytes; this thread alone moves the bar
+        jobs = [pool.submit(_obtain, source, part, session, arrived.put) for source in sources]
         try:
-            for job in as_completed(jobs):
-                job.result()
+            while jobs:
+                done, jobs = wait(jobs, timeout=LOOK, return_when=FIRST_EXCEPTION)
+                for job in done:
+                    job.result()
+                while not arrived.empty():
+                    bar.update(arrived.get())
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -10,6 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from course_utils.data.look_alikes import (
+    clean_label,
+    counted_rows,
+    joined_remarks,
+    label_remarks,
+    one_name_each,
+)
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -59,12 +67,13 @@ def _lines(lines: list[int]) -> str:
 
 
 class Rows(dict[str, Any]):
-    """Columns by name, each with one entry for each row, and three things beside them.
+    """Columns by name, each with one entry for each row, and four things beside them.
 
     classes: the names of the labels; label k of the column ``label`` is ``classes[k]``.
     skipped: the rows that were left out, and why; ``print(rows.skipped)`` sums them up.
     modalities: {modality: its column}, as {"image": "image", "text": "headline"}, so that a
         reader or a figure finds the pictures and the texts whatever their columns are called.
+    remarks: sentences on what looks doubtful in the data, as labels that look alike.
     """
 
     def __init__(
@@ -73,14 +82,15 @@ class Rows(dict[str, Any]):
         classes: Iterable[str] = (),
         skipped: Iterable[SkippedRow] = (),
         modalities: Mapping[str, str] | None = None,
+        remarks: Iterable[str] = (),
     ):
         super().__init__(columns)
         self.classes, self.skipped = tuple(classes), SkippedRows(skipped)
-        self.modalities = dict(modalities or {})
+        self.modalities, self.remarks = dict(modalities or {}), [*remarks]
 
     def with_columns(self, columns: Mapping[str, Any]) -> "Rows":
         """These rows with exactly these columns; what stands beside them stays."""
-        return Rows(columns, self.classes, self.skipped, self.modalities)
+        return Rows(columns, self.classes, self.skipped, self.modalities, self.remarks)
 
     def __or__(self, more: Mapping[str, Any]) -> "Rows":
         """These rows with columns added or replaced."""
@@ -89,6 +99,51 @@ class Rows(dict[str, Any]):
     def copy(self) -> "Rows":
         """A shallow copy, with what stands beside the columns."""
         return self.with_columns(self)
+
+    def labelled(self, column: str, classes: Iterable[str] | None = None) -> "Rows":
+        """These rows with ``label`` and ``classes`` taken from another column, of words or numbers.
+
+        column: its entries become the classes; rows where it is empty are left out, with a remark.
+        classes: their names in the order that you want; all that occur, sorted, if None.
+
+        Raises ValueError for a column that is not there, for an entry that is none of ``classes``,
+        and where every entry is empty.
+        """
+        labels = [_as_label(entry) for entry in named_column(self, column)]
+        here = [row for row, label in enumerate(labels) if label]
+        if not here:
+            raise ValueError(f"the column {column!r} is empty in every row; name another one")
+        names = one_name_each((labels[row] for row in here), classes or ())
+        named = [names[labels[row]] for row in here]
+        order = tuple(classes) if classes else tuple(sorted({*named}, key=_by_number))
+        if unknown := sorted({*named} - {*order}):
+            raise ValueError(f"the column {column!r} holds {unknown[0]!r}, which is none of the "
+                             f"classes {', '.join(order)}; name it, or leave such rows out with "
+                             "take(rows, ...)")  # fmt: skip
+        rows = self if len(here) == len(labels) else take(self, here)
+        number = {name: k for k, name in enumerate(order)}
+        rows = rows | {"label": np.array([number[name] for name in named], dtype=np.int64)}
+        rows.classes = order
+        if gone := len(labels) - len(here):
+            rows.remarks.append(f"{counted_rows(gone)} without {column!r} left out")
+        rows.remarks += joined_remarks(names) + label_remarks(Counter(named))
+        return rows
+
+
+def _as_label(entry: Any) -> str:
+    """An entry as the name of a class; "" where it is empty."""
+    if _is_absent(entry):
+        return ""
+    whole = isinstance(entry, float | np.floating) and float(entry).is_integer()
+    return clean_label(str(int(entry) if whole else entry))
+
+
+def _by_number(name: str) -> tuple[bool, float, str]:
+    """Sorts names that are numbers by their size, before those that are words."""
+    try:
+        return False, float(name), name
+    except ValueError:
+        return True, 0.0, name
 
 
 def count_rows(rows: Mapping[str, Any]) -> int:
@@ -106,13 +161,15 @@ def take(rows: Mapping[str, Any], index: Any) -> Rows:
     """Some rows, by position or by a truth value for each row, of every column.
 
     index: an array, a tensor or a list of positions, or of n truth values.
-    Returns Rows; classes, what was left out, and the modalities stay.
+    Returns Rows; what stands beside the columns stays. Of rows that follow each other, arrays are
+    views, as of a slice: the pictures of a split are not held twice.
 
     Raises ValueError for truth values that are not one for each row.
     """
     index = _positions(np.asarray(index), rows)
+    some = _as_slice(index)
     columns = {
-        name: column[index] if isinstance(column, np.ndarray) else [column[i] for i in index]
+        name: column[some] if isinstance(column, np.ndarray) else [column[i] for i in index]
         for name, column in rows.items()
     }
     return rows.with_columns(columns) if isinstance(rows, Rows) else Rows(columns)
@@ -124,6 +181,13 @@ def _positions(index: np.ndarray, rows: Mapping[str, Any]) -> np.ndarray:
     if index.shape != (count_rows(rows),):
         raise ValueError(f"{count_rows(rows)} rows need as many truth values, not {index.shape}")
     return np.flatnonzero(index)
+
+
+def _as_slice(index: np.ndarray) -> np.ndarray | slice:
+    """Positions that follow each other as a slice."""
+    if not index.size or index.ndim != 1 or index[0] < 0 or (np.diff(index) != 1).any():
+        return index
+    return slice(int(index[0]), int(index[-1]) + 1)
 
 
 def split_rows(rows: Mapping[str, Any]) -> dict[str, Rows]:

@@ -22,6 +22,7 @@ from course_utils.exercises.difference import difference, extent, shorten
 from course_utils.exercises.limits import (
     TooLong,
     call_within,
+    plain_defaults,
     random_state_kept,
     seed_the_processor,
 )
@@ -191,10 +192,10 @@ class Trial:
 
 
 def judge(exercise: Exercise, attempt: Callable, seed: int) -> Verdict:
-    """The verdict on an attempt; global random state is left as it was found."""
+    """The verdict on an attempt; global random state and torch's defaults are left as found."""
     if is_stand_in(attempt):
         return Verdict(NOT_ATTEMPTED, "Run the cell above first, then this one.")
-    with random_state_kept():
+    with random_state_kept(), plain_defaults():
         return (_judge_dials if exercise.verify else _judge_answers)(exercise, attempt, seed)
 
 

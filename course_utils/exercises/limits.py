@@ -93,6 +93,21 @@ def random_state_kept() -> Iterator[None]:
             restore(state)
 
 
+@contextlib.contextmanager
+def plain_defaults() -> Iterator[None]:
+    """Inputs and answers in torch's first precision and on the processor, whatever is set.
+
+    A learner may have called ``torch.set_default_dtype`` or ``torch.set_default_device``.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def seed_the_processor(seed: int) -> None:
     """Seed the global random numbers that are drawn without an accelerator.
 

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from course_utils.attention import causal_mask
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data.news_cards import SECTIONS
-from course_utils.data.text import UNKNOWN, Vocabulary, tokenize
+from course_utils.data.text import UNKNOWN, Vocabulary
 from course_utils.display import PALETTE
+from course_utils.fonts import as_written
 from course_utils.widgets.core import InteractiveFigure, two_decimals
 
 MEAN = 0  # "head 0" stands for the mean of all heads
@@ -77,7 +78,7 @@ def read_headline(
     vectors = encoder.in_context(text, _mask(visible, encoder.causal))[0]  # (L, dim)
     features = {"text": vectors[visible].mean(dim=0, keepdim=True)}
     logits = model.head(model.fusion(features, None))
-    words = tokenize(headline) or [UNKNOWN]
+    words = vocabulary.cut.tokens([headline])[0] or [UNKNOWN]
     return Reading(
         words=words,
         hidden=tuple(sorted(hidden)),
@@ -112,7 +113,7 @@ def draw_attention(reading: Reading, head: int = MEAN, classes: Sequence[str] = 
     right.set(xlim=(0, 1), xlabel="probability, says the model", yticks=places)
     right.set_yticklabels(classes)
     right.invert_yaxis()
-    return figure
+    return as_written(figure)
 
 
 def draw_readings(readings: Mapping[str, Reading], head: int = MEAN) -> Figure:
@@ -124,7 +125,7 @@ def draw_readings(readings: Mapping[str, Reading], head: int = MEAN) -> Figure:
     for axes, (title, reading) in zip(all_axes, readings.items(), strict=True):
         which = "" if head == MEAN else f", head {head}"
         _draw_weights(axes, reading, head, f"{title}{which}")
-    return figure
+    return as_written(figure)
 
 
 def _draw_weights(axes, reading: Reading, head: int, title: str) -> None:

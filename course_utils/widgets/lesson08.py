@@ -1,6 +1,5 @@
 """Lesson 08: compose a card and ask the models."""
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.display import PALETTE
+from course_utils.fonts import as_written, drawable, wrapped
 from course_utils.widgets.core import InteractiveFigure, two_decimals
 
 
@@ -62,9 +62,7 @@ def draw_composed_card(
     card, bars = figure.subplots(1, 2, width_ratios=(1, 1.8))
     card.imshow(image)
     card.set(xticks=[], yticks=[])
-    # A headline may hold a dollar, which must not start a formula, and may be of any length.
-    caption = textwrap.shorten(headline, 160, placeholder=" ...") or "(no headline)"
-    card.set_xlabel(textwrap.fill(caption, 40), fontsize=8, parse_math=False)
+    card.set_xlabel(wrapped(drawable(headline), 40, 4) or "(no headline)", fontsize=8)
     places = np.arange(len(classes))
     height = 0.8 / len(probabilities)
     for line, (name, values) in enumerate(probabilities.items()):
@@ -77,7 +75,7 @@ def draw_composed_card(
     # Above the bars, since any of them can reach any corner.
     bars.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     figure.subplots_adjust(wspace=0.35)
-    return figure
+    return as_written(figure)
 
 
 def describe_composed_card(
