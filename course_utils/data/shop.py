@@ -64,18 +64,18 @@ PATTERNED = np.array([0.3, 0.65, 0.65, 0.3])
 PLAYFUL = np.array([0.35, 0.75, 0.4, 0.65])
 MATERIAL_SHARES = np.array([
     # cotton fleece leather linen viscose wool
-    [20, 12, 30, 5, 13, 20],
-    [38, 8, 12, 12, 24, 6],
-    [36, 4, 9, 30, 18, 3],
-    [12, 26, 14, 2, 8, 38],
+    [16, 12, 38, 4, 10, 20],
+    [38, 6, 10, 12, 30, 4],
+    [36, 2, 8, 35, 17, 2],
+    [8, 28, 14, 1, 5, 44],
 ])  # fmt: skip
 PRICE_SHARES = np.array([
-    [6, 12, 20, 26, 22, 14],
-    [14, 24, 26, 18, 11, 7],
-    [24, 27, 22, 14, 8, 5],
-    [4, 8, 15, 24, 27, 22],
+    [5, 11, 20, 28, 23, 13],
+    [13, 24, 28, 19, 10, 6],
+    [26, 29, 22, 12, 7, 4],
+    [3, 6, 12, 24, 30, 25],
 ])  # fmt: skip
-OCCASION = 0.44  # chance that one of the two occasions is of the product's own season
+OCCASION = 0.43  # chance that one of the two occasions is of the product's own season
 WRONG_OCCASION = 0.03  # of each other season
 
 Columns = dict[str, Any]

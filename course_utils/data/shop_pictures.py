@@ -14,7 +14,7 @@ from course_utils.data.news_headlines import pick
 
 SIZE = 64  # pixels, both ways
 FINE = 2  # drawn so many times larger, then made smaller: edges come out smooth
-SMALLEST, LARGEST = 40, 56  # side of a garment's box, pixels
+SMALLEST, LARGEST = 42, 57  # side of a garment's box, pixels
 MOST_DICE = 60  # that a picture takes
 
 Point = tuple[float, float]
