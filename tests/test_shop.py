@@ -9,7 +9,7 @@ from PIL import Image
 from course_utils.data import shop
 from course_utils.data.folder import read_folder
 from course_utils.data.rows import BadData, count_rows
-from course_utils.data.shop_pictures import GARMENTS
+from course_utils.data.shop_pictures import GARMENTS, MOST_DICE, draw_product
 from course_utils.data.shop_titles import BRANDS, OCCASIONS, SMALL_TALK
 from course_utils.environment import course_root
 
@@ -148,8 +148,10 @@ def test_a_few_pictures_are_of_another_size_or_mode_and_one_is_a_png(written):
 
 
 def test_ids_do_not_repeat_and_say_nothing_of_the_order():
-    numbers = shop.make(3000, seed=1, image_noise=0)["id"]
-    assert len(set(numbers.tolist())) == 3000
+    numbers = shop.article_numbers(100_000, seed=1)
+    assert len(set(numbers.tolist())) == 100_000
+    assert numbers.min() >= 100_000
+    assert numbers.max() < 1_000_000
     assert not (np.diff(numbers) > 0).all()
 
 
@@ -162,7 +164,7 @@ def test_fewer_listings_are_the_beginning_of_more():
         assert np.array_equal(column, more[name][:30]), name
 
 
-def test_no_listing_is_a_good_number_of_listings_and_a_negative_one_is_not():
+def test_none_is_a_good_number_of_listings_and_a_negative_number_is_not():
     assert count_rows(shop.make(0)) == 0
     with pytest.raises(ValueError, match="cannot be -1"):
         shop.make(-1)
@@ -212,8 +214,6 @@ def test_the_pictures_of_a_family_are_nearer_than_others_and_not_the_same(rows):
 
 
 def test_every_garment_is_drawn_inside_the_picture_in_a_form_of_its_own():
-    from course_utils.data.shop_pictures import MOST_DICE, draw_product
-
     drawn = {}
     for kind in GARMENTS:
         dice = np.random.default_rng(0).random(MOST_DICE).tolist()
@@ -225,8 +225,9 @@ def test_every_garment_is_drawn_inside_the_picture_in_a_form_of_its_own():
 
 
 def test_unknown_tasks_and_dials_out_of_range_are_refused():
-    for dials, sentence in (({"typos": 1.5}, "typos is a share"), ({"twins": "x"}, "twins is"),
-                            ({"image_noise": -1}, "from 0 up"), ({"taset": 1}, "no dial")):  # fmt: skip
+    refused = (({"typos": 1.5}, "typos is a share"), ({"twins": "x"}, "twins is a share"),
+               ({"image_noise": -1}, "from 0 up"), ({"taset": 1}, "no dial 'taset'"))  # fmt: skip
+    for dials, sentence in refused:
         with pytest.raises(ValueError, match=sentence):
             shop.make(3, **dials)
     for ask in (shop.ceiling, lambda task: shop.rows_for(shop.make(3), task)):
@@ -246,16 +247,15 @@ def test_each_task_has_its_labels_and_their_names(rows):
 # --- the ceiling --------------------------------------------------------------------------------
 
 
-def likelihoods(truth, dial):
-    """log P(what each part tells | season), (n, 4) each, straight from the tables of shares."""
-    from course_utils.data.shop_titles import MATERIAL_WORDS
+def scores_by_season(truth):
+    """log P(season, what is seen), (n, 4) for each reader, straight from the tables of shares."""
 
     def of(shares, index):
         shares = np.asarray(shares, dtype=float)
         return np.log(shares / shares.sum(axis=1, keepdims=True)).T[index]
 
-    kind = of(shop.KIND_SHARES, [list(GARMENTS).index(k) for k in truth["kind"]])
-    cloth = of(shop.MATERIAL_SHARES, [list(MATERIAL_WORDS).index(c) for c in truth["cloth"]])
+    kind = of(shop.KIND_SHARES, [shop.KINDS.index(k) for k in truth["kind"]])
+    cloth = of(shop.MATERIAL_SHARES, [shop.MATERIALS.index(c) for c in truth["cloth"]])
     colours = of(shop.COLOUR_SHARES, [shop.COLOURS.index(c) for c in truth["colours"]])
     look = np.column_stack([1 - shop.PATTERNED, shop.PATTERNED])
     mood = np.column_stack([1 - shop.PLAYFUL, shop.PLAYFUL])
@@ -269,10 +269,9 @@ def likelihoods(truth, dial):
 
 
 def test_the_ceiling_is_what_the_best_reader_reaches():
-    dial = shop.Dials(twins=0)
-    truth = shop.throw(40_000, 1, dial)
+    truth = shop.throw(40_000, 1, shop.Dials(twins=0))
     best = shop.ceiling(twins=0)
-    for reader, scores in likelihoods(truth, dial).items():
+    for reader, scores in scores_by_season(truth).items():
         reached = (scores.argmax(axis=1) == truth["season"]).mean()
         assert reached == pytest.approx(best[reader], abs=0.01), reader
 

@@ -244,9 +244,14 @@ def write_cells(seed: int, dial: Dials, truth: Columns) -> Columns:
         price = f"{low + int((high - low) * euros)}.{CENTS[int(len(CENTS) * cents)]:02d}"
         prices.append("" if empty_price < dial.empty else price)
         materials.append("" if empty_material < dial.empty else truth["cloth"][row])
-    # A prime modulus, so that no number comes twice; spread, so that they look like a shop's.
-    ids = 100_000 + (np.arange(n) * 377_477 + 7919 * seed) % 899_981
+    ids = article_numbers(n, seed)
     return {"id": ids, "title": titles, "price": prices, "material": materials}
+
+
+def article_numbers(n: int, seed: int) -> np.ndarray:
+    """Numbers of six digits, (n,), that say nothing of the order."""
+    # Modulo a prime no number comes twice before all have come.
+    return 100_000 + (np.arange(n) * 377_477 + 7919 * seed) % 899_981
 
 
 def rows_for(rows: Rows, task: str, split: str | None = None) -> Rows:
