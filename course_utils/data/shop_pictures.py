@@ -200,10 +200,11 @@ def rgb(hue: float, saturation: float, value: float) -> Colour:
     return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue % 1, saturation, value))
 
 
-def contrast(colour: Colour, dice: Iterator[float]) -> Colour:
-    """A strong second colour: light on dark cloth, dark on light cloth."""
-    dark = sum(colour) < 360
-    return rgb(next(dice), 0.25, 1.0) if dark else rgb(next(dice), 0.9, 0.4)
+def contrast(colour: Colour) -> Colour:
+    """The ink of a pattern: of the cloth's own hue, pale on strong cloth, strong on pale cloth."""
+    hue, saturation, _ = colorsys.rgb_to_hsv(*(part / 255 for part in colour))
+    is_pale = min(colour) > 130
+    return rgb(hue, 0.6, 0.75) if is_pale else rgb(hue, 0.12 * saturation, 1.0)
 
 
 def lay_pattern(cloth: Image.Image, pattern: str, ink: Colour, gap: int) -> None:
@@ -252,11 +253,7 @@ def draw_product(
     side = FINE * (SMALLEST + (LARGEST - SMALLEST) * next(dice))
     left, top = ((picture.width - side) * next(dice) for _ in range(2))
     colour = mixed(palette, dice, turn)
-    pattern, ink, gap = (
-        pick(PATTERNS, dice),
-        contrast(colour, dice),
-        int(FINE * (6 + 4 * next(dice))),
-    )
+    pattern, ink, gap = pick(PATTERNS, dice), contrast(colour), int(FINE * (6 + 4 * next(dice)))
     cloth = Image.new("RGB", picture.size, colour)
     if patterned:
         lay_pattern(cloth, pattern, ink, gap)
