@@ -15,6 +15,7 @@ from torch import Tensor
 
 from course_utils.data.batches import class_numbers
 from course_utils.data.readers import ImageReader, Reader, TextReader, as_texts
+from course_utils.data.text import with_phrases
 from course_utils.environment import is_smoke
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the larger, the freer the weights
@@ -59,8 +60,9 @@ def tuned_linear(
     rows: "train", "validation" and "test" -> rows; readers: {modality: its reader}.
 
     Pictures pass through the main directions of the training pictures (PCA), texts through TF-IDF
-    of words or of words and pairs, other modalities as their reader gives them (``features_of``).
-    Rows of features have length 1, one by one or on average, so that no modality drowns another.
+    of their reader's words or of words and pairs, other modalities as their reader gives them
+    (``features_of``). Rows of features have length 1, one by one or on average, so that no modality
+    drowns another.
     For each modality the validation rows choose among features and strengths; for all side by side,
     by each modality's chosen features, among strengths. Of equals the first, the more regular one,
     is taken. Under ``COURSE_SMOKE=1`` one setting is taken untried.
@@ -168,12 +170,18 @@ def _(reader: ImageReader, rows: Mapping[str, Any], modality: str) -> Candidates
 def _(reader: TextReader, rows: Mapping[str, Any], modality: str) -> Candidates:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    texts = {split: as_texts(reader.cells(part, modality)) for split, part in rows.items()}
-    for longest in PHRASES:
-        words = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, longest))
-        train = words.fit_transform(texts["train"])
-        others = {split: words.transform(part) for split, part in texts.items() if split != "train"}
-        yield {"phrases": longest}, {"train": train, **others}
+    texts = {
+        split: reader.cut.words(as_texts(reader.cells(part, modality)))
+        for split, part in rows.items()
+    }
+    if not any(texts["train"]):
+        raise ValueError(f"no training row has a word in its {modality!r}; leave it out of the "
+                         "readers")  # fmt: skip
+    for phrases in PHRASES:
+        weigh = TfidfVectorizer(analyzer=functools.partial(with_phrases, phrases=phrases))
+        train = weigh.fit_transform(texts["train"])
+        others = {split: weigh.transform(part) for split, part in texts.items() if split != "train"}
+        yield {"phrases": phrases}, {"train": train, **others}
 
 
 def _of_length_one(values: np.ndarray) -> np.ndarray:

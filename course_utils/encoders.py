@@ -180,6 +180,9 @@ class TextCNNEncoder(nn.Module):
     Sentence Classification, EMNLP 2014, whose head reads the filters without the map to ``dim``.
 
     widths: of the filters, in words. channels: filters of each width. dropout: in training only.
+    wide: whether w - 1 zeros stand before a text and behind it, so that a window may hold its first
+        or its last word alone (Kalchbrenner et al., A Convolutional Neural Network for Modelling
+        Sentences, ACL 2014; Kim's published code does so too).
     """
 
     reads = ("text", "text_length")
@@ -192,10 +195,14 @@ class TextCNNEncoder(nn.Module):
         widths: tuple[int, ...] = (3, 4, 5),
         channels: int = 32,
         dropout: float = 0.5,
+        wide: bool = False,
     ):
         super().__init__()
         self.embed = word_vectors(words, embedding_dim)
-        self.filters = nn.ModuleList(nn.Conv1d(embedding_dim, channels, width) for width in widths)
+        self.filters = nn.ModuleList(
+            nn.Conv1d(embedding_dim, channels, width, padding=width - 1 if wide else 0)
+            for width in widths
+        )
         self.drop = nn.Dropout(dropout)
         self.project = nn.Linear(channels * len(widths), dim)
         self.widest, self.dim = max(widths), dim
@@ -216,7 +223,7 @@ def strongest(answers: Tensor, conv: nn.Conv1d, text_length: Tensor) -> Tensor:
 
     answers (B, channels, windows): the outputs of ``conv``; text_length (B,) long
     """
-    windows = (text_length - conv.kernel_size[0] + 1).clamp(min=1)
+    windows = (text_length + 2 * conv.padding[0] - conv.kernel_size[0] + 1).clamp(min=1)
     real = positions_within(windows, answers.shape[2])
     return answers.masked_fill(~real[:, None], -torch.inf).amax(dim=2)
 

@@ -159,6 +159,32 @@ def test_texts_that_are_absent_are_empty_ones():
     assert found.predicted[1] == found.predicted[3]
 
 
+def test_a_linear_model_reads_the_words_of_its_reader():
+    texts = {"text": ["लाल", "नीला"] * 10, "label": np.array([0, 1] * 10)}
+    ((_, features), *_) = features_of(TextReader(), dict.fromkeys(SPLITS, texts), "text")
+    assert features["train"].shape == (20, 2)
+    one_word = TextReader(tokenize=lambda text: ["x"])
+    ((_, features), *_) = features_of(one_word, dict.fromkeys(SPLITS, texts), "text")
+    assert features["train"].shape == (20, 1)
+
+
+def test_tfidf_of_english_is_what_scikit_learn_makes_of_its_words(cards):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    reader = TextReader()
+    for settings, features in features_of(reader, cards, "text"):
+        own = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, settings["phrases"]))
+        train = own.fit_transform(cards["train"]["headline"])
+        assert (features["train"] != train).nnz == 0
+        assert (features["test"] != own.transform(cards["test"]["headline"])).nnz == 0
+
+
+def test_texts_without_any_word_are_answered_in_a_sentence():
+    texts = {"text": ["...", None] * 5, "label": np.array([0, 1] * 5)}
+    with pytest.raises(ValueError, match="no training row has a word in its 'text'"):
+        tuned_linear(dict.fromkeys(SPLITS, texts), {"text": TextReader()})
+
+
 def test_a_smoke_run_tries_one_setting_of_each(cards, monkeypatch):
     monkeypatch.setenv("COURSE_SMOKE", "1")
     found = tuned_linear(cards, CARDS)

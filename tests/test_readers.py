@@ -186,6 +186,27 @@ def fitted(numbers=("price",), categories=("colour",), rows=TABLE):
     return ColumnsReader(numbers, categories).fit(rows, "columns")
 
 
+def test_a_reader_of_texts_cuts_them_as_it_was_told():
+    rows = {"text": ["Red Shirt XL", "Red Shoe"]}
+    reader = TextReader(tokenize=str.split, longest=2, phrases=2).fit(rows, "text")
+    assert {*reader.vocabulary.words[2:]} == {"Red", "Shirt", "Shoe", "Red Shirt", "Red Shoe"}
+    assert reader(rows, "text")["text_length"].tolist() == [3, 3]
+    assert TextReader(reader.vocabulary).fit(rows, "text").vocabulary.words == (
+        reader.vocabulary.words
+    )
+
+
+def test_a_vocabulary_and_another_way_to_cut_are_refused_together():
+    with pytest.raises(ValueError, match="a vocabulary says how texts are cut"):
+        TextReader(Vocabulary(["rain"]), longest=5)
+
+
+def test_a_remark_on_long_texts_is_made_once_for_the_same_rows(capsys):
+    rows = {"text": ["word " * 600]}
+    TextReader().fit(rows, "text")(rows, "text")
+    assert capsys.readouterr().out.count("cut off") == 1
+
+
 def test_numbers_and_categories_stand_side_by_side():
     read = fitted(("price", "age"))(TABLE, "columns")["columns"]
     step = 1.5**0.5  # 2 / the standard deviation of 1, 3 and 5

@@ -54,21 +54,24 @@ def test_positions_within_a_length_come_before_it():
 # --- the text CNN -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("more", [1, 20])
-def test_padding_does_not_change_a_text_cnn(more):
-    encoder = make()
+def test_padding_does_not_change_a_text_cnn(more, wide):
+    encoder = make(wide=wide)
     padded = nn.functional.pad(TEXT, (0, more))
     torch.testing.assert_close(encoder(padded, LENGTH), encoder(TEXT, LENGTH))
 
 
-def test_what_stands_behind_a_text_does_not_change_a_text_cnn():
-    encoder, noisy = make(), TEXT.clone()
+@pytest.mark.parametrize("wide", [False, True])
+def test_what_stands_behind_a_text_does_not_change_a_text_cnn(wide):
+    encoder, noisy = make(wide=wide), TEXT.clone()
     noisy[TEXT == 0] = 9
     torch.testing.assert_close(encoder(noisy, LENGTH), encoder(TEXT, LENGTH))
 
 
-def test_a_text_cnn_reads_a_row_alike_alone_and_among_others():
-    encoder = make()
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_text_cnn_reads_a_row_alike_alone_and_among_others(wide):
+    encoder = make(wide=wide)
     together = encoder(TEXT, LENGTH)
     for row, n in enumerate(LENGTH):
         torch.testing.assert_close(encoder(TEXT[[row], :n], LENGTH[[row]])[0], together[row])
@@ -86,6 +89,17 @@ def test_a_text_cnn_keeps_the_largest_answer_of_each_filter():
     largest = torch.stack(answers).amax(dim=0).relu()
     expected = encoder.project(largest)
     torch.testing.assert_close(encoder(TEXT[:1], LENGTH[:1])[0], expected)
+
+
+def test_a_wide_text_cnn_reads_windows_that_begin_before_a_text_and_end_behind_it():
+    encoder = make(widths=(3,), wide=True)
+    conv, none = encoder.filters[0], torch.zeros(2, 6)
+    for row in (0, 1, 3):
+        vectors = torch.cat([none, encoder.embed(TEXT[row, : LENGTH[row]]), none])
+        windows = [vectors[i : i + 3].T for i in range(len(vectors) - 2)]
+        answers = [(conv.weight * window).sum(dim=(1, 2)) + conv.bias for window in windows]
+        expected = encoder.project(torch.stack(answers).amax(dim=0).relu())
+        torch.testing.assert_close(encoder(TEXT, LENGTH)[row], expected)
 
 
 def test_a_text_cnn_sees_order_within_its_windows_alone():

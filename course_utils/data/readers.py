@@ -9,7 +9,7 @@ A modality of one's own needs a ``Reader`` with ``read``, and an encoder that re
 
 import contextlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from course_utils.data.rows import BadData, column_of, named_column, present_in
-from course_utils.data.text import Vocabulary
+from course_utils.data.text import Cut, Vocabulary, tokenize
 
 # --- readers ----------------------------------------------------------------------------------
 
@@ -104,14 +104,31 @@ class TextReader(Reader):
         vocabulary: Vocabulary | None = None,
         column: str | None = None,
         fewest: int = 1,
+        tokenize: Callable[[str], Sequence[str]] = tokenize,
+        longest: int | None = None,
+        phrases: int = 1,
     ):
-        """vocabulary: of the training rows; or ``fit`` takes words that occur ``fewest`` times."""
+        """vocabulary: of the training rows; or ``fit`` takes words that occur ``fewest`` times.
+
+        tokenize, longest, phrases: how texts are cut into tokens, as for ``text.Cut``; a vocabulary
+            brings its own.
+
+        Raises ValueError where both a vocabulary and another way to cut are given.
+        """
         super().__init__(column)
         self.vocabulary, self.fewest = vocabulary, fewest
+        self.cut = Cut(tokenize, longest, phrases)
+        if vocabulary is not None:
+            if self.cut.settings != Cut().settings:
+                raise ValueError("a vocabulary says how texts are cut; give tokenize=, longest= "
+                                 "and phrases= to the vocabulary")  # fmt: skip
+            self.cut = vocabulary.cut
 
     def fit(self, rows: Mapping[str, Any], modality: str) -> "TextReader":
         """Take the vocabulary from these rows."""
-        self.vocabulary = Vocabulary.from_texts(as_texts(self.cells(rows, modality)), self.fewest)
+        texts = as_texts(self.cells(rows, modality))
+        self.vocabulary = Vocabulary.from_texts(texts, self.fewest, *self.cut.settings)
+        self.cut = self.vocabulary.cut  # which knows what it has remarked on
         return self
 
     def read(self, cells: Sequence[str | None]) -> dict[str, Tensor]:

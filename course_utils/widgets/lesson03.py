@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from course_utils.attention import causal_mask
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data.news_cards import SECTIONS
-from course_utils.data.text import UNKNOWN, Vocabulary, tokenize
+from course_utils.data.text import UNKNOWN, Vocabulary
 from course_utils.display import PALETTE
 from course_utils.widgets.core import InteractiveFigure, two_decimals
 
@@ -77,7 +77,7 @@ def read_headline(
     vectors = encoder.in_context(text, _mask(visible, encoder.causal))[0]  # (L, dim)
     features = {"text": vectors[visible].mean(dim=0, keepdim=True)}
     logits = model.head(model.fusion(features, None))
-    words = tokenize(headline) or [UNKNOWN]
+    words = vocabulary.cut.tokens([headline])[0] or [UNKNOWN]
     return Reading(
         words=words,
         hidden=tuple(sorted(hidden)),
