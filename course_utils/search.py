@@ -571,7 +571,9 @@ class _Search:
             self.keep(name, line.done(self.judged(name, module, values, options)))
         return True
 
-    def train(self, model: nn.Module, rows: Batch, options: Values, picture: str, seed: int) -> None:
+    def train(
+        self, model: nn.Module, rows: Batch, options: Values, picture: str, seed: int
+    ) -> None:
         change = None
         if options.get("augment", "none") != "none":
             flip = options["augment"] == "crops and flips"
