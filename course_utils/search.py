@@ -26,7 +26,7 @@ from course_utils.data.augment import CropAndFlip
 from course_utils.data.batches import Batch, Batches, on_tensors, to_tensors
 from course_utils.data.readers import ColumnsReader, ImageReader, Reader, TextReader
 from course_utils.data.rows import Rows, column_of, named_column, present_in
-from course_utils.data.text import tokenize
+from course_utils.data.text import tokenize, with_phrases
 from course_utils.display import progress_bar
 from course_utils.encoders import (
     BagEncoder,
@@ -92,17 +92,15 @@ def word_pieces(text: str) -> list[str]:
     Mikolov, Enriching Word Vectors with Subword Information, TACL 2017.
     """
     words = tokenize(text)
-    pairs = [f"{one} {other}" for one, other in zip(words, words[1:], strict=False)]
     marked = [f"<{word}>" for word in words]
     pieces = [PIECE + word[start : start + size] for word in marked for size in (3, 4, 5)
               for start in range(len(word) - size + 1)]  # fmt: skip
-    return words + pairs + pieces
+    return with_phrases(words) + pieces
 
 
 def word_pairs(text: str) -> list[str]:
     """Words, and pairs of neighbours."""
-    words = tokenize(text)
-    return words + [f"{one} {other}" for one, other in zip(words, words[1:], strict=False)]
+    return with_phrases(tokenize(text))
 
 
 TOKENS = {"words": tokenize, "pairs": word_pairs, "pieces": word_pieces}
@@ -229,8 +227,8 @@ def _reader_for(train: Rows, name: str) -> Reader | None:
         return None
     if isinstance(example, np.ndarray) and example.ndim == 3 and example.dtype == np.uint8:
         return ImageReader()
-    raise ValueError(f"{name!r} holds neither pictures nor texts but {type(example).__name__}; give "
-                     f"readers={{{name!r}: ...}}")  # fmt: skip
+    raise ValueError(f"{name!r} holds neither pictures nor texts but {type(example).__name__}; "
+                     f"give readers={{{name!r}: ...}}")  # fmt: skip
 
 
 def readers_from(settings: Values) -> dict[str, Reader]:
@@ -660,8 +658,8 @@ class _Search:
                 self.train(model, self.tensors["train"], told, *pictures[:1] or [""], self.seed)
                 tensors = needed(model, self.tensors["validation"])
                 logits = predict(model, Batches(tensors, 256))
-                self.keep_joint(line, start.name, start.values, encoders, model, logits,
-                                {"fusion": start.name, "encoders": "end to end", **told})  # fmt: skip
+                said = {"fusion": start.name, "encoders": "end to end", **told}
+                self.keep_joint(line, start.name, start.values, encoders, model, logits, said)
 
     def keep_joint(self, line, name, values, encoders, model, logits, told) -> None:
         there = torch.stack([self.tensors["validation"]["present"][n] for n in self.names], dim=1)
@@ -737,7 +735,7 @@ class _Search:
         return Trained(model, predict(model, Batches(needed(model, tensors), 256)), history)
 
     def candidates(self, experts: Mapping[str, list[_Tried]]) -> dict[str, Any]:
-        """{name: (logits of the validation rows, (rule, weights, joint network))}, simplest first."""
+        """{name: (validation logits, (rule, weights, joint network))}, simplest first."""
         present = self.tensors["validation"]["present"]
         there = torch.stack([present[name] for name in self.names], dim=1)
         found = torch.stack([self.mean(own) - self.log_share for own in experts.values()], dim=1)
@@ -763,7 +761,7 @@ class _Search:
         return options
 
     def fitted(self, found: Tensor, there: Tensor, prior: Tensor) -> Tensor:
-        """Weights of least log loss on the validation rows, drawn towards ``prior``; none negative."""
+        """Weights of least log loss on validation rows, drawn to ``prior``; none negative."""
         weights = prior.clone().double().requires_grad_()
         optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
         found, label = found.double(), self.tensors["validation"]["label"]
