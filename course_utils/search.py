@@ -168,7 +168,8 @@ def search(
     chosen = _readers(rows, modalities, readers or {})
     count = sum(len(part["label"]) for part in rows.values())
     limit = 60 * (minutes if minutes is not None else float(np.clip(0.8 * count / 1000, 1, 30)))
-    with torch.random.fork_rng(devices=[]), _bar(budget) as bar:
+    bar = progress_bar(budget, "search", "model")
+    with torch.random.fork_rng(devices=[]), bar as bar:
         run = _Search(rows, chosen, encoders or {}, seed, budget, limit, bar)
         try:
             run.alone()
@@ -178,10 +179,6 @@ def search(
                 raise
             run.stopped = True
         return run.found()
-
-
-def _bar(budget: int | None) -> Any:
-    return progress_bar(budget, "search", "model")
 
 
 def _check(rows: Mapping[str, Rows], budget: int | None, minutes: float | None) -> None:
@@ -476,7 +473,7 @@ class _Search:
         with self.line(name) as line:
             flat = self.present_rows(name)[name].flatten(1).numpy() / np.float32(255)
             count = min(DIRECTIONS, *flat.shape)
-            with threadpool_limits(1):
+            with threadpool_limits(1), np.errstate(invalid="ignore"):  # pictures all alike
                 pca = PCA(count, svd_solver="randomized", random_state=self.seed).fit(flat)
             module = LinearPictures(flat.shape[1], count, self.classes, name)
             kind = torch.get_default_dtype()
@@ -578,8 +575,7 @@ class _Search:
             change = CropAndFlip(flip=flip, name=picture, seed=seed)
         batches = Batches(needed(model, rows), options["batch_size"], True, seed, change)
         fit(model, batches, epochs=options["epochs"], learning_rate=options["learning_rate"],
-            weight_decay=options["weight_decay"], schedule=one_cycle, progress=False,
-            seed=seed)  # fmt: skip
+            weight_decay=options["weight_decay"], schedule=one_cycle, seed=seed)  # fmt: skip
 
     def judged(self, name: str, module: nn.Module, values: Values, options: Values) -> _Tried:
         """Its logits of the validation rows, and how they are softened to be probabilities."""
