@@ -66,7 +66,7 @@ STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)  # scikit-learn's C of linear models
 DIRECTIONS = 100  # of pictures
 LONG_TEXT = 40  # words on average, from which on pieces of words are not tried
 MOST_TOKENS = 4000  # of a text that is cut into pieces
-MANY_PIECES = 40_000  # in a vocabulary, beyond which pieces that occur once are left out
+MANY_WEIGHTS = 2_000_000  # of a linear model, beyond which pieces that occur once are left out
 FURTHER_SEEDS = 2  # of each modality's best network
 ALONE_SHARE = 0.7  # of the time, for the modalities alone
 JOINT = {
@@ -438,8 +438,8 @@ class _Search:
         for tokens in options:
             longest = MOST_TOKENS if tokens == "pieces" else None
             reader = TextReader(tokenize=TOKENS[tokens], longest=longest)
-            fitted = reader.fit(self.rows["train"], name)
-            if tokens == "pieces" and len(fitted.vocabulary) > MANY_PIECES:
+            reader.fit(self.rows["train"], name)
+            if tokens == "pieces" and len(reader.vocabulary) * self.classes > MANY_WEIGHTS:
                 reader = TextReader(tokenize=TOKENS[tokens], longest=longest, fewest=2)
             self.add_reader(name, reader)
             tried = self.fit_text(name, reader)
@@ -508,7 +508,7 @@ class _Search:
         for strength in STRENGTHS[1:2] if is_smoke() else STRENGTHS:
             if len(set(label.tolist())) > 1:
                 with threadpool_limits(1):
-                    model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
+                    model = LogisticRegression(C=strength, max_iter=500)
                     model.fit(features, label)
                 _fill(module, model, self.classes)
             tried = self.judged(name, module, values, {**told, "C": strength})
