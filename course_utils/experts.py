@@ -80,11 +80,14 @@ class LinearPictures(nn.Module):
     """A linear model of the main directions of the training pictures (PCA): -> logits (B, C).
 
     pixels: numbers in a picture; count: directions. What a picture is in them has length 1.
+    shrink: 2 makes one pixel of 2 x 2 before anything else.
     """
 
-    def __init__(self, pixels: int, count: int, classes: int, reads: str = "image"):
+    def __init__(
+        self, pixels: int, count: int, classes: int, reads: str = "image", shrink: int = 1
+    ):
         super().__init__()
-        self.reads = (reads,)
+        self.reads, self.shrink = (reads,), shrink
         self.register_buffer("mean", torch.zeros(pixels))
         self.register_buffer("directions", torch.zeros(count, pixels))
         self.head = nn.Linear(count, classes)
@@ -95,8 +98,12 @@ class LinearPictures(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """image (B, colours, H, W) float -> (B, count), each row of length 1"""
-        found = (image.flatten(1) - self.mean) @ self.directions.T
+        found = (self.flat(image) - self.mean) @ self.directions.T
         return found / found.norm(dim=1, keepdim=True).clamp(min=LEAST)
+
+    def flat(self, image: Tensor) -> Tensor:
+        """image (B, colours, H, W) float -> (B, pixels)"""
+        return nn.functional.avg_pool2d(image, self.shrink).flatten(1)
 
 
 class MeanVector(nn.Module):

@@ -57,16 +57,19 @@ from course_utils.fusion import (
     MaximumFusion,
     WeightedFusion,
 )
-from course_utils.training import History, fit, predict
+from course_utils.training import History, TrainingStopped, fit, predict
 
 FORM = 1
 PIECE = "\N{MIDDLE DOT}"  # stands before a piece of a word, and in no word
 DIM = 64
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)  # scikit-learn's C of linear models
 DIRECTIONS = 100  # of pictures
+LARGEST_SIDE = 64  # of a picture whose directions are sought, in pixels; larger ones are shrunk
+MOST_PICTURES = 10_000  # from which directions are learnt
+SMALLEST_SIDE = 8  # of a picture that a CNN of three blocks can halve
 LONG_TEXT = 40  # words on average, from which on pieces of words are not tried
 MOST_TOKENS = 4000  # of a text that is cut into pieces
-MANY_PIECES = 40_000  # in a vocabulary, beyond which pieces that occur once are left out
+MANY_WEIGHTS = 2_000_000  # of a linear model, beyond which pieces that occur once are left out
 FURTHER_SEEDS = 2  # of each modality's best network
 ALONE_SHARE = 0.7  # of the time, for the modalities alone
 JOINT = {
@@ -316,7 +319,8 @@ def _expert(
     if kind == "linear text":
         return LinearText(len(readers[name].vocabulary), classes, name)
     if kind == "linear pictures":
-        return LinearPictures(values["pixels"], values["directions"], classes, name)
+        shape = values["pixels"], values["directions"]
+        return LinearPictures(*shape, classes, name, values["shrink"])
     return WithHead(_encoder(values, readers, own), classes, values.get("dropout", 0.0))
 
 
@@ -438,8 +442,8 @@ class _Search:
         for tokens in options:
             longest = MOST_TOKENS if tokens == "pieces" else None
             reader = TextReader(tokenize=TOKENS[tokens], longest=longest)
-            fitted = reader.fit(self.rows["train"], name)
-            if tokens == "pieces" and len(fitted.vocabulary) > MANY_PIECES:
+            reader.fit(self.rows["train"], name)
+            if tokens == "pieces" and len(reader.vocabulary) * self.classes > MANY_WEIGHTS:
                 reader = TextReader(tokenize=TOKENS[tokens], longest=longest, fewest=2)
             self.add_reader(name, reader)
             tried = self.fit_text(name, reader)
@@ -471,17 +475,23 @@ class _Search:
         from threadpoolctl import threadpool_limits
 
         with self.line(name) as line:
-            flat = self.present_rows(name)[name].flatten(1).numpy() / np.float32(255)
-            count = min(DIRECTIONS, *flat.shape)
+            rows = self.present_rows(name)[name]
+            kind, shrink = torch.get_default_dtype(), -(-max(rows.shape[2:]) // LARGEST_SIDE)
+            small = LinearPictures(1, 1, self.classes, name, shrink)
+            flat = torch.cat([small.flat(part["x"]) for part in Batches({"x": rows}, 256)])
+            dice = np.random.default_rng(self.seed)
+            some = dice.permutation(len(flat))[:MOST_PICTURES]
+            count = min(DIRECTIONS, len(some), flat.shape[1])
             with threadpool_limits(1), np.errstate(invalid="ignore"):  # pictures all alike
-                pca = PCA(count, svd_solver="randomized", random_state=self.seed).fit(flat)
-            module = LinearPictures(flat.shape[1], count, self.classes, name)
-            kind = torch.get_default_dtype()
+                pca = PCA(count, svd_solver="randomized", random_state=self.seed)
+                pca.fit(flat[some].numpy())
+            values = {"kind": "linear pictures", "reads": [name], "pixels": flat.shape[1],
+                      "directions": count, "shrink": shrink}  # fmt: skip
+            module = _expert(values, self.readers, self.classes, {})
             module.mean = torch.tensor(pca.mean_, dtype=kind)
             module.directions = torch.tensor(pca.components_, dtype=kind)
-            features = module.features(torch.from_numpy(flat).to(kind)).numpy()
-            values = {"kind": "linear pictures", "reads": [name], "pixels": flat.shape[1],
-                      "directions": count}  # fmt: skip
+            parts = Batches({"x": rows}, 256)
+            features = torch.cat([module.features(part["x"]) for part in parts]).numpy()
             return line.done(self.strongest(name, module, values, features, {}))
 
     def fit_means(self, name: str) -> _Tried:
@@ -508,7 +518,7 @@ class _Search:
         for strength in STRENGTHS[1:2] if is_smoke() else STRENGTHS:
             if len(set(label.tolist())) > 1:
                 with threadpool_limits(1):
-                    model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
+                    model = LogisticRegression(C=strength, max_iter=500)
                     model.fit(features, label)
                 _fill(module, model, self.classes)
             tried = self.judged(name, module, values, {**told, "C": strength})
@@ -526,7 +536,9 @@ class _Search:
             if is_smoke():
                 return
         best = self.best_network(name)
-        for seed in range(self.seed + number, self.seed + number + FURTHER_SEEDS):
+        for seed in (
+            () if best is None else range(self.seed + number, self.seed + number + FURTHER_SEEDS)
+        ):
             yield self.network(name, best.values, best.options, seed)
 
     def plan(self, name: str) -> Iterator[tuple[Values, Values]]:
@@ -539,6 +551,8 @@ class _Search:
             made = self.own[name](reader)
             yield {"kind": "own", "reads": [made.reads[0]]}, _told(length, size, 3e-3, 0.05)
         elif isinstance(reader, ImageReader):
+            if min(self.tensors["train"][name].shape[2:]) < SMALLEST_SIDE:
+                return
             cnn = {"kind": "cnn", "reads": [name], "channels": [16, 32, 64]}
             told = _told(length, size, 3e-3, 0.05)
             yield cnn, told | {"augment": "crops and flips"}
@@ -674,6 +688,10 @@ class _Search:
         """The log loss of each validation row, (n,)."""
         return F.cross_entropy(logits.double(), self.tensors["validation"]["label"],
                                reduction="none")  # fmt: skip
+
+    def shares(self) -> Tensor:
+        """What a model says that knows nothing, for each validation row."""
+        return self.log_share.expand(len(self.tensors["validation"]["label"]), -1)
 
     def loss(self, tried: _Tried) -> float:
         return self.nll(tried.logits).mean().item()
@@ -844,9 +862,14 @@ class _Line:
         self.run.bar.describe(self.name)
         return self
 
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        if kind is None:
+    def __exit__(self, kind: Any, *_: Any) -> bool:
+        failed = kind is not None and issubclass(kind, TrainingStopped)
+        if failed:  # its loss became infinite: it is tried, and not chosen
+            unknown = torch.full_like(self.run.shares(), torch.nan)
+            self.tell(self.name, {"failed": "its loss was no longer a number"}, unknown)
+        if kind is None or failed:
             self.run.bar.update()
+        return failed
 
     def done(self, tried: _Tried) -> _Tried:
         told = {**{k: v for k, v in tried.values.items() if k not in ("reads", "pixels", "width")}}

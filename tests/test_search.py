@@ -13,7 +13,7 @@ from course_utils.data.rows import Rows, take
 from course_utils.encoders import ColumnsEncoder, reading
 from course_utils.measures import accuracy
 from course_utils.search import TOKENS, Found, build, readers_from, search, tensors_of, word_pieces
-from course_utils.training import predict
+from course_utils.training import TrainingStopped, predict
 
 COLOURS = ("red", "blue", "green")
 SIZES = {"train": 90, "validation": 40, "test": 60}
@@ -355,6 +355,28 @@ def test_a_stop_before_each_modality_has_a_model_is_a_stop(splits, monkeypatch):
     monkeypatch.setattr(searching._Search, "fit_pictures", stop)
     with pytest.raises(KeyboardInterrupt):
         search({s: part.with_columns(part) for s, part in splits.items()}, minutes=5)
+
+
+def test_a_network_whose_loss_breaks_is_tried_and_not_chosen(splits, monkeypatch):
+    def broken(*_, **__):
+        raise TrainingStopped("the loss is nan")
+
+    monkeypatch.setattr(searching, "fit", broken)
+    found = search(splits, budget=12, minutes=5)
+    failed = found.table[found.table["settings"].str.startswith("failed")]
+    assert {*failed["part"]} == {"image", "text"}
+    assert found.logits.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [4, 70])
+def test_pictures_of_any_size_are_read(size):
+    rows = make_splits(sizes={"train": 30, "validation": 12, "test": 9}, size=size)
+    found = search(rows, budget=6, minutes=5)
+    assert found.logits.isfinite().all()
+    again = build(found.settings, found.readers, 3)
+    again.load_state_dict(found.model.state_dict())
+    kinds = [one["kind"] for one in found.settings["experts"]["image"]]
+    assert size > 4 or kinds == ["linear pictures"]
 
 
 def test_a_smoke_run_tries_one_setting_of_each(splits, monkeypatch):
