@@ -9,6 +9,7 @@ by the same recipe. Readers of pictures and the dearer settings of training from
 seeds, the learning curve has eight.
 """
 
+import contextlib
 import functools
 import tempfile
 import time
@@ -24,7 +25,8 @@ from course_utils.baselines import majority_baseline, tuned_linear
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data import news_cards
 from course_utils.data.batches import to_tensors
-from course_utils.data.readers import ImageReader, Reader, TextReader
+from course_utils.data.folder import read_folder
+from course_utils.data.readers import ImageReader, Reader, TextReader, fit_readers
 from course_utils.data.results import Run, write_results
 from course_utils.data.rows import Rows, split_rows, take
 from course_utils.encoders import (
@@ -35,6 +37,7 @@ from course_utils.encoders import (
     TextCNNEncoder,
     TransformerEncoder,
 )
+from course_utils.environment import course_root
 from course_utils.experiment import (
     Trained,
     answers,
@@ -56,6 +59,7 @@ from course_utils.fusion import (
     WeightedFusion,
 )
 from course_utils.measures import accuracy, paired_gain
+from course_utils.search import search
 
 SEEDS = range(5)
 DEAR_SEEDS = range(3)
@@ -100,6 +104,9 @@ SCRATCH = (
     ("product", {"learning_rate": 5e-4}, {6: DEAR_SEEDS}),
     ("concat + MLP", {"learning_rate": 1e-3}, {9: DEAR_SEEDS}),
 )
+LIKED_FUSIONS = {"concat": ConcatFusion, "bilinear": BilinearFusion}
+SHOP_BUDGET = 8  # models of one search
+SHOP_PARTS = (0.125, 0.25, 0.5, 1)  # of the training families
 MARGIN = {"accuracy": 0.01}  # between two machines
 
 Tables = dict[str, Rows]
@@ -302,6 +309,75 @@ def from_scratch(seed: int) -> Iterator[Run]:
                            len(splits["train"]["label"]))  # fmt: skip
 
 
+# --- the shop -----------------------------------------------------------------------------------
+
+
+def read_shop(seed: int, group: str | None = "family") -> Tables:
+    """The rows of data/shop by split, divided anew for each seed."""
+    with contextlib.redirect_stdout(None):  # its remarks, again and again
+        rows = read_folder(
+            course_root() / "data" / "shop", "products.csv", image_column="id",
+            image_pattern="photos/{id}.jpg", text_column="title", label_column="season",
+            split_column=None, group_column=group, split_seed=seed, size=(64, 64), on_bad="skip",
+        )  # fmt: skip
+    return split_rows(rows)
+
+
+def of_the_shop(rows: Tables, seed: int) -> dict[str, float]:
+    """Test accuracy of the model that a search chooses, of each modality alone, of linear ones."""
+    label = torch.as_tensor(rows["test"]["label"])
+    found = search(rows, budget=SHOP_BUDGET, minutes=60, seed=seed)
+    named = {f"{name} alone": accuracy(one.logits, label) for name, one in found.alone.items()}
+    own = fit_readers({"image": ImageReader(), "text": TextReader()}, rows["train"])
+    named |= {f"linear, {name}": one.accuracy for name, one in tuned_linear(rows, own).items()}
+    return named | {"chosen": accuracy(found.logits, label)}
+
+
+def shop_few_rows(seed: int) -> Iterator[Run]:
+    """The learning curve of the shop: all anew from some of its families."""
+    whole = read_shop(seed)
+    families = np.random.default_rng(seed).permutation(np.unique(whole["train"]["family"]))
+    for part in SHOP_PARTS:
+        some = np.isin(whole["train"]["family"], families[: round(part * len(families))])
+        rows = whole | {"train": take(whole["train"], some)}
+        for name, value in of_the_shop(rows, seed).items():
+            yield Run("shop, few rows", "shop", f"{part:g} of the families", name, "", seed,
+                      len(rows["test"]["label"]), "accuracy", value)  # fmt: skip
+
+
+def shop_twins(seed: int) -> Iterator[Run]:
+    """What listings of one product on both sides of a split are worth."""
+    for told, group in (("by family", "family"), ("row by row", None)):
+        rows = read_shop(seed, group)
+        for name, value in of_the_shop(rows, seed).items():
+            yield Run("shop, twins", "shop", told, name, "", seed, len(rows["test"]["label"]),
+                      "accuracy", value)  # fmt: skip
+
+
+def shop_liked(seed: int) -> Iterator[Run]:
+    """The second label: a match of title and cloth, learnt end to end by two fusions."""
+    rows = {split: part.labelled("liked") for split, part in read_shop(seed).items()}
+    label = torch.as_tensor(rows["test"]["label"])
+
+    def run(model: str, value: float, setting: str = "") -> Run:
+        return Run("shop, liked", "shop", "", model, setting, seed, len(label), "accuracy", value)
+
+    yield run("majority", majority_baseline(torch.as_tensor(rows["train"]["label"]), label))
+    readers = fit_readers({"image": ImageReader(), "text": TextReader()}, rows["train"])
+    for name, one in tuned_linear(rows, readers).items():
+        yield run(f"linear, {name}", one.accuracy)
+    splits, words = tensors_of(rows, readers), len(readers["text"].vocabulary)
+    options = {"epochs": 25, "learning_rate": 2e-3, "batch_size": 32}
+    for name in ("concat", "bilinear"):
+        torch.manual_seed(seed)
+        encoders = {"image": CNNEncoder(64), "text": BagEncoder(words, 64)}
+        model = MultimodalClassifier(encoders, LIKED_FUSIONS[name](DIMS), 2)
+        one = train_on(model, splits, seed, **options)
+        yield run(name, accuracy(one.logits, label), told(options))
+    found = search(rows, minutes=60, budget=2 * SHOP_BUDGET, seed=seed)
+    yield run("search", accuracy(found.logits, label), found.settings["fusion"])
+
+
 def _share(right: Tensor | np.ndarray) -> float:
     return float(torch.as_tensor(right).double().mean())
 
@@ -316,6 +392,9 @@ EXPERIMENTS = {
     few_cards: CURVE_SEEDS,
     match: SEEDS,
     from_scratch: SEEDS,
+    shop_few_rows: DEAR_SEEDS,
+    shop_twins: SEEDS,
+    shop_liked: DEAR_SEEDS,
 }
 
 

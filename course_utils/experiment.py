@@ -5,7 +5,8 @@ What acts comes first in every call, then what it acts on, then the number of cl
 A model takes what it reads out of fuller batches, so ``splits`` may hold more than any one needs.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from course_utils.baselines import majority_baseline
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data.batches import Batch, Batches, named_tensors, on_tensors, to_tensors
 from course_utils.data.readers import Reader
+from course_utils.display import ProgressBar, progress_bar
 from course_utils.encoders import CachedEncoder, encode_all, modality_of
 from course_utils.environment import seeds
 from course_utils.fusion import ConcatFusion
@@ -129,18 +131,33 @@ def models_alone(
     seed: int = 0,
     options: Options | None = None,
     options_for: Mapping[str, Options] | None = None,
+    bar: ProgressBar | None = None,
 ) -> dict[str, Trained]:
     """Train each encoder with a linear head of its own; the encoders are changed in place.
 
     options go to ``fit``; options_for: {name: what differs for that encoder}.
+    bar: counts the models, where more than these are trained; by default one of their own.
     Returns {name: the classifier of that modality alone}.
     """
     models = {}
-    for name, encoder in encoders.items():
+    for name, encoder in _with_a_bar(encoders, bar):
         torch.manual_seed(seed)
         model = MultimodalClassifier({name: encoder}, ConcatFusion({name: encoder.dim}), classes)
         models[name] = train_on(model, splits, seed, **_options(name, options, options_for))
     return models
+
+
+def _with_a_bar(models: Mapping[str, Any], bar: ProgressBar | None) -> Iterator[tuple[str, Any]]:
+    """The models by name; the bar names the one that is trained, and counts it when it is."""
+    with _models_bar(len(models)) if bar is None else nullcontext(bar) as bar:
+        for name, model in models.items():
+            bar.describe(name)
+            yield name, model
+            bar.update()
+
+
+def _models_bar(count: int) -> AbstractContextManager[ProgressBar]:
+    return progress_bar(count, "models", "model")
 
 
 def _options(name: str, common: Options | None, own: Mapping[str, Options] | None) -> Options:
@@ -186,6 +203,7 @@ def models_fused(
     seed: int = 0,
     options: Options | None = None,
     options_for: Mapping[str, Options] | None = None,
+    bar: ProgressBar | None = None,
 ) -> dict[str, Trained]:
     """Train each fusion and its head on cached features.
 
@@ -193,14 +211,14 @@ def models_fused(
         name: what differs for it}.
     encoders: what the features come from. They are then put in front of each fusion, shared, so
         that the models read batches of cards; without them the models read cached features.
-    names: the modalities, where there are no encoders.
+    names: the modalities, where there are no encoders. bar: as for ``models_alone``.
     """
     names = [*(encoders or names or ())]
     if not names:
         raise ValueError("models_fused needs encoders=..., or the modalities as names=[...]")
     dims = {name: cached["train"][name].shape[1] for name in names}
     models = {}
-    for name, make_fusion in fusions.items():
+    for name, make_fusion in _with_a_bar(fusions, bar):
         torch.manual_seed(seed)
         model = on_cached_features(make_fusion(dims), cached, classes)
         trained = train_on(model, cached, seed, **_options(name, options, options_for))
@@ -305,17 +323,18 @@ def compare(
     options, fusion_options: go to ``fit``; options_for, fusion_options_for: {name of an encoder,
         of a fusion: what differs for it}.
     """
-    found = _start(splits, ceiling, first_seed)
-    for seed in (first_seed + number for number in seeds(seed_count)):
-        torch.manual_seed(seed)
-        encoders = make_encoders()
-        alone = models_alone(
-            encoders, splits, classes, seed=seed, options=options, options_for=options_for
-        )
-        found.add({f"{name} alone": trained for name, trained in alone.items()})
-        found.add(_fused(encoders, fusions, splits, classes, seed, fusion_options,
-                         fusion_options_for))  # fmt: skip
-        found.encoders.append(encoders)
+    found, runs = _start(splits, ceiling, first_seed), [*seeds(seed_count)]
+    with _models_bar(0) as bar:
+        for seed in (first_seed + number for number in runs):
+            torch.manual_seed(seed)
+            encoders = make_encoders()
+            bar.total = len(runs) * (len(encoders) + len(fusions))
+            alone = models_alone(encoders, splits, classes, seed=seed, options=options,
+                                 options_for=options_for, bar=bar)  # fmt: skip
+            found.add({f"{name} alone": trained for name, trained in alone.items()})
+            found.add(_fused(encoders, fusions, splits, classes, seed, fusion_options,
+                             fusion_options_for, bar))  # fmt: skip
+            found.encoders.append(encoders)
     return found
 
 
@@ -345,8 +364,9 @@ def compare_frozen(
     if not all(torch.equal(label, labels[0]) for label in labels):
         raise ValueError("one table needs one set of test rows; these splits have different ones")
     found = _start(each[0], ceiling, first_seed)
-    for seed, (trained, own) in enumerate(zip(encoders, each, strict=True), start=first_seed):
-        found.add(_fused(trained, fusions, own, classes, seed, options, options_for))
+    with _models_bar(len(each) * len(fusions)) as bar:
+        for seed, (trained, own) in enumerate(zip(encoders, each, strict=True), start=first_seed):
+            found.add(_fused(trained, fusions, own, classes, seed, options, options_for, bar))
     found.encoders = list(encoders)
     return found
 
@@ -356,7 +376,9 @@ def _start(splits: Splits, ceiling: Mapping[str, float] | None, first_seed: int)
     return Comparison(test, majority_baseline(train, test), ceiling, first_seed)
 
 
-def _fused(encoders, fusions, splits, classes, seed, options, options_for) -> dict[str, Trained]:
+def _fused(
+    encoders, fusions, splits, classes, seed, options, options_for, bar
+) -> dict[str, Trained]:
     """Cache what the encoders give, and train the fusions on it, if there are any."""
     if not fusions:
         return {}
@@ -368,4 +390,4 @@ def _fused(encoders, fusions, splits, classes, seed, options, options_for) -> di
     read = {split: _with_parts(parts, tensors) for split, tensors in splits.items()}
     cached = cache_features(encoders, read, as_tokens=tokens)
     return models_fused(fusions, cached, classes, encoders=encoders, seed=seed, options=options,
-                        options_for=options_for)  # fmt: skip
+                        options_for=options_for, bar=bar)  # fmt: skip

@@ -60,6 +60,7 @@ def fit(
     learning_rate: float = 1e-3,
     weight_decay: float = 0.0,
     optimizer: torch.optim.Optimizer | None = None,
+    schedule: Callable[[torch.optim.Optimizer, int], Any] | None = None,
     loss: Callable[[Tensor, Batch], Tensor] | None = None,
     device: str | torch.device | None = None,
     patience: int | None = None,
@@ -79,6 +80,8 @@ def fit(
     train, validation: batches with a length; their ``label`` (B,) holds class numbers (long).
     optimizer: built on this model's parameters, in place of AdamW with ``learning_rate`` and
         ``weight_decay``.
+    schedule: ``schedule(optimizer, steps)`` gives what changes the learning rate, a scheduler of
+        ``torch.optim.lr_scheduler`` whose ``step()`` is called after each of the steps.
     loss: ``loss(logits, batch)``, a mean over the batch, in place of cross-entropy.
     device: where to train, by default the fastest device; the model then returns to its own.
     patience: stop after so many epochs without a better validation accuracy.
@@ -108,6 +111,9 @@ def fit(
             trainable = [p for p in model.parameters() if p.requires_grad]
             optimizer = torch.optim.AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
         run = _Run(model, train, validation, optimizer, loss or _cross_entropy, device, seed)
+        if schedule is not None:
+            run.steps = epochs * run.batches_an_epoch
+            run.schedule = schedule(optimizer, run.steps)
         if checkpoint is not None and Path(checkpoint).exists():
             _resume(run, Path(checkpoint))
         bar = stack.enter_context(_bar(progress, epochs, run))
@@ -258,6 +264,7 @@ class _Run:
     def __init__(self, model, train, validation, optimizer, loss, device, seed):
         self.model, self.train, self.validation = model, train, validation
         self.optimizer, self.loss, self.device, self.seed = optimizer, loss, device, seed
+        self.schedule, self.steps = None, 0  # what changes the learning rate, over how many steps
         self.precision = _precision(model)
         self.limit = SMOKE_BATCHES if is_smoke() else None
         self.history = History()
@@ -287,6 +294,8 @@ class _Run:
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
+            if self.schedule is not None:
+                self.schedule.step()
             tally.add(loss, logits, batch["label"])
             if tally.is_due():
                 bar.describe(f"{self.where()}, loss {tally.look():.3f}")
@@ -320,6 +329,11 @@ class _Run:
         if not self.checked:
             _check_logits(logits, batch["label"], tally.place)
         return logits
+
+    @property
+    def batches_an_epoch(self) -> int:
+        """How many batches, and so steps, an epoch has."""
+        return min(len(self.train), self.limit or len(self.train))
 
     def where(self) -> str:
         """The epoch that is going on, and what the one before reached; for the bar."""
@@ -529,6 +543,7 @@ def _save(run: _Run, path: Path) -> None:
         "model": run.model.state_dict(),
         "kept": run.kept,
         "optimizer": run.optimizer.state_dict(),
+        "schedule": run.schedule.state_dict() if run.schedule is not None else None,
         "history": asdict(run.history),
         "orders": [_order(source)[0]() for source in (run.train, run.validation)],
         "random": _random_state(run.device),
@@ -558,6 +573,8 @@ def _resume(run: _Run, path: Path) -> None:
     run.model.load_state_dict(state["model"])
     run.kept = state["kept"]
     run.optimizer.load_state_dict(state["optimizer"])
+    if run.schedule is not None:
+        run.schedule.load_state_dict(state["schedule"])
     run.history = History(**state["history"])
     for source, order in zip((run.train, run.validation), state["orders"], strict=True):
         _order(source)[1](order)
@@ -573,7 +590,8 @@ def _settings(run: _Run) -> dict[str, Any]:
         "weight_decay": run.optimizer.defaults.get("weight_decay"),
         "seed": run.seed,
         "device": run.device.type,
-        "batches in an epoch": min(len(run.train), run.limit or len(run.train)),
+        "schedule": run.schedule and f"{type(run.schedule).__name__} over {run.steps} steps",
+        "batches in an epoch": run.batches_an_epoch,
         "validation batches": 0 if run.validation is None else len(run.validation),
         "kind of batches": type(run.train).__name__,
     }
@@ -596,7 +614,7 @@ def _bar(
     progress: bool | None, epochs: int, run: _Run
 ) -> contextlib.AbstractContextManager[ProgressBar]:
     """One bar for the whole run."""
-    each = min(len(run.train), run.limit or len(run.train))
+    each = run.batches_an_epoch
     done = run.history.epochs * each
     return progress_bar(epochs * each, "training", "batch", done=done, shown=progress)
 

@@ -1,11 +1,13 @@
 """What trains models to compare them, on models so small that they take no time."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import nn
 
+from course_utils import display, experiment
 from course_utils.attention import Tokens
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data import news_cards
@@ -405,3 +407,32 @@ def test_a_comparison_with_a_fusion_of_tokens_answers_for_batches_as_for_cached_
     for name in fusions:
         logits = predict(found.models[name][0], Batches(world.splits["test"], 64))
         torch.testing.assert_close(logits, found.logits[name][0], rtol=1e-4, atol=1e-5)
+
+
+def test_one_bar_counts_all_models_of_a_comparison(small_run, monkeypatch):
+    seen = []
+
+    @contextlib.contextmanager
+    def watched(total, what, unit):
+        bar = display.ProgressBar(total, what, unit, 0, False)
+        yield bar
+        seen.append((bar.total, bar.n, bar.text))
+
+    monkeypatch.setattr(experiment, "progress_bar", watched)
+    found = small_run(seed_count=2)
+    models = sum(map(len, found.models.values()))
+    assert seen == [(models, models, [*found.models][-1])]
+
+
+def test_models_alone_have_a_bar_of_their_own(full_size, monkeypatch):
+    seen = []
+
+    @contextlib.contextmanager
+    def watched(total, what, unit):
+        bar = display.ProgressBar(total, what, unit, 0, False)
+        yield bar
+        seen.append((bar.total, bar.n))
+
+    monkeypatch.setattr(experiment, "progress_bar", watched)
+    models_alone(linear_encoders(), numbers(), 2, options=QUIET | {"epochs": 1})
+    assert seen == [(2, 2)]

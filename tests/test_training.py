@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import itertools
 
 import nbformat
 import pytest
@@ -323,6 +324,49 @@ def test_two_epochs_and_two_more_are_four_bit_for_bit(tmp_path, source):
     history = quick(*resumed, batches(seed=5), epochs=4, checkpoint=tmp_path / "run.pt")
     assert history == straight
     assert same(whole, resumed[0])
+
+
+def halving(optimizer, steps):
+    return torch.optim.lr_scheduler.StepLR(optimizer, max(1, steps // 2), gamma=0.5)
+
+
+def test_a_schedule_changes_the_rate_at_each_step():
+    rates = []
+
+    def watched(optimizer, steps):
+        scheduler = halving(optimizer, steps)
+        optimizer.register_step_post_hook(
+            lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
+        )
+        return scheduler
+
+    quick(Model(), batches(), epochs=2, learning_rate=0.02, schedule=watched)
+    assert len(rates) == 2 * len(batches())
+    assert rates == [0.02] * len(batches()) + [0.01] * len(batches())
+
+
+def test_a_run_with_a_schedule_goes_on_to_the_same_weights(tmp_path):
+    whole, half, rest = Model(), Model(), Model()
+    quick(whole, batches(), epochs=4, schedule=halving)
+    steps = itertools.count(1)
+
+    def stopping_in_the_third_epoch(logits, batch):
+        if next(steps) == 8:
+            raise KeyboardInterrupt
+        return nn.functional.cross_entropy(logits, batch["label"])
+
+    with pytest.raises(KeyboardInterrupt):
+        quick(half, batches(), epochs=4, schedule=halving, checkpoint=tmp_path / "run.pt",
+              loss=stopping_in_the_third_epoch)  # fmt: skip
+    quick(rest, batches(), epochs=4, schedule=halving, checkpoint=tmp_path / "run.pt")
+    assert same(whole, rest)
+
+
+def test_a_checkpoint_of_a_shorter_schedule_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    quick(Model(), batches(), epochs=1, schedule=halving, checkpoint=path)
+    with pytest.raises(ValueError, match=r"schedule, StepLR over \d+ steps there and StepLR"):
+        quick(Model(), batches(), epochs=2, schedule=halving, checkpoint=path)
 
 
 def test_the_best_epoch_before_a_checkpoint_is_remembered(tmp_path):

@@ -125,19 +125,29 @@ class Batches:
     shuffle: whether each pass takes the rows in a new order. A single row that is left over then
         joins the batch before it: BatchNorm cannot learn from one row.
     seed: where the orders start; the same seed gives the same orders.
+    augment: ``augment(batch) -> batch``, a change made to each batch that comes out of a pass, as
+        ``augment.CropAndFlip``; for training rows alone.
 
     Pictures kept as uint8 come out in [0, 1] as floats of torch's default precision; nothing is
     copied but the rows at hand.
     Raises ValueError when the tensors disagree about the number of rows.
     """
 
-    def __init__(self, tensors: Batch, batch_size: int = 64, shuffle: bool = False, seed: int = 0):
+    def __init__(
+        self,
+        tensors: Batch,
+        batch_size: int = 64,
+        shuffle: bool = False,
+        seed: int = 0,
+        augment: Callable[[Batch], Batch] | None = None,
+    ):
         counts = {name: len(tensor) for name, tensor in named_tensors(tensors)}
         if len(set(counts.values())) != 1:
             raise ValueError(f"every tensor needs the same number of rows; they have {counts}")
         if batch_size < 1:
             raise ValueError(f"a batch has at least one row, not {batch_size}")
         self.tensors, self.batch_size, self.shuffle = tensors, batch_size, shuffle
+        self.augment = augment
         self.rows = next(iter(counts.values()))
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -152,7 +162,8 @@ class Batches:
         starts = range(0, self.rows, self.batch_size)[: len(self)]
         for start, end in zip(starts, [*starts[1:], self.rows], strict=False):
             rows = slice(start, end)
-            yield self.pick(rows if order is None else order[rows])
+            batch = self.pick(rows if order is None else order[rows])
+            yield batch if self.augment is None else self.augment(batch)
 
     def pick(self, index: Tensor | slice) -> Batch:
         """The rows at these positions, as a batch."""
@@ -165,10 +176,15 @@ class Batches:
 
         return on_tensors(self.tensors, chosen)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Where the sequence of orders stands, for a checkpoint."""
-        return {"generator": self.generator.get_state()}
+    def state_dict(self) -> dict[str, Any]:
+        """Where the sequences of orders, and of changes, stand, for a checkpoint."""
+        state: dict[str, Any] = {"generator": self.generator.get_state()}
+        if hasattr(self.augment, "state_dict"):
+            state["augment"] = self.augment.state_dict()
+        return state
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on with the sequence of orders from a checkpoint."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the sequences from a checkpoint."""
         self.generator.set_state(state["generator"])
+        if "augment" in state:
+            self.augment.load_state_dict(state["augment"])

@@ -44,8 +44,12 @@ def path_of(lesson: str) -> Path:
     return course_root() / "data" / "results" / f"{lesson}.csv"
 
 
-def write_results(lesson: str, runs: Iterable[Run], path: Path | None = None) -> Path:
+def write_results(
+    lesson: str, runs: Iterable[Run], path: Path | None = None, command: str | None = None
+) -> Path:
     """Write all runs of a lesson, whole or not at all; returns the file.
+
+    command: what makes them, where it is not ``make results``.
 
     Raises ValueError where a value is no finite number, or where the file would be too large.
     """
@@ -59,7 +63,9 @@ def write_results(lesson: str, runs: Iterable[Run], path: Path | None = None) ->
     table["value"] = table["value"].astype(float).round(5)
     known = versions()
     head = [
-        f"# What lesson {lesson} reads. Made by: make results LESSON={lesson}",
+        f"# Made by: {command}"
+        if command
+        else f"# What lesson {lesson} reads. Made by: make results LESSON={lesson}",
         f"# {datetime.date.today()}, Python {platform.python_version()}, "
         + ", ".join(f"{name} {known[name]}" for name in HEAD),
     ]

@@ -1,7 +1,7 @@
 """Writes the samples that lie in ``data/``: ``python -m course_utils.data.sample``.
 
 The files are what a learner with a folder of pictures has; lessons show with them how files
-become batches. ``data/news_cards/README.md`` is their data card.
+become batches. Each folder's ``README.md`` is its data card.
 """
 
 import csv
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from course_utils.data import news_cards, trick_cards
+from course_utils.data import news_cards, shop, trick_cards
 from course_utils.data.rows import Rows
 from course_utils.environment import course_root
 
@@ -44,12 +44,13 @@ def write(rows: Rows, folder: Path, table: str, columns: tuple[str, ...]) -> Non
 
 
 def main(root: Path | None = None) -> None:
-    """Write both samples under ``root``/data."""
+    """Write the samples under ``root``/data."""
     data = (root or course_root()) / "data"
     write(make_sample(), data / "news_cards", "headlines.csv", COLUMNS)
     tricks = trick_cards.draw()
     tricks["file"] = [f"{number:02d}.png" for number in range(1, len(tricks["trick"]) + 1)]
     write(tricks, data / "trick_cards", "headlines.csv", (*COLUMNS, "trick"))
+    shop.write(data / "shop")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from course_utils import classifier, measures
-from course_utils.data import news_cards
+from course_utils.data import arrows, news_cards
 from course_utils.encoders import encode
 from course_utils.exercises.core import Exercise, Mistake
 from course_utils.fusion import ConcatFusion, WeightedFusion
@@ -82,6 +82,12 @@ class ConcatenatesItself(Classifier):
 class PassesList(Classifier):
     def forward(self, batch):
         return self.head(self.fusion(list(self.read(batch).values()), batch.get("present")))
+
+
+class CallsByName(Classifier):
+    def forward(self, batch):
+        features = {name: encoder(batch[name]) for name, encoder in self.encoders.items()}
+        return self.head(self.fusion(features, batch.get("present")))
 
 
 class WritesNamesOut(Classifier):
@@ -162,6 +168,12 @@ MultimodalClassifier = Exercise(
         Mistake(
             PassesList,
             "The fusion takes a dict {name: features}, with the encoders' names, not a list.",
+        ),
+        Mistake(
+            CallsByName,
+            "encoder(batch[name]) hands over one tensor, found by the encoder's name. An encoder "
+            "may read several parts of the batch (a text and its length), under other names: "
+            "encode(encoder, batch) calls it with all that it reads.",
         ),
         Mistake(
             WritesNamesOut,
@@ -337,6 +349,12 @@ def unpaired_gain(right_a, right_b):
     return interval((a.mean() - b.mean()).item(), error)
 
 
+def unpaired_by_shares(right_a, right_b):
+    a, b = right_a.double().mean().item(), right_b.double().mean().item()
+    error = ((a * (1 - a) + b * (1 - b)) / len(right_a)) ** 0.5
+    return interval(a - b, error)
+
+
 def gain_without_root(right_a, right_b):
     difference = right_a.double() - right_b.double()
     return interval(difference.mean().item(), difference.std().item())
@@ -411,6 +429,12 @@ paired_gain = Exercise(
             "different rows. Take the standard deviation of the row-by-row differences.",
         ),
         Mistake(
+            unpaired_by_shares,
+            "p (1 - p) / n is the variance of one accuracy, and you added two of them, as if the "
+            "models had seen different rows. Take the standard deviation of the row-by-row "
+            "differences.",
+        ),
+        Mistake(
             gain_without_root,
             "This interval uses the spread of single rows; the mean of n rows is more certain: "
             "divide by the root of n.",
@@ -453,6 +477,141 @@ paired_gain = Exercise(
             "subtract bool tensors: turn both into numbers with .double() first.",
         ),
         Mistake(reversed_gain, "The sign is turned round: it is a minus b."),
+    ),
+)
+
+# --- flip_pairs ----------------------------------------------------------------------------------
+
+
+def flip_and_swap(batch, flipped, image=None, swap=None):
+    """A batch with other pictures and texts in the flipped rows, by two functions of them."""
+    pictures, texts = batch["image"].clone(), batch["text"].clone()
+    pictures[flipped] = image(pictures[flipped]) if image else pictures[flipped]
+    texts[flipped] = swap(texts[flipped]) if swap else texts[flipped]
+    return {**batch, "image": pictures, "text": texts}
+
+
+def exchanged(text, left, right):
+    swapped = text.clone()
+    swapped[text == left], swapped[text == right] = right, left
+    return swapped
+
+
+def mirror(image):
+    return image.flip(-1)
+
+
+def flip_pairs_by_index(batch, flipped, left, right):
+    return flip_and_swap(batch, flipped, mirror, lambda text: exchanged(text, left, right))
+
+
+def flips_pictures_only(batch, flipped, left, right):
+    return flip_and_swap(batch, flipped, mirror)
+
+
+def flips_texts_only(batch, flipped, left, right):
+    return flip_and_swap(batch, flipped, None, lambda text: exchanged(text, left, right))
+
+
+def flips_upside_down(batch, flipped, left, right):
+    swap = lambda text: exchanged(text, left, right)  # noqa: E731
+    return flip_and_swap(batch, flipped, lambda image: image.flip(-2), swap)
+
+
+def flips_every_row(batch, flipped, left, right):
+    return flip_pairs_by_index(batch, torch.ones_like(flipped), left, right)
+
+
+def flips_the_others(batch, flipped, left, right):
+    return flip_pairs_by_index(batch, ~flipped, left, right)
+
+
+def swaps_in_every_row(batch, flipped, left, right):
+    pictures = flip_and_swap(batch, flipped, mirror)
+    return {**pictures, "text": exchanged(batch["text"], left, right)}
+
+
+def one_after_the_other(batch, flipped, left, right):
+    def swap(text):
+        text = text.masked_fill(text == left, right)
+        return text.masked_fill(text == right, left)
+
+    return flip_and_swap(batch, flipped, mirror, swap)
+
+
+def turns_the_label(batch, flipped, left, right):
+    pictures = flip_and_swap(batch, flipped, mirror)
+    return {**pictures, "label": torch.where(flipped, 1 - batch["label"], batch["label"])}
+
+
+def only_what_it_changed(batch, flipped, left, right):
+    whole = flip_pairs_by_index(batch, flipped, left, right)
+    return {name: whole[name] for name in ("image", "text")}
+
+
+def flip_cases(rng):
+    """Texts in which the two words stand at any place, both, twice or not at all."""
+    for rows, words in ((6, 4), (5, 7)):
+        left, right = torch.randperm(8, generator=rng)[:2].add(2).tolist()
+        text = torch.randint(2, 10, (rows, words), generator=rng)
+        text[0, 0], text[1, 0], text[2, :2] = left, right, torch.tensor([left, right])
+        batch = {
+            "image": torch.rand(rows, 3, 6, 8, generator=rng),
+            "text": text,
+            "text_length": torch.full((rows,), words),
+            "label": torch.randint(0, 2, (rows,), generator=rng),
+        }
+        flipped = torch.rand(rows, generator=rng) < 0.5
+        flipped[:4] = torch.tensor([True, True, True, False])
+        batch["text"][3, 1] = left
+        yield batch, flipped, left, right
+
+
+flip_pairs = Exercise(
+    reference=arrows.flip_pairs,
+    cases=flip_cases,
+    also_right=(flip_pairs_by_index,),
+    hints=(
+        "`image.flip(-1)` mirrors every picture; `torch.where(condition, a, b)` takes a where the "
+        "condition holds and b elsewhere. Which shape must `flipped` have beside (B, 3, H, W)?",
+        "Both words must be exchanged at once: look up where left stands and where right stands "
+        "in the text that came in, then write. A new dict is `{**batch, 'image': ...}`.",
+    ),
+    mistakes=(
+        Mistake(
+            flips_pictures_only,
+            "The pictures are right, the texts as before: a text that fitted is now false. "
+            "Exchange the two words in the flipped rows.",
+        ),
+        Mistake(
+            flips_texts_only,
+            "The words are exchanged, but the pictures are not mirrored.",
+        ),
+        Mistake(
+            flips_upside_down,
+            "This turns the pictures upside down: a picture is (3, H, W), and left and right lie "
+            "along the last axis.",
+        ),
+        Mistake(flips_every_row, "You changed every row; only those where flipped is True change."),
+        Mistake(flips_the_others, "You changed the rows where flipped is False."),
+        Mistake(
+            swaps_in_every_row,
+            "The words are exchanged in every row, the pictures mirrored in some.",
+        ),
+        Mistake(
+            one_after_the_other,
+            "First each left became right, and then each right, the new ones too, became left. "
+            "Find both before you write either.",
+        ),
+        Mistake(
+            turns_the_label,
+            "Turning the label does make the pair true, but in another way than asked: exchange "
+            "the words, and leave the label.",
+        ),
+        Mistake(
+            only_what_it_changed,
+            "The label and all else in the batch got lost; return {**batch, ...}.",
+        ),
     ),
 )
 

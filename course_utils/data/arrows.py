@@ -1,0 +1,69 @@
+"""Generated arrows with a text that says where they point: pairs that a flip makes false.
+
+A picture may mostly be mirrored and still be a picture of the same thing. Its text may not: "to
+the left" under a mirrored arrow says something else than before.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from course_utils.data.rows import SPLITS, Rows
+
+SIDES = ("left", "right")
+CLASSES = ("does not fit", "fits")
+SIZE = 32
+SHARES = (0.6, 0.15, 0.25)  # of the splits
+
+
+def make(n: int, seed: int = 0) -> Rows:
+    """n arrows, half of them with a text that fits: ``image``, ``text``, ``points``, ``label``.
+
+    image (n, 32, 32, 3) uint8: an arrowhead of one colour on another, anywhere in the picture.
+    text: "an arrow to the left" or "an arrow to the right"; points: where it points in truth.
+    label (n,) int64: 1 where the two agree. Neither picture nor text alone tells anything.
+
+    Raises ValueError when n is not positive.
+    """
+    if n < 1:
+        raise ValueError(f"n is a positive number of arrows, not {n}")
+    rng = np.random.default_rng(seed)
+    right, fits = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    told = np.where(fits, right, 1 - right)
+    columns = {
+        "image": np.stack([_arrow(rng, bool(side)) for side in right]),
+        "text": [f"an arrow to the {SIDES[side]}" for side in told],
+        "points": [SIDES[side] for side in right],
+        "label": fits.astype(np.int64),
+        "split": rng.choice(SPLITS, size=n, p=SHARES),
+    }
+    return Rows(columns, CLASSES)
+
+
+def _arrow(rng: np.random.Generator, right: bool) -> np.ndarray:
+    """One picture (32, 32, 3) uint8: a dark triangle on a light ground."""
+    picture = Image.new("RGB", (SIZE, SIZE), tuple(rng.integers(150, 256, 3).tolist()))
+    x, y = rng.integers(3, 12, 2).tolist()
+    length = int(rng.integers(10, 17))
+    foot, tip = (x, x + length) if right else (x + length, x)
+    corners = [(foot, y), (foot, y + length), (tip, y + length // 2)]
+    dark = tuple(rng.integers(0, 110, 3).tolist())
+    ImageDraw.Draw(picture).polygon(corners, fill=dark)
+    return np.asarray(picture)
+
+
+def flip_pairs(batch: dict[str, Any], flipped: Tensor, left: int, right: int) -> dict[str, Any]:
+    """Mirror some pictures of a batch, and say left for right and right for left in their texts.
+
+    batch: with ``image`` (B, 3, H, W) and ``text`` (B, L) long; flipped (B,) bool: which rows.
+    left, right: the numbers of the two words in the vocabulary.
+    Returns a new batch; the one that came in stays as it is.
+    """
+    image, text = batch["image"], batch["text"]
+    mirrored = torch.where(flipped[:, None, None, None], image.flip(-1), image)
+    swapped = torch.where(text == left, right, torch.where(text == right, left, text))
+    told = torch.where(flipped[:, None], swapped, text)
+    return {**batch, "image": mirrored, "text": told}
