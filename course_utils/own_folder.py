@@ -60,6 +60,11 @@ class Reading:
     delimiter: str = ","
 
     @property
+    def split_column(self) -> str | None:
+        """The column of splits; None where the rows are divided."""
+        return self.split if self.split not in ("", "none") else None
+
+    @property
     def source(self) -> Table:
         """The table."""
         return Table(Path(self.folder), self.table, self.encoding, self.delimiter)
@@ -114,7 +119,7 @@ def read_splits(asked: Reading, seed: int, say: Say) -> dict[str, Rows]:
     """
     rows = _told(say, lambda: read_folder(
         asked.folder, asked.table, image_column=asked.image, text_column=asked.text,
-        label_column=asked.label, split_column=None if asked.split == "none" else asked.split,
+        label_column=asked.label, split_column=asked.split_column,
         image_pattern=asked.image_pattern, size=(asked.size, asked.size), encoding=asked.encoding,
         delimiter=asked.delimiter, on_bad="skip", missing="absent",
         proportions=tuple(asked.proportions), group_column=asked.group, split_seed=seed,
