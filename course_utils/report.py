@@ -38,7 +38,8 @@ CARDS = 24  # of errors
 FEW_REMARKS = 12
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem;
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto;
+  padding: 1rem; overflow-wrap: anywhere;
   background: light-dark(#fff, #16181c); color: light-dark(#1b1b1b, #e8e8e8); }
 a { color: light-dark(#0b57a4, #8ab8f0); }
 h1 { font-size: 1.7rem; line-height: 1.25; margin-bottom: 0.3rem; }
@@ -48,7 +49,7 @@ nav ol { columns: 2; padding-left: 1.4rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25rem 0.75rem; border-bottom: 1px solid var(--line); text-align: right;
-  vertical-align: top; }
+  vertical-align: top; overflow-wrap: normal; }
 th { font-weight: 600; }
 th[scope=row], th:first-child { text-align: left; }
 .words { display: block; text-align: left; }
@@ -511,7 +512,7 @@ def _worth_sentence(one: Any) -> str:
 
 
 def _who(found: Findings, name: str) -> str:
-    return "the chosen model" if name == "chosen" else f"the network of {name} alone"
+    return "the chosen model" if name == "chosen" else f"the experts of {name} alone"
 
 
 # --- what more rows would bring -------------------------------------------------------------------
