@@ -4,6 +4,7 @@ What the model said comes first, the label after it, as in ``F.cross_entropy``.
 """
 
 from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -41,12 +42,31 @@ def macro_f1(predicted: Tensor, label: Tensor, classes: int) -> float:
             f"macro_f1 needs predicted (n,) and label (n,), class numbers both; "
             f"it got {tuple(predicted.shape)} and {tuple(label.shape)}"
         )
+    return float(np.mean([score.f1 for score in class_scores(predicted, label, classes)]))
+
+
+class ClassScore(NamedTuple):
+    """How one class fares: its rows, and precision, recall and F1, from 0 to 1 each."""
+
+    rows: int
+    precision: float
+    recall: float
+    f1: float
+
+
+def class_scores(predicted: Tensor, label: Tensor, classes: int) -> list[ClassScore]:
+    """Each class's rows, precision, recall and F1; a share of nothing counts as 0.
+
+    predicted, label (n,) long. Recall is the share of a class's rows that were found, precision
+    the share of what was called so that is so.
+    """
     scores = []
     for number in range(classes):
-        hits = ((label == number) & (predicted == number)).sum()
-        claimed_or_true = (label == number).sum() + (predicted == number).sum()
-        scores.append((2 * hits / claimed_or_true.clamp(min=1)).item())
-    return float(np.mean(scores))
+        hits = int(((label == number) & (predicted == number)).sum())
+        real, called = int((label == number).sum()), int((predicted == number).sum())
+        scores.append(ClassScore(real, hits / max(called, 1), hits / max(real, 1),
+                                 2 * hits / max(real + called, 1)))  # fmt: skip
+    return scores
 
 
 def paired_gain(right_a: Tensor, right_b: Tensor) -> tuple[float, float, float]:
@@ -63,10 +83,49 @@ def paired_gain(right_a: Tensor, right_b: Tensor) -> tuple[float, float, float]:
             f"paired_gain needs two (n,) of the same rows, n at least 2; "
             f"it got {tuple(right_a.shape)} and {tuple(right_b.shape)}"
         )
-    difference = right_a.double() - right_b.double()
-    gain = difference.mean().item()
-    margin = 1.96 * difference.std().item() / len(difference) ** 0.5
-    return gain, gain - margin, gain + margin
+    return _mean_with_interval(right_a.double() - right_b.double())
+
+
+def _mean_with_interval(values: Tensor) -> tuple[float, float, float]:
+    """The mean of (n,) numbers, and 1.96 standard errors to both sides."""
+    mean, margin = values.mean().item(), 1.96 * values.std().item() / len(values) ** 0.5
+    return mean, mean - margin, mean + margin
+
+
+def permutation_drop(right: Tensor, shuffled: Tensor) -> tuple[float, float, float]:
+    """How much accuracy falls when one modality is shuffled among the rows: drop, low, high.
+
+    right (n,) bool: which rows the model gets right as they are; shuffled (K, n) bool: the same
+    with the modality of other rows, in K shuffles. The interval (95 %, normal approximation) is
+    over rows; what is taken for each row is the mean of its K differences. Breiman, Random Forests,
+    Machine Learning 45, 2001, for a column of a table.
+
+    Raises ValueError for other shapes, or for less than two rows.
+    """
+    if right.ndim != 1 or shuffled.ndim != 2 or shuffled.shape[1:] != right.shape or len(right) < 2:
+        raise ValueError(
+            f"permutation_drop needs right (n,) and shuffled (K, n), n at least 2; "
+            f"it got {tuple(right.shape)} and {tuple(shuffled.shape)}"
+        )
+    return _mean_with_interval(right.double() - shuffled.double().mean(dim=0))
+
+
+def wilson_interval(right: int, rows: int) -> tuple[float, float]:
+    """The 95 % interval of a share, ``right`` of ``rows``: low, high.
+
+    Unlike share ± 1.96 standard errors it stays within 0 and 1, and says something where all or
+    none are right. Wilson, Probable inference, the law of succession, and statistical inference,
+    Journal of the American Statistical Association 22, 1927.
+
+    Raises ValueError where there is no row, or more are right than there are.
+    """
+    if not 0 <= right <= rows or rows < 1:
+        raise ValueError(f"a share is that of 0 to n rows among n, not of {right} among {rows}")
+    share, z2 = right / rows, 1.96**2
+    middle = (share + z2 / (2 * rows)) / (1 + z2 / rows)
+    margin = (z2 * share * (1 - share) / rows + (z2 / (2 * rows)) ** 2) ** 0.5 / (1 + z2 / rows)
+    # Where none or all are right an end is the share itself, but for rounding.
+    return max(0.0, min(share, middle - margin)), min(1.0, max(share, middle + margin))
 
 
 def interaction_strength(scores: Tensor) -> float:
@@ -127,3 +186,47 @@ def rule_accuracy(u: Tensor, v: Tensor, fits: Tensor, misfits: Tensor) -> float:
     """
     yes = u[:, None] + v[None, :] > 0
     return (torch.where(yes, fits, misfits).sum() / (fits.sum() + misfits.sum())).item()
+
+
+class ConfidenceBin(NamedTuple):
+    """The rows whose confidence lies in one bin: how many, their mean confidence, their accuracy.
+
+    Confidence is the probability of the class that is named.
+    """
+
+    rows: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(probabilities: Tensor, label: Tensor, bins: int = 15) -> list[ConfidenceBin]:
+    """The rows by confidence, in bins of equal width from 0 to 1; bins without rows are left out.
+
+    probabilities (n, C), each row of sum 1; label (n,) long. Guo, Pleiss, Sun and Weinberger, On
+    Calibration of Modern Neural Networks, ICML 2017.
+
+    Raises ValueError for other shapes.
+    """
+    if probabilities.ndim != 2 or label.shape != probabilities.shape[:1] or not len(label):
+        raise ValueError(
+            f"reliability needs probabilities (n, C) and label (n,), n at least 1; "
+            f"it got {tuple(probabilities.shape)} and {tuple(label.shape)}"
+        )
+    confidence, named = probabilities.double().max(dim=1)
+    right = (named == label).double()
+    place = (confidence * bins).ceil().long().clamp(1, bins)  # (low, high], as in the paper
+    members = [place == number for number in range(1, bins + 1)]
+    return [
+        ConfidenceBin(int(rows.sum()), confidence[rows].mean().item(), right[rows].mean().item())
+        for rows in members
+        if rows.any()
+    ]
+
+
+def expected_calibration_error(probabilities: Tensor, label: Tensor, bins: int = 15) -> float:
+    """How far confidence is from accuracy: |accuracy - confidence|, the mean over rows by bin.
+
+    Arguments and source as in ``reliability``. On few rows it is above 0 by chance alone.
+    """
+    found = reliability(probabilities, label, bins)
+    return sum(one.rows * abs(one.accuracy - one.confidence) for one in found) / len(label)
