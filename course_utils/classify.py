@@ -371,6 +371,8 @@ def _add_train(one: argparse.ArgumentParser) -> None:
     one.add_argument("--size", type=int, default=48, help="of the pictures in pixels (48)")
     one.add_argument("--encoding", default="utf-8", help="of the table (utf-8)")
     one.add_argument("--delimiter", default=",", metavar="SIGN", help="between cells (,)")
+    one.add_argument("--quoting", choices=("none", "standard"),
+                     help="whether quotes are letters, or all to be believed")  # fmt: skip
     one.add_argument("--minutes", type=float, help="for the search (by the number of rows)")
     one.add_argument("--seed", type=int, default=0, help="of division and training (0)")
     one.add_argument("--out", default="classifier", metavar="DIR",

@@ -27,7 +27,7 @@ ARGUMENT = re.compile(r"""\b([a-z_]+)=("[^"]*"|'[^']*'|None|\.\.\.|\{[^}]*\}|\([
 OPTIONS = {
     "table": "--table", "encoding": "--encoding", "delimiter": "--delimiter",
     "image_pattern": "--image-pattern", "group_column": "--group", "split_column": "--split",
-    "split_words": "--split-word", "drop_labels": "--drop",
+    "split_words": "--split-word", "drop_labels": "--drop", "quoting": "--quoting",
 }  # fmt: skip
 Say = Callable[[str], Any]
 
@@ -58,6 +58,7 @@ class Reading:
     size: int = 48
     encoding: str = "utf-8"
     delimiter: str = ","
+    quoting: str | None = None
 
     @property
     def split_column(self) -> str | None:
@@ -67,7 +68,7 @@ class Reading:
     @property
     def source(self) -> Table:
         """The table."""
-        return Table(Path(self.folder), self.table, self.encoding, self.delimiter)
+        return Table(Path(self.folder), self.table, self.encoding, self.delimiter, self.quoting)
 
 
 def as_reading(folder: str | Path, reading: Mapping[str, Any]) -> Reading:
@@ -121,7 +122,7 @@ def read_splits(asked: Reading, seed: int, say: Say) -> dict[str, Rows]:
         asked.folder, asked.table, image_column=asked.image, text_column=asked.text,
         label_column=asked.label, split_column=asked.split_column,
         image_pattern=asked.image_pattern, size=(asked.size, asked.size), encoding=asked.encoding,
-        delimiter=asked.delimiter, on_bad="skip", missing="absent",
+        delimiter=asked.delimiter, quoting=asked.quoting, on_bad="skip", missing="absent",
         proportions=tuple(asked.proportions), group_column=asked.group, split_seed=seed,
         split_words=asked.split_words, drop_labels=tuple(asked.drop),
     ))  # fmt: skip

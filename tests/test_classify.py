@@ -1,5 +1,6 @@
 """The command on a folder: from a table to a model, a report, a prediction; and its sentences."""
 
+import csv
 import os
 import re
 import signal
@@ -225,6 +226,19 @@ def test_a_row_that_cannot_be_used_is_said_and_counted(shop):
     assert [row.line for row in rows["train"].skipped] == [122]
 
 
+def test_quotes_can_be_told_to_be_letters(shop):
+    with (shop / "products.csv").open(encoding="utf-8", newline="") as table:
+        header, first, *others = csv.reader(table)
+    first[header.index("title")] = '"12 inches'
+    lines = ["\t".join(cells) for cells in (header, first, *others)]
+    (shop / "inches.tsv").write_text("\n".join(lines), "utf-8")
+    asked = Reading(str(shop), "inches.tsv", "photo", "title", "season", delimiter="\t",
+                    quoting="none")  # fmt: skip
+    rows = classify.read_splits(asked, 0, str)
+    (shop / "inches.tsv").unlink()
+    assert any('"12 inches' in part["title"] for part in rows.values())
+
+
 def test_advice_names_the_commands_options():
     for advice, ours in {
         'try encoding="latin-1"': "try --encoding latin-1",
@@ -233,6 +247,7 @@ def test_advice_names_the_commands_options():
         "with group_column=...": "with --group NAME",
         'say image_pattern="images/{id}.jpg"': "say --image-pattern 'images/{id}.jpg'",
         "split_words={'eval': 'test'}": "--split-word eval=test",
+        'pass quoting="none" if': "pass --quoting none if",
         'the picture is gone; put it there, or leave such rows out with on_bad="skip"':
             "the picture is gone; put it there",
         "x=3 and y={a} stay": "x=3 and y={a} stay",
