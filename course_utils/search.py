@@ -39,6 +39,7 @@ from course_utils.encoders import (
 from course_utils.environment import is_smoke
 from course_utils.experiment import Trained, needed, on_cached_features
 from course_utils.experts import (
+    BesideConcat,
     Experts,
     Hidden,
     LinearPictures,
@@ -55,7 +56,6 @@ from course_utils.fusion import (
     ConcatMLPFusion,
     LowRankFusion,
     MaximumFusion,
-    WeightedFusion,
 )
 from course_utils.training import History, TrainingStopped, fit, predict
 
@@ -71,14 +71,15 @@ LONG_TEXT = 40  # words on average, from which on pieces of words are not tried
 MOST_TOKENS = 4000  # of a text that is cut into pieces
 MANY_WEIGHTS = 2_000_000  # of a linear model, beyond which pieces that occur once are left out
 FURTHER_SEEDS = 2  # of each modality's best network
+FROZEN_SECONDS = 2.0  # a fusion on frozen features takes little time
 ALONE_SHARE = 0.7  # of the time, for the modalities alone
 JOINT = {
     "concat": ConcatFusion,
-    "weighted": WeightedFusion,
-    "maximum": MaximumFusion,
-    "concat + MLP": ConcatMLPFusion,
-    "products": LowRankFusion,
+    "concat + MLP": lambda dims: BesideConcat(dims, ConcatMLPFusion(dims)),
+    "concat + maximum": lambda dims: BesideConcat(dims, MaximumFusion(dims)),
+    "concat + products": lambda dims: BesideConcat(dims, LowRankFusion(dims)),
 }
+MULTIPLYING = ("concat + MLP", "concat + products")  # can tell whether modalities fit together
 RULES = ("product", "mean of probabilities", "weighted product")  # simplest first
 
 Values = dict[str, Any]
@@ -581,15 +582,24 @@ class _Search:
         return True
 
     def train(
-        self, model: nn.Module, rows: Batch, options: Values, picture: str, seed: int
+        self,
+        model: nn.Module,
+        rows: Batch,
+        options: Values,
+        picture: str,
+        seed: int,
+        validation: Batch | None = None,
     ) -> None:
+        """Train a model as told; with ``validation`` it ends as it was after its best epoch."""
         change = None
         if options.get("augment", "none") != "none":
             flip = options["augment"] == "crops and flips"
             change = CropAndFlip(flip=flip, name=picture, seed=seed)
         batches = Batches(needed(model, rows), options["batch_size"], True, seed, change)
-        fit(model, batches, epochs=options["epochs"], learning_rate=options["learning_rate"],
-            weight_decay=options["weight_decay"], schedule=one_cycle, seed=seed)  # fmt: skip
+        judges = validation and Batches(needed(model, validation), 256)
+        fit(model, batches, judges, epochs=options["epochs"], schedule=one_cycle, seed=seed,
+            learning_rate=options["learning_rate"],
+            weight_decay=options["weight_decay"])  # fmt: skip
 
     def judged(self, name: str, module: nn.Module, values: Values, options: Values) -> _Tried:
         """Its logits of the validation rows, and how they are softened to be probabilities."""
@@ -637,14 +647,15 @@ class _Search:
         for split, tensors in self.tensors.items():
             kept = {part: tensors[part] for part in (*read, "label", "present")}
             cached[split] = encode_all(encoders, Batches(kept, 256))
-        options = _told(20, 64, 3e-3, 0.5)
+        options = _told(10, 64, 1e-3, 0.05)
         for name in [*JOINT][:1] if is_smoke() else JOINT:
-            self.may_begin(1)
+            self.may_begin(1, FROZEN_SECONDS)
             with self.line("joint") as line:
                 torch.manual_seed(self.seed)
                 fusion = JOINT[name]({part: one.dim for part, one in encoders.items()})
                 model = on_cached_features(fusion, cached, self.classes)
-                self.train(model, cached["train"], options, "", self.seed)
+                self.start_from_parts(model, best)
+                self.train(model, cached["train"], options, "", self.seed, cached["validation"])
                 values = {"fusion": name, "encoders": {n: one.values for n, one in best.items()}}
                 logits = predict(model, Batches(cached["validation"], 256))
                 told = {"fusion": name, "encoders": "frozen", **options}
@@ -653,10 +664,10 @@ class _Search:
     def end_to_end(self, best: Mapping[str, _Tried]) -> None:
         """The best frozen fusion, and one that can multiply, go on with their encoders."""
         frozen = sorted(self.joint, key=lambda one: self.nll(one.logits).mean())
-        able = [one for one in frozen if one.name in ("concat + MLP", "products")]
+        able = [one for one in frozen if one.name in MULTIPLYING]
         pictures = [name for name, one in best.items() if "augment" in one.options]
         n = len(self.tensors["train"]["label"])
-        told = _told(int(np.clip(40_000 / n, 6, 15)), 32 if n < 3000 else 64, 2e-3, 0.05)
+        told = _told(int(np.clip(40_000 / n, 6, 15)), 32 if n < 3000 else 64, 1e-3, 0.05)
         if pictures:
             told["augment"] = best[pictures[0]].options["augment"]
         for start in {id(one): one for one in (*frozen[:1], *able[:1])}.values():
@@ -665,11 +676,25 @@ class _Search:
                 encoders = copy.deepcopy(start.encoders)
                 model = MultimodalClassifier(encoders, copy.deepcopy(start.fusion), self.classes)
                 model.head.load_state_dict(start.head.state_dict())
-                self.train(model, self.tensors["train"], told, *pictures[:1] or [""], self.seed)
                 tensors = needed(model, self.tensors["validation"])
+                picture = pictures[0] if pictures else ""
+                self.train(model, self.tensors["train"], told, picture, self.seed, tensors)
                 logits = predict(model, Batches(tensors, 256))
                 said = {"fusion": start.name, "encoders": "end to end", **told}
                 self.keep_joint(line, start.name, start.values, encoders, model, logits, said)
+
+    def start_from_parts(self, model: MultimodalClassifier, best: Mapping[str, _Tried]) -> None:
+        """Let a fusion of encoders begin as what their own heads say together, by Bayes' rule."""
+        with torch.no_grad():
+            model.head.weight.zero_()
+            model.head.bias.copy_(-(len(best) - 1) * self.log_share)
+            place = 0
+            for one in best.values():  # its features come first, and in this order
+                own = one.module.head
+                width = own.in_features
+                model.head.weight[:, place : place + width] = own.weight / one.softness
+                model.head.bias += own.bias / one.softness
+                place += width
 
     def keep_joint(self, line, name, values, encoders, model, logits, told) -> None:
         there = torch.stack([self.tensors["validation"]["present"][n] for n in self.names], dim=1)
@@ -696,12 +721,12 @@ class _Search:
     def loss(self, tried: _Tried) -> float:
         return self.nll(tried.logits).mean().item()
 
-    def may_begin(self, share: float) -> None:
+    def may_begin(self, share: float, expected: float | None = None) -> None:
         """Raises _OutOfBudget where time or number of models do not allow another one."""
         spent = time.monotonic() - self.begun
         if self.budget is not None and len(self.lines) >= self.budget * share:
             raise _OutOfBudget
-        if spent > self.limit * share - 0.5 * self.slowest:
+        if spent > self.limit * share - 0.5 * (self.slowest if expected is None else expected):
             raise _OutOfBudget
 
     def line(self, name: str) -> "_Line":

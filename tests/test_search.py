@@ -357,6 +357,24 @@ def test_a_stop_before_each_modality_has_a_model_is_a_stop(splits, monkeypatch):
         search({s: part.with_columns(part) for s, part in splits.items()}, minutes=5)
 
 
+def test_a_joint_network_begins_as_what_its_parts_say_together(splits, monkeypatch):
+    begun = []
+    train = searching._Search.train
+
+    def watched(self, model, rows, options, picture, seed, validation=None):
+        if validation is not None and "image" in validation and validation["image"].ndim == 2:
+            begun.append((model.fusion, predict(model, Batches(validation, 256))))
+        train(self, model, rows, options, picture, seed, validation)
+
+    monkeypatch.setattr(searching._Search, "train", watched)
+    search(splits, budget=14, minutes=5)
+    assert len(begun) > 1
+    label = torch.as_tensor(splits["validation"]["label"])
+    for _, logits in begun:  # whatever stands beside the concat, they begin alike
+        torch.testing.assert_close(logits, begun[0][1])
+        assert accuracy(logits, label) > 0.6
+
+
 def test_a_network_whose_loss_breaks_is_tried_and_not_chosen(splits, monkeypatch):
     def broken(*_, **__):
         raise TrainingStopped("the loss is nan")
