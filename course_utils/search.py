@@ -25,7 +25,7 @@ from course_utils.classifier import MultimodalClassifier
 from course_utils.data.augment import CropAndFlip
 from course_utils.data.batches import Batch, Batches, on_tensors, to_tensors
 from course_utils.data.readers import ColumnsReader, ImageReader, Reader, TextReader
-from course_utils.data.rows import Rows, column_of, named_column, present_in
+from course_utils.data.rows import SPLITS, Rows, column_of, named_column, present_in
 from course_utils.data.text import tokenize, with_phrases
 from course_utils.display import progress_bar
 from course_utils.encoders import (
@@ -80,7 +80,6 @@ JOINT = {
     "concat + products": lambda dims: BesideConcat(dims, LowRankFusion(dims)),
 }
 MULTIPLYING = ("concat + MLP", "concat + products")  # can tell whether modalities fit together
-RULES = ("product", "mean of probabilities", "weighted product")  # simplest first
 
 Values = dict[str, Any]
 MakeEncoder = Callable[[Reader], nn.Module]
@@ -186,7 +185,7 @@ def search(
 
 
 def _check(rows: Mapping[str, Rows], budget: int | None, minutes: float | None) -> None:
-    for split in ("train", "validation"):
+    for split in SPLITS:
         if split not in rows or not len(rows[split]["label"]):
             raise ValueError(f"the search needs {split} rows, and there are none; divide the rows "
                              "otherwise")  # fmt: skip
@@ -393,7 +392,8 @@ class _Search:
         self.classes = max(len(getattr(rows["train"], "classes", ())), int(label.max()) + 1)
         for split in self.tensors:
             self.tensors[split]["label"] = to_tensors(rows[split], {})["label"]
-        counts = label.bincount(minlength=self.classes).float() + 1  # a class may have no row
+        kind = torch.get_default_dtype()
+        counts = label.bincount(minlength=self.classes).to(kind) + 1  # a class may have no row
         self.log_share = (counts / counts.sum()).log()
         for name, reader in readers.items():
             if reader is not None:
@@ -461,12 +461,12 @@ class _Search:
             train = self.present_rows(name)
             text, length = train[name], train[f"{name}_length"]
             module.rarity.fill_(1)
-            here, _ = _sparse(module, text, length)
+            here = _sparse(module, text, length)
             seen = np.asarray((here > 0).sum(axis=0))[0]
             module.rarity = torch.tensor(1 + np.log((1 + len(text)) / (1 + seen)),
                                          dtype=torch.get_default_dtype())  # fmt: skip
             module.rarity[:2] = 0
-            features, _ = _sparse(module, text, length)
+            features = _sparse(module, text, length)
             values = {"kind": "linear text", "reads": [*module.reads]}
             told = {"tokens": self.settings["readers"][name]["tokens"]}
             return line.done(self.strongest(name, module, values, features, told))
@@ -606,7 +606,7 @@ class _Search:
         tensors = self.tensors["validation"]
         logits = predict(_Alone(module), Batches(needed(_Alone(module), tensors), 256))
         there = tensors["present"][name]
-        softness = _softness(logits[there], tensors["label"][there], self.log_share)
+        softness = _softness(logits[there], tensors["label"][there])
         logits = torch.where(there[:, None], logits / softness, self.log_share)
         return _Tried(values, module.eval(), logits, softness, options)
 
@@ -699,7 +699,7 @@ class _Search:
     def keep_joint(self, line, name, values, encoders, model, logits, told) -> None:
         there = torch.stack([self.tensors["validation"]["present"][n] for n in self.names], dim=1)
         there, label = there.all(dim=1), self.tensors["validation"]["label"]
-        softness = _softness(logits[there], label[there], self.log_share)
+        softness = _softness(logits[there], label[there])
         with torch.no_grad():  # the pool reads its evidence as it stands
             model.head.weight /= softness
             model.head.bias /= softness
@@ -757,9 +757,8 @@ class _Search:
         name, (rule, weights, joint), said = self.choose(candidates)
         model, settings = self.assembled(experts, rule, weights, joint)
         settings = {"fusion": name, **settings}
-        kept = {one.reads for part in model.encoders.values() for one in (part,)}
-        read = {part for parts in kept for part in parts}
-        readers = {n: one for n, one in self.readers.items() if n in read or n in self.names}
+        read = {*model.reads, *self.names}
+        readers = {n: one for n, one in self.readers.items() if n in read}
         settings["readers"] = {n: self.settings["readers"][n] for n in readers}
         tensors = tensors_of(self.rows["test"], readers, settings)
         trained = {n: self.trained(one[0], tensors, n) for n, one in alone.items()}
@@ -933,7 +932,7 @@ def _told(epochs: int, batch_size: int, learning_rate: float, weight_decay: floa
             "weight_decay": weight_decay}  # fmt: skip
 
 
-def _softness(logits: Tensor, label: Tensor, log_share: Tensor) -> float:
+def _softness(logits: Tensor, label: Tensor) -> float:
     """By what logits are divided to have the least log loss (Guo et al., 2017): 0.3 to 10."""
     if not len(label):
         return 1.0
@@ -942,14 +941,14 @@ def _softness(logits: Tensor, label: Tensor, log_share: Tensor) -> float:
     return float(tried[int(np.argmin(losses))])
 
 
-def _sparse(module: LinearText, text: Tensor, length: Tensor) -> tuple[Any, Tensor]:
+def _sparse(module: LinearText, text: Tensor, length: Tensor) -> Any:
     """What ``LinearText`` sees, as a sparse matrix (n, words)."""
     from scipy.sparse import csr_matrix
 
     tokens, value = module.values(text, length)
     row, place = value.nonzero(as_tuple=True)
     entries = value[row, place].numpy(), (row.numpy(), tokens[row, place].numpy())
-    return csr_matrix(entries, shape=(len(text), len(module.rarity))), tokens
+    return csr_matrix(entries, shape=(len(text), len(module.rarity)))
 
 
 def _fill(module: nn.Module, model: Any, classes: int) -> None:

@@ -299,7 +299,7 @@ def test_texts_of_any_kind_are_read(splits, texts):
     assert found.logits.isfinite().all()
 
 
-@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_rows_that_the_search_needs_are_asked_for(splits, split):
     with pytest.raises(ValueError, match=f"needs {split} rows, and there are none"):
         search({**splits, split: take(splits[split], [])})
@@ -395,6 +395,19 @@ def test_pictures_of_any_size_are_read(size):
     again.load_state_dict(found.model.state_dict())
     kinds = [one["kind"] for one in found.settings["experts"]["image"]]
     assert size > 4 or kinds == ["linear pictures"]
+
+
+def test_it_works_in_torchs_other_precision(splits, monkeypatch):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = search(splits, budget=14, minutes=5)
+    finally:
+        torch.set_default_dtype(before)
+    assert {value.dtype for value in found.model.state_dict().values()} <= {
+        torch.float64, torch.long
+    }  # fmt: skip
+    assert found.logits.isfinite().all()
 
 
 def test_a_smoke_run_tries_one_setting_of_each(splits, monkeypatch):
