@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.encoders import positions_within
-from course_utils.fusion import Present, presence
+from course_utils.fusion import ConcatFusion, Present, presence
 
 LEAST = 1e-6  # of a probability, so that its logarithm is a number
 
@@ -185,6 +185,23 @@ class Experts(nn.Module):
 def evidence(logits: Tensor, log_share: Tensor) -> Tensor:
     """log mean_k p_k(y | x) - log p(y), from logits (B, K, C) of K experts -> (B, C)."""
     return logits.softmax(dim=2).mean(dim=1).clamp(min=LEAST).log() - log_share
+
+
+class BesideConcat(nn.Module):
+    """A fusion beside all features as they come: (B, sum of dims + dim_out of the fusion).
+
+    So that the joint network has what its parts know, and can start from their heads.
+    """
+
+    def __init__(self, dims: dict[str, int], fusion: nn.Module):
+        super().__init__()
+        self.concat, self.fusion = ConcatFusion(dims), fusion
+        self.names, self.dim_out = tuple(dims), self.concat.dim_out + fusion.dim_out
+
+    def forward(self, features: Mapping[str, Tensor], present: Present | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present {name: (B,) bool} -> (B, dim_out)"""
+        both = self.concat(features, present), self.fusion(features, present)
+        return torch.cat(both, dim=1)
 
 
 class Pool(nn.Module):

@@ -25,7 +25,7 @@ from course_utils.classifier import MultimodalClassifier
 from course_utils.data.augment import CropAndFlip
 from course_utils.data.batches import Batch, Batches, on_tensors, to_tensors
 from course_utils.data.readers import ColumnsReader, ImageReader, Reader, TextReader
-from course_utils.data.rows import Rows, column_of, named_column, present_in
+from course_utils.data.rows import SPLITS, Rows, column_of, named_column, present_in
 from course_utils.data.text import tokenize, with_phrases
 from course_utils.display import progress_bar
 from course_utils.encoders import (
@@ -39,6 +39,7 @@ from course_utils.encoders import (
 from course_utils.environment import is_smoke
 from course_utils.experiment import Trained, needed, on_cached_features
 from course_utils.experts import (
+    BesideConcat,
     Experts,
     Hidden,
     LinearPictures,
@@ -55,7 +56,6 @@ from course_utils.fusion import (
     ConcatMLPFusion,
     LowRankFusion,
     MaximumFusion,
-    WeightedFusion,
 )
 from course_utils.training import History, TrainingStopped, fit, predict
 
@@ -71,15 +71,15 @@ LONG_TEXT = 40  # words on average, from which on pieces of words are not tried
 MOST_TOKENS = 4000  # of a text that is cut into pieces
 MANY_WEIGHTS = 2_000_000  # of a linear model, beyond which pieces that occur once are left out
 FURTHER_SEEDS = 2  # of each modality's best network
+FROZEN_SECONDS = 2.0  # a fusion on frozen features takes little time
 ALONE_SHARE = 0.7  # of the time, for the modalities alone
 JOINT = {
     "concat": ConcatFusion,
-    "weighted": WeightedFusion,
-    "maximum": MaximumFusion,
-    "concat + MLP": ConcatMLPFusion,
-    "products": LowRankFusion,
+    "concat + MLP": lambda dims: BesideConcat(dims, ConcatMLPFusion(dims)),
+    "concat + maximum": lambda dims: BesideConcat(dims, MaximumFusion(dims)),
+    "concat + products": lambda dims: BesideConcat(dims, LowRankFusion(dims)),
 }
-RULES = ("product", "mean of probabilities", "weighted product")  # simplest first
+MULTIPLYING = ("concat + MLP", "concat + products")  # can tell whether modalities fit together
 
 Values = dict[str, Any]
 MakeEncoder = Callable[[Reader], nn.Module]
@@ -189,7 +189,7 @@ def usual_minutes(rows: Mapping[str, Rows]) -> float:
 
 
 def _check(rows: Mapping[str, Rows], budget: int | None, minutes: float | None) -> None:
-    for split in ("train", "validation"):
+    for split in SPLITS:
         if split not in rows or not len(rows[split]["label"]):
             raise ValueError(f"the search needs {split} rows, and there are none; divide the rows "
                              "otherwise")  # fmt: skip
@@ -398,7 +398,8 @@ class _Search:
         self.classes = max(len(getattr(rows["train"], "classes", ())), int(label.max()) + 1)
         for split in self.tensors:
             self.tensors[split]["label"] = to_tensors(rows[split], {})["label"]
-        counts = label.bincount(minlength=self.classes).float() + 1  # a class may have no row
+        kind = torch.get_default_dtype()
+        counts = label.bincount(minlength=self.classes).to(kind) + 1  # a class may have no row
         self.log_share = (counts / counts.sum()).log()
         for name, reader in readers.items():
             if reader is not None:
@@ -466,12 +467,12 @@ class _Search:
             train = self.present_rows(name)
             text, length = train[name], train[f"{name}_length"]
             module.rarity.fill_(1)
-            here, _ = _sparse(module, text, length)
+            here = _sparse(module, text, length)
             seen = np.asarray((here > 0).sum(axis=0))[0]
             module.rarity = torch.tensor(1 + np.log((1 + len(text)) / (1 + seen)),
                                          dtype=torch.get_default_dtype())  # fmt: skip
             module.rarity[:2] = 0
-            features, _ = _sparse(module, text, length)
+            features = _sparse(module, text, length)
             values = {"kind": "linear text", "reads": [*module.reads]}
             told = {"tokens": self.settings["readers"][name]["tokens"]}
             return line.done(self.strongest(name, module, values, features, told))
@@ -587,22 +588,31 @@ class _Search:
         return True
 
     def train(
-        self, model: nn.Module, rows: Batch, options: Values, picture: str, seed: int
+        self,
+        model: nn.Module,
+        rows: Batch,
+        options: Values,
+        picture: str,
+        seed: int,
+        validation: Batch | None = None,
     ) -> None:
+        """Train a model as told; with ``validation`` it ends as it was after its best epoch."""
         change = None
         if options.get("augment", "none") != "none":
             flip = options["augment"] == "crops and flips"
             change = CropAndFlip(flip=flip, name=picture, seed=seed)
         batches = Batches(needed(model, rows), options["batch_size"], True, seed, change)
-        fit(model, batches, epochs=options["epochs"], learning_rate=options["learning_rate"],
-            weight_decay=options["weight_decay"], schedule=one_cycle, seed=seed)  # fmt: skip
+        judges = validation and Batches(needed(model, validation), 256)
+        fit(model, batches, judges, epochs=options["epochs"], schedule=one_cycle, seed=seed,
+            learning_rate=options["learning_rate"],
+            weight_decay=options["weight_decay"])  # fmt: skip
 
     def judged(self, name: str, module: nn.Module, values: Values, options: Values) -> _Tried:
         """Its logits of the validation rows, and how they are softened to be probabilities."""
         tensors = self.tensors["validation"]
         logits = predict(_Alone(module), Batches(needed(_Alone(module), tensors), 256))
         there = tensors["present"][name]
-        softness = _softness(logits[there], tensors["label"][there], self.log_share)
+        softness = _softness(logits[there], tensors["label"][there])
         logits = torch.where(there[:, None], logits / softness, self.log_share)
         return _Tried(values, module.eval(), logits, softness, options)
 
@@ -643,14 +653,15 @@ class _Search:
         for split, tensors in self.tensors.items():
             kept = {part: tensors[part] for part in (*read, "label", "present")}
             cached[split] = encode_all(encoders, Batches(kept, 256))
-        options = _told(20, 64, 3e-3, 0.5)
+        options = _told(10, 64, 1e-3, 0.05)
         for name in [*JOINT][:1] if is_smoke() else JOINT:
-            self.may_begin(1)
+            self.may_begin(1, FROZEN_SECONDS)
             with self.line("joint") as line:
                 torch.manual_seed(self.seed)
                 fusion = JOINT[name]({part: one.dim for part, one in encoders.items()})
                 model = on_cached_features(fusion, cached, self.classes)
-                self.train(model, cached["train"], options, "", self.seed)
+                self.start_from_parts(model, best)
+                self.train(model, cached["train"], options, "", self.seed, cached["validation"])
                 values = {"fusion": name, "encoders": {n: one.values for n, one in best.items()}}
                 logits = predict(model, Batches(cached["validation"], 256))
                 told = {"fusion": name, "encoders": "frozen", **options}
@@ -659,10 +670,10 @@ class _Search:
     def end_to_end(self, best: Mapping[str, _Tried]) -> None:
         """The best frozen fusion, and one that can multiply, go on with their encoders."""
         frozen = sorted(self.joint, key=lambda one: self.nll(one.logits).mean())
-        able = [one for one in frozen if one.name in ("concat + MLP", "products")]
+        able = [one for one in frozen if one.name in MULTIPLYING]
         pictures = [name for name, one in best.items() if "augment" in one.options]
         n = len(self.tensors["train"]["label"])
-        told = _told(int(np.clip(40_000 / n, 6, 15)), 32 if n < 3000 else 64, 2e-3, 0.05)
+        told = _told(int(np.clip(40_000 / n, 6, 15)), 32 if n < 3000 else 64, 1e-3, 0.05)
         if pictures:
             told["augment"] = best[pictures[0]].options["augment"]
         for start in {id(one): one for one in (*frozen[:1], *able[:1])}.values():
@@ -671,16 +682,30 @@ class _Search:
                 encoders = copy.deepcopy(start.encoders)
                 model = MultimodalClassifier(encoders, copy.deepcopy(start.fusion), self.classes)
                 model.head.load_state_dict(start.head.state_dict())
-                self.train(model, self.tensors["train"], told, *pictures[:1] or [""], self.seed)
                 tensors = needed(model, self.tensors["validation"])
+                picture = pictures[0] if pictures else ""
+                self.train(model, self.tensors["train"], told, picture, self.seed, tensors)
                 logits = predict(model, Batches(tensors, 256))
                 said = {"fusion": start.name, "encoders": "end to end", **told}
                 self.keep_joint(line, start.name, start.values, encoders, model, logits, said)
 
+    def start_from_parts(self, model: MultimodalClassifier, best: Mapping[str, _Tried]) -> None:
+        """Let a fusion of encoders begin as what their own heads say together, by Bayes' rule."""
+        with torch.no_grad():
+            model.head.weight.zero_()
+            model.head.bias.copy_(-(len(best) - 1) * self.log_share)
+            place = 0
+            for one in best.values():  # its features come first, and in this order
+                own = one.module.head
+                width = own.in_features
+                model.head.weight[:, place : place + width] = own.weight / one.softness
+                model.head.bias += own.bias / one.softness
+                place += width
+
     def keep_joint(self, line, name, values, encoders, model, logits, told) -> None:
         there = torch.stack([self.tensors["validation"]["present"][n] for n in self.names], dim=1)
         there, label = there.all(dim=1), self.tensors["validation"]["label"]
-        softness = _softness(logits[there], label[there], self.log_share)
+        softness = _softness(logits[there], label[there])
         with torch.no_grad():  # the pool reads its evidence as it stands
             model.head.weight /= softness
             model.head.bias /= softness
@@ -702,12 +727,12 @@ class _Search:
     def loss(self, tried: _Tried) -> float:
         return self.nll(tried.logits).mean().item()
 
-    def may_begin(self, share: float) -> None:
+    def may_begin(self, share: float, expected: float | None = None) -> None:
         """Raises _OutOfBudget where time or number of models do not allow another one."""
         spent = time.monotonic() - self.begun
         if self.budget is not None and len(self.lines) >= self.budget * share:
             raise _OutOfBudget
-        if spent > self.limit * share - 0.5 * self.slowest:
+        if spent > self.limit * share - 0.5 * (self.slowest if expected is None else expected):
             raise _OutOfBudget
 
     def line(self, name: str) -> "_Line":
@@ -738,9 +763,8 @@ class _Search:
         name, (rule, weights, joint), said = self.choose(candidates)
         model, settings = self.assembled(experts, rule, weights, joint)
         settings = {"fusion": name, **settings}
-        kept = {one.reads for part in model.encoders.values() for one in (part,)}
-        read = {part for parts in kept for part in parts}
-        readers = {n: one for n, one in self.readers.items() if n in read or n in self.names}
+        read = {*model.reads, *self.names}
+        readers = {n: one for n, one in self.readers.items() if n in read}
         settings["readers"] = {n: self.settings["readers"][n] for n in readers}
         tensors = tensors_of(self.rows["test"], readers, settings)
         trained = {n: self.trained(one[0], tensors, n) for n, one in alone.items()}
@@ -914,7 +938,7 @@ def _told(epochs: int, batch_size: int, learning_rate: float, weight_decay: floa
             "weight_decay": weight_decay}  # fmt: skip
 
 
-def _softness(logits: Tensor, label: Tensor, log_share: Tensor) -> float:
+def _softness(logits: Tensor, label: Tensor) -> float:
     """By what logits are divided to have the least log loss (Guo et al., 2017): 0.3 to 10."""
     if not len(label):
         return 1.0
@@ -923,14 +947,14 @@ def _softness(logits: Tensor, label: Tensor, log_share: Tensor) -> float:
     return float(tried[int(np.argmin(losses))])
 
 
-def _sparse(module: LinearText, text: Tensor, length: Tensor) -> tuple[Any, Tensor]:
+def _sparse(module: LinearText, text: Tensor, length: Tensor) -> Any:
     """What ``LinearText`` sees, as a sparse matrix (n, words)."""
     from scipy.sparse import csr_matrix
 
     tokens, value = module.values(text, length)
     row, place = value.nonzero(as_tuple=True)
     entries = value[row, place].numpy(), (row.numpy(), tokens[row, place].numpy())
-    return csr_matrix(entries, shape=(len(text), len(module.rarity))), tokens
+    return csr_matrix(entries, shape=(len(text), len(module.rarity)))
 
 
 def _fill(module: nn.Module, model: Any, classes: int) -> None:

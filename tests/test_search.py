@@ -299,7 +299,7 @@ def test_texts_of_any_kind_are_read(splits, texts):
     assert found.logits.isfinite().all()
 
 
-@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_rows_that_the_search_needs_are_asked_for(splits, split):
     with pytest.raises(ValueError, match=f"needs {split} rows, and there are none"):
         search({**splits, split: take(splits[split], [])})
@@ -357,6 +357,24 @@ def test_a_stop_before_each_modality_has_a_model_is_a_stop(splits, monkeypatch):
         search({s: part.with_columns(part) for s, part in splits.items()}, minutes=5)
 
 
+def test_a_joint_network_begins_as_what_its_parts_say_together(splits, monkeypatch):
+    begun = []
+    train = searching._Search.train
+
+    def watched(self, model, rows, options, picture, seed, validation=None):
+        if validation is not None and "image" in validation and validation["image"].ndim == 2:
+            begun.append((model.fusion, predict(model, Batches(validation, 256))))
+        train(self, model, rows, options, picture, seed, validation)
+
+    monkeypatch.setattr(searching._Search, "train", watched)
+    search(splits, budget=14, minutes=5)
+    assert len(begun) > 1
+    label = torch.as_tensor(splits["validation"]["label"])
+    for _, logits in begun:  # whatever stands beside the concat, they begin alike
+        torch.testing.assert_close(logits, begun[0][1])
+        assert accuracy(logits, label) > 0.6
+
+
 def test_a_network_whose_loss_breaks_is_tried_and_not_chosen(splits, monkeypatch):
     def broken(*_, **__):
         raise TrainingStopped("the loss is nan")
@@ -377,6 +395,19 @@ def test_pictures_of_any_size_are_read(size):
     again.load_state_dict(found.model.state_dict())
     kinds = [one["kind"] for one in found.settings["experts"]["image"]]
     assert size > 4 or kinds == ["linear pictures"]
+
+
+def test_it_works_in_torchs_other_precision(splits, monkeypatch):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = search(splits, budget=14, minutes=5)
+    finally:
+        torch.set_default_dtype(before)
+    assert {value.dtype for value in found.model.state_dict().values()} <= {
+        torch.float64, torch.long
+    }  # fmt: skip
+    assert found.logits.isfinite().all()
 
 
 def test_a_smoke_run_tries_one_setting_of_each(splits, monkeypatch):
