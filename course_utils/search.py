@@ -52,6 +52,7 @@ from course_utils.experts import (
     pooled,
 )
 from course_utils.fusion import (
+    BilinearFusion,
     ConcatFusion,
     ConcatMLPFusion,
     LowRankFusion,
@@ -78,7 +79,12 @@ JOINT = {
     "concat + MLP": lambda dims: BesideConcat(dims, ConcatMLPFusion(dims)),
     "concat + maximum": lambda dims: BesideConcat(dims, MaximumFusion(dims)),
     "concat + products": lambda dims: BesideConcat(dims, LowRankFusion(dims)),
+    "bilinear": BilinearFusion,
 }
+FROM_SCRATCH = "bilinear"
+TRUE_OF_PAIRS = "crops"  # a flip may make a text about left and right false
+FROZEN = [name for name in JOINT if name != FROM_SCRATCH]
+LEAST_GAIN = 0.03  # of the loss, from which on a modality alone tells something
 MULTIPLYING = ("concat + MLP", "concat + products")  # can tell whether modalities fit together
 
 Values = dict[str, Any]
@@ -421,13 +427,19 @@ class _Search:
     # --- each modality alone
 
     def alone(self) -> None:
-        """Linear models, then networks in turns, until the time for this is over."""
+        """Linear models, then networks in turns, until the time for this is over.
+
+        Where the first of each tell nothing of the label, further ones would not, and the time
+        is left for joint networks.
+        """
         for name in self.names:
             self.linear(name)
         queues = [self.networks(name) for name in self.names]
         try:
             while queues:
                 queues = [queue for queue in queues if next(queue, None)]
+                if len(self.names) > 1 and self.nothing_alone():
+                    return
         except _OutOfBudget:
             pass
 
@@ -638,13 +650,24 @@ class _Search:
             best = {name: self.best_network(name) for name in self.names}
             if all(best.values()):
                 self.frozen_fusions(best)
-                self.end_to_end(best)
+                steps = [self.end_to_end, self.from_scratch]
+                for step in steps[:: -1 if self.nothing_alone() else 1]:
+                    step(best)
         except _OutOfBudget:
             pass
+
+    def nothing_alone(self) -> bool:
+        """Whether no modality alone tells more about the label than the shares of the classes."""
+        best = min(self.loss(one) for tried in self.tried.values() for one in tried)
+        known = self.nll(self.log_share.expand(len(self.tensors["validation"]["label"]), -1))
+        return best > (1 - LEAST_GAIN) * known.mean().item()
 
     def best_network(self, name: str) -> _Tried | None:
         own = [tried for tried in self.tried[name] if tried.options.get("epochs")]
         return min(own, key=self.loss) if own else None
+
+    def first_network(self, name: str) -> _Tried:
+        return next(tried for tried in self.tried[name] if tried.options.get("epochs"))
 
     def frozen_fusions(self, best: Mapping[str, _Tried]) -> None:
         encoders = {name: copy.deepcopy(one.module.encoder) for name, one in best.items()}
@@ -654,7 +677,7 @@ class _Search:
             kept = {part: tensors[part] for part in (*read, "label", "present")}
             cached[split] = encode_all(encoders, Batches(kept, 256))
         options = _told(10, 64, 1e-3, 0.05)
-        for name in [*JOINT][:1] if is_smoke() else JOINT:
+        for name in [*FROZEN][:1] if is_smoke() else FROZEN:
             self.may_begin(1, FROZEN_SECONDS)
             with self.line("joint") as line:
                 torch.manual_seed(self.seed)
@@ -675,7 +698,7 @@ class _Search:
         n = len(self.tensors["train"]["label"])
         told = _told(int(np.clip(40_000 / n, 6, 15)), 32 if n < 3000 else 64, 1e-3, 0.05)
         if pictures:
-            told["augment"] = best[pictures[0]].options["augment"]
+            told["augment"] = TRUE_OF_PAIRS
         for start in {id(one): one for one in (*frozen[:1], *able[:1])}.values():
             self.may_begin(1)
             with self.line("joint") as line:
@@ -688,6 +711,35 @@ class _Search:
                 logits = predict(model, Batches(tensors, 256))
                 said = {"fusion": start.name, "encoders": "end to end", **told}
                 self.keep_joint(line, start.name, start.values, encoders, model, logits, said)
+
+    def from_scratch(self, best: Mapping[str, _Tried]) -> None:
+        """A fusion that multiplies, with fresh encoders: for labels of which no part alone tells.
+
+        Encoders that were trained alone have then learnt their rows by heart and nothing else.
+        """
+        self.may_begin(1)
+        with self.line("joint") as line:
+            torch.manual_seed(self.seed)
+            first = {name: self.first_network(name) for name in best}
+            encoders = {name: _encoder(one.values, self.readers, self.own)
+                        for name, one in first.items()}  # fmt: skip
+            fusion = JOINT[FROM_SCRATCH]({name: one.dim for name, one in encoders.items()})
+            model = MultimodalClassifier(encoders, fusion, self.classes)
+            pictures = [name for name, one in first.items() if "augment" in one.options]
+            told = {**max((one.options for one in first.values()), key=len),
+                    "learning_rate": 2e-3, "weight_decay": 0.01}  # fmt: skip
+            if pictures:
+                told["augment"] = TRUE_OF_PAIRS
+            validation = needed(model, self.tensors["validation"])
+            picture = pictures[0] if pictures else ""
+            self.train(model, self.tensors["train"], told, picture, self.seed, validation)
+            logits = predict(model, Batches(validation, 256))
+            values = {
+                "fusion": FROM_SCRATCH,
+                "encoders": {n: one.values for n, one in first.items()},
+            }
+            said = {"fusion": FROM_SCRATCH, "encoders": "from scratch", **told}
+            self.keep_joint(line, FROM_SCRATCH, values, encoders, model, logits, said)
 
     def start_from_parts(self, model: MultimodalClassifier, best: Mapping[str, _Tried]) -> None:
         """Let a fusion of encoders begin as what their own heads say together, by Bayes' rule."""

@@ -1098,7 +1098,9 @@ claim("the last doubling bought the chosen model 0.02 and more",
 # %%
 twins = read_results("08", "shop, twins")
 twins = twins.pivot_table("value", "model", "dials", sort=False)
-print(twins.assign(flatters=twins["row by row"] - twins["by family"]).round(3).to_string())
+print(
+    twins.assign(flatters=twins["row by row"] - twins["by family"]).round(3).to_string()
+)
 claim("twins flatter the chosen model by 0.03",
       twins["row by row"]["chosen"] > twins["by family"]["chosen"] + 0.03)  # fmt: skip
 

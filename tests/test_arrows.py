@@ -32,6 +32,12 @@ def test_each_side_is_drawn_with_its_tip_there():
         assert wide != points
 
 
+def test_an_arrow_stands_at_no_side_rather_than_the_other():
+    dark = arrows.make(600, seed=6)["image"].sum(axis=3) < 3 * 130
+    middle = [np.flatnonzero(one.any(axis=0)).mean() for one in dark]
+    assert abs(np.mean(middle) - (arrows.SIZE - 1) / 2) < 0.6
+
+
 def test_the_same_seed_gives_the_same_arrows():
     one, other = arrows.make(5, seed=4), arrows.make(5, seed=4)
     assert np.array_equal(one["image"], other["image"])

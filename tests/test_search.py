@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from course_utils import search as searching
+from course_utils.data import arrows
 from course_utils.data.batches import Batches
 from course_utils.data.readers import ColumnsReader, ImageReader, Reader, TextReader
-from course_utils.data.rows import Rows, take
+from course_utils.data.rows import Rows, split_rows, take
 from course_utils.encoders import ColumnsEncoder, reading
 from course_utils.measures import accuracy
 from course_utils.search import TOKENS, Found, build, readers_from, search, tensors_of, word_pieces
@@ -413,7 +414,7 @@ def test_it_works_in_torchs_other_precision(splits, monkeypatch):
 def test_a_smoke_run_tries_one_setting_of_each(splits, monkeypatch):
     monkeypatch.setenv("COURSE_SMOKE", "1")
     counts = search(splits).table["part"].value_counts().to_dict()
-    assert counts == {"image": 2, "text": 2, "joint": 2, "fusion": 4}
+    assert counts == {"image": 2, "text": 2, "joint": 3, "fusion": 4}
 
 
 # --- how texts are cut ----------------------------------------------------------------------------
@@ -440,3 +441,12 @@ def test_the_search_reads_pictures_under_another_name(splits):
     found = search(rows, budget=4, minutes=5)
     assert isinstance(found.readers["photo"], ImageReader)
     assert "photo" in found.model.reads
+
+
+def test_a_label_of_which_no_part_alone_tells_is_learnt_by_a_fusion_from_scratch():
+    rows = split_rows(arrows.make(1000, seed=5))
+    found = search(rows, budget=12, minutes=60)
+    label = torch.as_tensor(rows["test"]["label"])
+    assert accuracy(found.logits, label) > 0.8
+    alone = [accuracy(one.logits, label) for one in found.alone.values()]
+    assert max(alone) < 0.65

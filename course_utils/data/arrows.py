@@ -40,19 +40,23 @@ def make(n: int, seed: int = 0) -> Rows:
         "label": fits.astype(np.int64),
         "split": rng.choice(SPLITS, size=n, p=SHARES),
     }
-    return Rows(columns, CLASSES)
+    return Rows(columns, CLASSES, modalities={"image": "image", "text": "text"})
 
 
 def _arrow(rng: np.random.Generator, right: bool) -> np.ndarray:
-    """One picture (32, 32, 3) uint8: a dark triangle on a light ground."""
+    """One picture (32, 32, 3) uint8: a dark triangle on a light ground.
+
+    Anywhere, and to the left exactly as to the right in a mirror: nothing but the arrow's own side
+    tells a mirrored picture.
+    """
     picture = Image.new("RGB", (SIZE, SIZE), tuple(rng.integers(150, 256, 3).tolist()))
-    x, y = rng.integers(3, 12, 2).tolist()
     length = int(rng.integers(10, 17))
-    foot, tip = (x, x + length) if right else (x + length, x)
-    corners = [(foot, y), (foot, y + length), (tip, y + length // 2)]
+    x, y = rng.integers(2, SIZE - 2 - length, 2).tolist()
+    corners = [(x, y), (x, y + length), (x + length, y + length // 2)]
     dark = tuple(rng.integers(0, 110, 3).tolist())
     ImageDraw.Draw(picture).polygon(corners, fill=dark)
-    return np.asarray(picture)
+    pixels = np.asarray(picture)
+    return pixels if right else pixels[:, ::-1]
 
 
 def flip_pairs(batch: dict[str, Any], flipped: Tensor, left: int, right: int) -> dict[str, Any]:
