@@ -75,7 +75,7 @@ class Found:
 
     model: the chosen classifier, in evaluation mode; logits (n, C): its answers for the test rows.
     readers: {name: fitted reader}; two may read one column. settings: plain values; with them and
-    the readers, ``build`` makes the model anew. alone: {modality: its experts as a classifier}.
+    the readers, ``recipes.build`` makes it anew. alone: {modality: its experts as a classifier}.
     table: one line for each model that was tried. choice: what was chosen and why, a sentence.
     stopped: whether somebody stopped the search before its end.
     """
