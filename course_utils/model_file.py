@@ -34,7 +34,7 @@ from course_utils.data.readers import (
 from course_utils.data.rows import BadData, Rows, column_of, count_rows
 from course_utils.data.text import Vocabulary
 from course_utils.experiment import needed
-from course_utils.search import TOKENS, build
+from course_utils.recipes import TOKENS, build
 from course_utils.training import predict
 
 KIND, FORM = "classifier of course_utils", 1

@@ -18,7 +18,7 @@ from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.readers import ColumnsReader, ImageReader, Reader, TextReader, fit_readers
 from course_utils.data.rows import BadData, take
 from course_utils.model_file import Answer, Classifier
-from course_utils.search import build
+from course_utils.recipes import build
 from course_utils.training import predict
 
 EXPERTS = {

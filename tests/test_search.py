@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from course_utils import search as searching
+from course_utils.choosing import Judge
 from course_utils.data import arrows
 from course_utils.data.batches import Batches
 from course_utils.data.readers import ColumnsReader, ImageReader, Reader, TextReader
 from course_utils.data.rows import Rows, split_rows, take
 from course_utils.encoders import ColumnsEncoder, reading
 from course_utils.measures import accuracy
-from course_utils.search import TOKENS, Found, build, readers_from, search, tensors_of, word_pieces
+from course_utils.recipes import TOKENS, build, readers_from, tensors_of, word_pieces
+from course_utils.search import Found, search
 from course_utils.training import TrainingStopped, predict
 
 COLOURS = ("red", "blue", "green")
@@ -137,9 +139,9 @@ def test_test_rows_have_no_part_in_the_choice(splits):
 def test_the_line_of_a_fusion_is_that_of_the_model_that_it_becomes(splits, monkeypatch, place):
     def this_one(self, options):
         name = [*options][place]
-        return name, options[name][1], name
+        return name, name
 
-    monkeypatch.setattr(searching._Search, "choose", this_one)
+    monkeypatch.setattr(Judge, "choose", this_one)
     rows = {split: part | {"image": [None, *part["image"][1:]]} for split, part in splits.items()}
     found = search(rows, budget=14, minutes=5)
     assert (found.settings["joint"] is not None) == (place == 3)
@@ -360,14 +362,14 @@ def test_a_stop_before_each_modality_has_a_model_is_a_stop(splits, monkeypatch):
 
 def test_a_joint_network_begins_as_what_its_parts_say_together(splits, monkeypatch):
     begun = []
-    train = searching._Search.train
+    train = searching._train
 
-    def watched(self, model, rows, options, picture, seed, validation=None):
+    def watched(model, rows, options, picture, seed, validation=None):
         if validation is not None and "image" in validation and validation["image"].ndim == 2:
             begun.append((model.fusion, predict(model, Batches(validation, 256))))
-        train(self, model, rows, options, picture, seed, validation)
+        train(model, rows, options, picture, seed, validation)
 
-    monkeypatch.setattr(searching._Search, "train", watched)
+    monkeypatch.setattr(searching, "_train", watched)
     search(splits, budget=14, minutes=5)
     assert len(begun) > 1
     label = torch.as_tensor(splits["validation"]["label"])
