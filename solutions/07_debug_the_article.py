@@ -343,7 +343,7 @@ from course_utils.widgets.lesson07 import describe_pairing, draw_pairing, pair_u
 pairing = pair_up([card.file for card in cards], folder.samples)
 show(draw_pairing(pairing), alt=describe_pairing(pairing))
 
-# %% [markdown]#
+# %% [markdown]
 # ### Exercise 2: `picture_index` · 7 min · medium
 #
 # The table's files begin with the split, `train/sport/0002.png`; the folder's paths begin with its

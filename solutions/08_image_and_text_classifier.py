@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: The image and text classifier
-#     minutes: {read: 60, exercises: 39}
+#     minutes: {read: 95, exercises: 39}
 #     needs: [01_convolution, 02_words_to_vectors, 03_attention, 04_weighted_fusion,
 #       05_interactions, 06_training]
 #     teaches: [full pipeline, frozen features, macro F1, learning curve, paired gain, transfer,
@@ -19,6 +19,9 @@
 # *You will be able to:* build a classifier that reads a picture and a headline; judge it against
 # majority, single modalities, a linear baseline and the ceiling; say with an interval how much the
 # second modality is worth; and go from a stranger's folder to a model file that answers.
+#
+# The lesson is two sittings: one on cards, whose answers are known, and one, from *A stranger's
+# folder* on, on rows of which nobody knows the ceiling.
 #
 # **The question.** A news desk wants two things from one system: the section of each card, and an
 # alarm when a headline was put under the wrong picture. The system learnt sections from cards
@@ -207,40 +210,7 @@ alt = "Training accuracy starts lower than validation accuracy, ends higher."
 show(history.plot(), alt=alt)
 
 # %% [markdown]
-# ### The same batches from `torch.utils.data`
-#
-# Outside this course you will meet a *Dataset*, which gives one row at a time, and a *DataLoader*,
-# which puts rows together, in other processes if you like. `fit` takes any source of batches:
-
-# %%
-from torch.utils.data import DataLoader, Dataset
-
-
-class Cards(Dataset):
-    """The rows of a dict of tensors, one at a time."""
-
-    def __init__(self, tensors):
-        self.tensors = {n: t for n, t in tensors.items() if n != "present"}
-
-    def __len__(self):
-        return len(self.tensors["label"])
-
-    def __getitem__(self, row):
-        one = {name: tensor[row] for name, tensor in self.tensors.items()}
-        return {**one, "image": one["image"].float() / 255}
-
-
-loaded = next(iter(DataLoader(Cards(section["validation"]), batch_size=64)))
-ours = next(iter(validation))
-same = all(torch.equal(loaded[name], ours[name]) for name in loaded)
-claim("the first batch is the same", same)
-
-# %% [markdown]
-# Why then `Batches`? Our pictures fit into memory, and cutting 64 rows out of a tensor at once is
-# many times as fast as asking for 64 rows one by one. For files too large for memory, sounds of
-# many lengths or costly decoding, `DataLoader` is the tool (lesson 14).
-
-# %% [markdown] In the figure: where training accuracy is above validation accuracy, the distance is
+# Where training accuracy is above validation accuracy, the distance is
 # *overfitting*. Choosing the epoch flatters the model on the validation rows; so we report test
 # rows.
 #
@@ -380,7 +350,8 @@ results = [
     for one, its_rows in zip(encoded, own_rows, strict=True)
 ]
 
-# %% [markdown] The same was done once for five seeds and 5,000 fresh cards each (`make results
+# %% [markdown]
+# The same was done once for five seeds and 5,000 fresh cards each (`make results
 # LESSON=08`). Mean and spread are of that file, *here* is the mean of what just ran. The file also
 # holds what needs no network: naming the commonest section, and logistic regressions, tuned on
 # validation rows, on the main directions of the pixels (*PCA*) and on the words (*TF-IDF*: rare
@@ -899,8 +870,8 @@ show(composer.draw_composed_card(picture, *told), alt=alt)
 composer.card_composer(models, readers, headline)
 
 # %% [markdown]
-# And the twelve trick cards from lesson 00, which nobody trained on. **Predict, then run.** On
-# *headline of another section* both senses are sure. Whom does the fused model follow?
+# And the twelve trick cards from lesson 00, which nobody trained on. **Predict, then run.** How
+# many of the twelve does each of the three get right?
 
 # %%
 from course_utils.data import trick_cards
@@ -1001,13 +972,14 @@ print({name: round(value, 2) for name, value in no_network.items()})
 # %% [markdown]
 # ### A search for settings
 #
-# In this lesson we told you each learning rate. On your own rows nobody does. `search` tries a few
-# models of each modality alone, then ways to put them together, and chooses by the *validation*
-# rows; the test rows are asked once, by what was chosen. `budget` is the number of models.
+# In this lesson we told you each learning rate. On your own rows nobody does. `search` tries models
+# of each modality alone, linear ones (the same kind as above) and networks, then ways to join them.
+# `budget` is how many models it may train; without one, a time limit by the number of rows holds.
+# Everything is chosen by the *validation* rows; the test rows are asked once, by what was chosen.
 #
-# What it puts together you know from 04: each modality gives $\log p(y \mid x_m) - \log p(y)$, the
-# *evidence* of its models for each class, and the *product rule* adds it up. It starts from
-# readers that are trained already, so a fusion is never trained less than its parts.
+# How it joins them you know from 04. Each modality gives its *evidence*,
+# $\log p(y \mid x_m) - \log p(y)$, and the *product* rule adds it up. A *weighted product* has a
+# weight for each modality; a *joint* network is a fusion with a head of its own, as in step 3.
 #
 # **Predict, then run.** Photograph alone, title alone, both: which is best, and by how much?
 
@@ -1016,61 +988,67 @@ from course_utils.search import search
 
 found = search(parts, budget=8)
 print(found.choice)
-found.table[["part", "settings", "validation accuracy"]].round(2)
+found.table[["part", "settings", "validation accuracy", "validation loss"]].round(2)
+
+# %% [markdown]
+# In the table, `C` is the strength of a linear model and *directions* are those of PCA; *pieces*
+# are parts of words of 3 to 5 letters, so that a word that was never seen can resemble one that
+# was. The rows called *fusion* train nothing: they join what is there. The choice goes by the
+# *loss*, which varies less on few rows than right and wrong do, and a richer fusion must beat a
+# simpler one clearly.
+#
+# What the choice is worth, on the test rows and in the usual frame:
+
 
 # %%
-got = {
-    f"{name} alone": accuracy(one.logits, season_of)
-    for name, one in found.alone.items()
-}
-got |= {"chosen": accuracy(found.logits, season_of)} | no_network
-print({name: round(value, 2) for name, value in got.items()})
-right = found.logits.argmax(dim=1) == season_of
-for name in ("text", "both"):
-    gain, low, high = paired_gain(right, linear[name].predicted == season_of)
-    print(f"chosen over linear, {name}: {gain:+.3f}, {low:+.3f} to {high:+.3f}")
+def judge(found, parts):
+    """Test accuracy of each model, and what the chosen one gains over it."""
+    own = fit_readers({"image": ImageReader(), "text": TextReader()}, parts["train"])
+    label = torch.as_tensor(parts["test"]["label"])
+    right = {f"linear, {n}": one.predicted == label
+             for n, one in tuned_linear(parts, own).items()}  # fmt: skip
+    for name, one in found.alone.items():
+        right[f"{name} alone"] = one.logits.argmax(dim=1) == label
+    chosen = found.logits.argmax(dim=1) == label
+    commonest = majority_baseline(torch.as_tensor(parts["train"]["label"]), label)
+    print(f"{len(label)} test rows, majority {commonest:.2f}, "
+          f"chosen {chosen.double().mean():.2f}")  # fmt: skip
+    for name, hits in right.items():
+        gain, low, high = paired_gain(chosen, hits)
+        print(f"{name:14} {hits.double().mean():.2f}, "
+              f"chosen over it {gain:+.3f}, {low:+.3f} to {high:+.3f}")  # fmt: skip
 
-# %% [markdown] One split of few test rows: the intervals are wide. So the whole was done on ten
-# splits, ten models to a search, with families kept together (`benchmarks/ten_splits.py`), and the
+
+judge(found, parts)
+
+# %% [markdown]
+# One split of few test rows: the intervals are wide. So the whole was done on ten divisions of the
+# shop, families kept together, with ten models to a search (`benchmarks/ten_splits.py`); and the
 # same on 1,636 emoji with their names, eight groups to tell:
 
 # %%
 ten = read_results("ten_splits")
 ten = ten[(ten.measure == "accuracy") & ten.world.isin(["shop", "emoji-names"])]
 by_split = ten.pivot_table("value", ["world", "seed"], "model", sort=False)
-print(by_split.groupby("world", sort=False).mean().T.round(3).to_string())
+print(by_split.groupby("world", sort=False).mean().T.round(2).to_string())
 
 # %% [markdown]
 # The chosen model against the better single modality and against the best linear model of *each
 # split's test rows*, which nobody could have picked beforehand:
 
 # %%
-import pandas as pd
-
-rivals = {
-    "better single": ["image alone", "text alone"],
-    "best linear": [name for name in by_split if name.startswith("linear")],
-}
-gain_over = pd.DataFrame(
-    {
-        name: by_split["chosen"] - by_split[own].max(axis=1)
-        for name, own in rivals.items()
-    }
-)
-mean_gain = gain_over.groupby("world", sort=False).mean()
-ahead = (gain_over > 0).groupby("world", sort=False).sum()
-print(
-    mean_gain.round(3).to_string(),
-    "\n\nahead, of ten splits\n",
-    ahead.to_string(),
-    sep="",
-)
-
-# %%
-claim("on both sets the chosen model is not below the better single modality",
-      mean_gain["better single"].min() > 0)  # fmt: skip
-claim("nor below the best linear model by more than 0.01",
-      mean_gain["best linear"].min() > -0.01)  # fmt: skip
+linear_rows = [name for name in by_split if name.startswith("linear")]
+over = {"over the better single": ["image alone", "text alone"]}
+over["over the best linear"] = linear_rows
+for told, rivals in over.items():
+    gains = by_split["chosen"] - by_split[rivals].max(axis=1)
+    for world, each in gains.groupby("world", sort=False):
+        ahead = int((each > 0).sum())
+        print(
+            f"{told:22} {world:12} {each.mean():+.3f}, ahead in {ahead} of {len(each)}"
+        )
+    claim(f"{told} it gains 0.04 on both sets",
+          gains.groupby("world").mean().min() > 0.04)  # fmt: skip
 
 # %% [markdown]
 # ### In place of the ceiling: the learning curve
@@ -1136,41 +1114,57 @@ print("it is", goods.classes[int(season_of[0])], "-", title)
 # ### All of it as a command
 #
 # The same without a line of Python, with a report as one HTML page (fair table with intervals,
-# confusion, learning curve, errors, calibration, what each modality is worth):
+# confusion, learning curve, errors, calibration, what each modality is worth). It leaves bad rows
+# out and says so, keeps those that lack a picture or a text, and guesses columns that are not
+# named:
 #
 # ```
 # python -m course_utils.classify train data/shop --table products.csv --image id \
 #     --image-pattern photos/{id}.jpg --text title --label season --group family \
-#     --on-bad skip --out season
+#     --out season
 # python -m course_utils.classify report season
 # python -m course_utils.classify predict season --image photo.jpg --text "red linen dress"
 # ```
 #
 # ## Your own folder
 #
-# Put the path of a folder here, and the names of its columns. Without one the cell says so, and the
-# lesson goes on.
+# Put the path of a folder here and say how its table is laid out; `help(read_folder)` explains each
+# line. Without a folder the cell says so, and the lesson goes on.
 
 # %%
 MY_FOLDER = ""  # such as "C:/photos" or "/home/me/photos"
 MY_LAYOUT = {
     "table": "products.csv",
+    "encoding": "utf-8",
+    "delimiter": ",",  # "\t" for a tab
     "image_column": "file",
+    "image_pattern": None,  # "photos/{id}.jpg", where the column holds ids
     "text_column": "title",
     "label_column": "kind",
-    "split_column": None,
+    "split_column": None,  # or the column that says train, validation, test
+    "group_column": None,  # or the column whose equal values share a split
+    "size": (64, 64),
+    "missing": "absent",  # keep rows without a picture or a text
     "on_bad": "skip",
 }
 if MY_FOLDER:
-    mine = split_rows(read_folder(MY_FOLDER, **MY_LAYOUT))
-    print(search(mine, minutes=2))
+    my_rows = read_folder(MY_FOLDER, **MY_LAYOUT)
+    my_parts = split_rows(my_rows)
+    mine = search(my_parts)
+    print(mine.choice)
+    judge(mine, my_parts)
+    model_file.save("my_model.pt", mine.model, mine.readers, mine.settings,
+                    my_rows.classes, size=MY_LAYOUT["size"],
+                    columns_of=my_rows.modalities)  # fmt: skip
+    print(model_file.load("my_model.pt").predict(text="say something here"))
 else:
     print("no folder named yet")
 
 # %% [markdown]
-# Before you believe the result: is it above *majority* and *linear*? On how many test rows, with
-# what interval? What stands twice? What would you know of a new row when you need the answer: is
-# the title written before the label is known?
+# Mend labels that look alike in the table itself, and read again. Before you believe the result: is
+# it above *majority* and *linear*? On how many test rows, with what interval? What stands twice?
+# What would you know of a new row when you need the answer: is the title written before the label
+# is known?
 #
 # **What one would use at work, and why we build first.** For pictures and texts of everyday kinds,
 # networks that have seen millions of them: a pretrained reader of pictures (torchvision, timm), of
@@ -1247,6 +1241,40 @@ claim("on fresh cards all are within 0.02 of the ceiling",
 # They lie close together near the ceiling: a section is told by which words there are, not by their
 # order (03). Each of the four would have done about as well. Had we chosen
 # by the fresh cards, their column would flatter the winner.
+
+# %% [markdown]
+# ## Deeper: the same batches from `torch.utils.data`
+#
+# Outside this course you will meet a *Dataset*, which gives one row at a time, and a *DataLoader*,
+# which puts rows together, in other processes if you like. `fit` takes any source of batches:
+
+# %%
+from torch.utils.data import DataLoader, Dataset
+
+
+class Cards(Dataset):
+    """The rows of a dict of tensors, one at a time."""
+
+    def __init__(self, tensors):
+        self.tensors = {n: t for n, t in tensors.items() if n != "present"}
+
+    def __len__(self):
+        return len(self.tensors["label"])
+
+    def __getitem__(self, row):
+        one = {name: tensor[row] for name, tensor in self.tensors.items()}
+        return {**one, "image": one["image"].float() / 255}
+
+
+loaded = next(iter(DataLoader(Cards(section["validation"]), batch_size=64)))
+ours = next(iter(validation))
+same = all(torch.equal(loaded[name], ours[name]) for name in loaded)
+claim("the first batch is the same", same)
+
+# %% [markdown]
+# Why then `Batches`? Our pictures fit into memory, and cutting 64 rows out of a tensor at once is
+# many times as fast as asking for 64 rows one by one. For files too large for memory, sounds of
+# many lengths or costly decoding, `DataLoader` is the tool (lesson 14).
 
 # %% [markdown]
 # ## Deeper: a larger reader of pictures
@@ -1417,12 +1445,13 @@ print(fair_table(liked)[["mean", "spread"]].round(2).to_string())
 
 # %%
 claim("concat stays within 0.1 of a coin", np.mean(liked["concat"]) < 0.6)
-claim("bilinear is 0.15 above it",
-      np.mean(liked["bilinear"]) > np.mean(liked["concat"]) + 0.15)  # fmt: skip
+claim("bilinear is 0.15 above it, and so is what the search chose",
+      min(np.mean(liked["bilinear"]), np.mean(liked["search"]))
+      > np.mean(liked["concat"]) + 0.15)  # fmt: skip
 
 # %% [markdown]
-# *search* tries fusions that interact as well, and has to find out from few validation rows that
-# they pay.
+# `search` trains such a fusion too, from scratch, and first of all where no modality alone tells
+# anything.
 
 # %% [markdown]
 # ## The table that grows

@@ -84,6 +84,11 @@ class PassesList(Classifier):
         return self.head(self.fusion(list(self.read(batch).values()), batch.get("present")))
 
 
+class DemandsPresent(Classifier):
+    def forward(self, batch):
+        return self.head(self.fusion(self.read(batch), batch["present"]))
+
+
 class CallsByName(Classifier):
     def forward(self, batch):
         features = {name: encoder(batch[name]) for name, encoder in self.encoders.items()}
@@ -168,6 +173,11 @@ MultimodalClassifier = Exercise(
         Mistake(
             PassesList,
             "The fusion takes a dict {name: features}, with the encoders' names, not a list.",
+        ),
+        Mistake(
+            DemandsPresent,
+            "batch['present'] stops where a batch does not say which modalities are there; "
+            "batch.get('present') gives None then, and the fusion takes all as present.",
         ),
         Mistake(
             CallsByName,
@@ -539,6 +549,11 @@ def one_after_the_other(batch, flipped, left, right):
     return flip_and_swap(batch, flipped, mirror, swap)
 
 
+def without_further_axes(batch, flipped, left, right):
+    swapped = exchanged(batch["text"], left, right)
+    return {**batch, "text": torch.where(flipped, swapped, batch["text"])}
+
+
 def turns_the_label(batch, flipped, left, right):
     pictures = flip_and_swap(batch, flipped, mirror)
     return {**pictures, "label": torch.where(flipped, 1 - batch["label"], batch["label"])}
@@ -602,6 +617,11 @@ flip_pairs = Exercise(
             one_after_the_other,
             "First each left became right, and then each right, the new ones too, became left. "
             "Find both before you write either.",
+        ),
+        Mistake(
+            without_further_axes,
+            "flipped (B,) does not fit beside (B, L) or (B, 3, H, W): give it the missing axes, "
+            "flipped[:, None] for texts and flipped[:, None, None, None] for pictures.",
         ),
         Mistake(
             turns_the_label,
