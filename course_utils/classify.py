@@ -9,6 +9,7 @@ and judges it on the test rows in a report. The functions of the same names do t
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from course_utils.model_file import Classifier
 from course_utils.own_folder import (
     Reading,
     Say,
+    as_delimiter,
     as_options,
     as_reading,
     columns_reader,
@@ -113,7 +115,9 @@ def _check_arguments(out: Path, minutes: float | None) -> None:
                          f"delete {out / MODEL}")  # fmt: skip
     if minutes is not None and not minutes > 0:
         raise ValueError(f"--minutes is a number above 0, not {minutes}")
-    out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):  # told before the work, not after it
+        raise ValueError(f"nothing can be written into {there}; give another folder with --out")
 
 
 def _classifier(found: Found, splits: Mapping[str, Rows], asked: Reading, seed: int) -> Classifier:
@@ -164,9 +168,10 @@ def _how_long(splits: Mapping[str, Rows], minutes: float, reading: float) -> str
     )
     # The learning curve trains on 1/8 + 1/4 + 1/2 + 1 of the rows; linear models take the rest.
     report = 2.5 * network + rows / 20_000
+    many = max(1, round(minutes / network))
     return (
         f"reading took {_span(reading)}; the search takes {_span(minutes)}, for which about "
-        f"{max(1, round(minutes / network)):,} networks can be trained, and the report about "
+        f"{many:,} network{'s' * (many != 1)} can be trained, and the report about "
         f"{_span(report)}. Ctrl-C ends the search with the best model so far."
     )
 
@@ -370,7 +375,8 @@ def _add_train(one: argparse.ArgumentParser) -> None:
                      help="further columns to read: numbers or categories")  # fmt: skip
     one.add_argument("--size", type=int, default=48, help="of the pictures in pixels (48)")
     one.add_argument("--encoding", default="utf-8", help="of the table (utf-8)")
-    one.add_argument("--delimiter", default=",", metavar="SIGN", help="between cells (,)")
+    one.add_argument("--delimiter", type=as_delimiter, metavar="SIGN",
+                     help="between cells, as ; or tab (by the first lines)")  # fmt: skip
     one.add_argument("--quoting", choices=("none", "standard"),
                      help="whether quotes are letters, or all to be believed")  # fmt: skip
     one.add_argument("--minutes", type=float, help="for the search (by the number of rows)")

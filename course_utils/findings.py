@@ -177,7 +177,7 @@ def _networks(classifier: Classifier, tensors: Batch, label: Tensor) -> Iterable
     validation = classifier.details.get("validation", {})
     for name, (_, model) in sorted(classifier.models.items(), key=lambda item: item[0] == "chosen"):
         kind = "network" if len(model.encoders) == 1 else "fusion"
-        shown = classifier.chosen_name if name == "chosen" else f"experts: {name}"
+        shown = classifier.chosen_name if name == "chosen" else f"{name} alone"
         if name != "chosen" and shown == classifier.chosen_name:
             continue
         yield Line(kind, shown, _said(model, tensors) == label, validation.get(name, float("nan")))

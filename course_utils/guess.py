@@ -4,11 +4,12 @@ For those who give no names. A guess says what it took and why; where two column
 no guess but a sentence that names both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from course_utils.data.look_alikes import clean_label
 from course_utils.data.rows import BadData
 from course_utils.data.splits import SPLIT_CALLED
 from course_utils.data.table import Table, shown
@@ -38,8 +39,10 @@ class Roles:
         return {name for name in (self.image, self.label, self.split, *texts) if name}
 
 
-def guess_roles(source: Table, named: Roles) -> Roles:
+def guess_roles(source: Table, named: Roles, split_words: Mapping[str, str] | None = None) -> Roles:
     """Fill in what ``named`` leaves open. A split is looked for where ``named.split`` is "".
+
+    split_words: {its word: train, validation or test}, beside the words that all know.
 
     Raises BadData where several columns would do, or none.
     """
@@ -48,7 +51,7 @@ def guess_roles(source: Table, named: Roles) -> Roles:
     if roles.image is None:
         _guess_image(source, columns, roles)
     if roles.split == "":
-        _guess_split(columns, roles)
+        _guess_split(source, columns, roles, split_words or {})
     if roles.label is None:
         _guess_label(source, columns, roles)
     if roles.text is None:
@@ -77,6 +80,8 @@ def _in_doubt(source: Table, what: str, found: Sequence[str], option: str) -> Ba
 
 
 def _none(source: Table, what: str, columns: dict[str, list[str]], option: str) -> BadData:
+    if advice := source.mark_advice([*columns]):
+        return source.bad("unclear columns", f"the table has one column; {advice}")
     return source.bad("unclear columns", f"no column looks like the {what}; say which of "
                       f"{_some([*columns])} with {option} NAME")  # fmt: skip
 
@@ -140,16 +145,29 @@ def _pattern(cells: Sequence[str], by_stem: dict[str, str]) -> str | None:
     return max({*patterns}, key=patterns.count) if patterns else None
 
 
-def _guess_split(columns: dict[str, list[str]], roles: Roles) -> None:
-    """A column of nothing but names of splits; without one the rows are divided."""
+def _guess_split(
+    source: Table, columns: dict[str, list[str]], roles: Roles, words: Mapping[str, str]
+) -> None:
+    """A column of nothing but names of splits; without one the rows are divided.
+
+    Where words of one's own are given there is to be such a column: it is asked for.
+    """
     roles.split = None
+    own = {clean_label(str(word)).lower(): split for word, split in words.items()}
+    known = {**SPLIT_CALLED, **own}
     for name, cells in columns.items():
-        called = {SPLIT_CALLED.get(cell.lower()) for cell in cells}
-        if name not in roles.taken() and None not in called and {"train", "test"} <= called:
+        held = {clean_label(cell).lower() for cell in cells}
+        called = {known.get(word) for word in held}
+        enough = {"train", "test"} <= called or ("train" in called and held & {*own})
+        if name not in roles.taken() and None not in called and enough:
             roles.split = name
             roles.said.append(f"splits: {shown(name)} (its cells are names of splits); otherwise "
                               "--split NAME, or --split none to have the rows divided")  # fmt: skip
             return
+    if words:
+        raise source.bad("unclear columns", "no column holds names of splits and "
+                         f"{', '.join(map(repr, words))} alone; say which of {_some([*columns])} "
+                         "is the column of splits with --split NAME")  # fmt: skip
     roles.said.append("splits: none in the table, so the rows are divided; otherwise --split NAME")
 
 

@@ -147,7 +147,7 @@ class Classifier:
         """What tables call the chosen model: its fusion, or the modality that it reads."""
         settings, model = self.models["chosen"]
         if len(model.encoders) == 1:
-            return f"experts: {next(iter(model.encoders))}"
+            return f"{next(iter(model.encoders))} alone"
         together = "both" if len(model.encoders) == 2 else "all"
         return f"{together}: {settings.get('fusion', type(model.fusion).__name__)}"
 
@@ -256,13 +256,33 @@ class Classifier:
 
     def remarks(self, rows: Mapping[str, Any]) -> list[str]:
         """What of the first row tells the models nothing, in sentences."""
-        said = []
+        said = self._on_unknown_words(rows)
         for name, reader in self.columns.items():
             value = next(iter(rows.get(name, ())), None)
             if name in reader.categories and value not in (None, *reader.values[name]):
                 said.append(f"{name}: no training row has {value!r}, so it counts as absent; known "
                             f"are {_few(reader.values[name])}.")  # fmt: skip
         return said
+
+    def _on_unknown_words(self, rows: Mapping[str, Any]) -> list[str]:
+        """A sentence on each text of which no reader knows a word."""
+        knows: dict[str, bool] = {}
+        for name, reader in self.readers.items():
+            column = self._text_column(name, reader)
+            text = next(iter(rows.get(column, ())), None) if column else None
+            if text is not None:
+                (tokens,) = reader.cut.tokens([text])
+                known = any(reader.vocabulary.ids.get(token, 1) > 1 for token in tokens)
+                knows[column] = knows.get(column, False) or known
+        return [f"{column}: no training row has any of these words, so the text tells almost "
+                "nothing; write it in words of the training rows."
+                for column, known in knows.items() if not known]  # fmt: skip
+
+    def _text_column(self, name: str, reader: Reader) -> str:
+        """The column that a reader of texts reads; "" for other readers."""
+        if not isinstance(reader, TextReader):
+            return ""
+        return reader.column or self.columns_of.get(name, name)
 
     def __repr__(self) -> str:
         classes = f"{len(self.classes)} classes ({_few(self.classes)})"

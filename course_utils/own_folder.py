@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from course_utils.data.folder import read_folder
+from course_utils.data.look_alikes import KEEP_APART
 from course_utils.data.readers import ColumnsReader
 from course_utils.data.rows import BadData, Rows, SkippedRows, split_rows
-from course_utils.data.table import LEAVE_OUT, Table, shown
+from course_utils.data.table import LEAVE_OUT, SPELLED, Table, mark_in_words, shown
 from course_utils.guess import Roles, guess_roles
 
 ARGUMENT = re.compile(r"""\b([a-z_]+)=("[^"]*"|'[^']*'|None|\.\.\.|\{[^}]*\}|\([^)]*\))""")
@@ -28,7 +29,10 @@ OPTIONS = {
     "table": "--table", "encoding": "--encoding", "delimiter": "--delimiter",
     "image_pattern": "--image-pattern", "group_column": "--group", "split_column": "--split",
     "split_words": "--split-word", "drop_labels": "--drop", "quoting": "--quoting",
+    "proportions": "--proportions",
 }  # fmt: skip
+# What stands for a value where the advice leaves it open; NAME for the others.
+BLANKS = {"split_words": "WORD=SPLIT", "proportions": "TRAIN VALIDATION TEST"}
 Say = Callable[[str], Any]
 
 
@@ -41,6 +45,7 @@ class Reading:
     split_words: {its word: train, validation or test}; proportions, group: of the division, see
     ``read_folder``. drop: classes to leave out. image_pattern: where ``image`` holds
     ids. columns: of the table, read beside picture and text. size: of the pictures, in pixels.
+    delimiter: the sign between cells; None to look for it.
     """
 
     folder: str
@@ -57,7 +62,7 @@ class Reading:
     columns: Sequence[str] = ()
     size: int = 48
     encoding: str = "utf-8"
-    delimiter: str = ","
+    delimiter: str | None = None
     quoting: str | None = None
 
     @property
@@ -66,9 +71,14 @@ class Reading:
         return self.split if self.split not in ("", "none") else None
 
     @property
+    def mark(self) -> str:
+        """The delimiter; a comma where none is known."""
+        return "," if self.delimiter is None else self.delimiter
+
+    @property
     def source(self) -> Table:
         """The table."""
-        return Table(Path(self.folder), self.table, self.encoding, self.delimiter, self.quoting)
+        return Table(Path(self.folder), self.table, self.encoding, self.mark, self.quoting)
 
 
 def as_reading(folder: str | Path, reading: Mapping[str, Any]) -> Reading:
@@ -92,13 +102,40 @@ def complete(asked: Reading, say: Say) -> Reading:
     if not asked.table:
         asked = replace(asked, table=_only_table(Path(asked.folder)))
         say(f"table: {asked.table}, the only one in the folder; otherwise --table NAME")
+    if asked.delimiter is None:
+        asked = replace(asked, delimiter=_found_mark(asked.source, say))
     split = None if asked.split == "none" else asked.split
+    if split is None and asked.split_words:
+        raise ValueError("--split none has the rows divided, and --split-word tells the words of a "
+                         "column of splits; leave one of them out")  # fmt: skip
     named = Roles(asked.image, asked.text, asked.label, split, asked.image_pattern)
-    roles = guess_roles(asked.source, named)
+    roles = guess_roles(asked.source, named, asked.split_words)
     for sentence in roles.said:
         say(sentence)
     return replace(asked, image=roles.image, text=roles.text, label=roles.label,
                    split=roles.split or "none", image_pattern=roles.image_pattern)  # fmt: skip
+
+
+def _found_mark(source: Table, say: Say) -> str:
+    """The delimiter that the first lines show, and a sentence on it; a comma where none does."""
+    mark = source.likely_mark()
+    if mark is not None:
+        say(f"delimiter: {mark_in_words(mark)}; otherwise --delimiter SIGN")
+    return mark or ","
+
+
+def as_delimiter(given: str) -> str:
+    r"""A delimiter as one can type it: ``;``, ``tab``, ``\t``, ``\x01``, ``comma`` and so on."""
+    if escaped := re.fullmatch(r"\\x([0-9a-fA-F]{2})", given):
+        return chr(int(escaped[1], 16))
+    return SPELLED.get(given.lower(), given)
+
+
+def _as_typed(mark: str) -> str:
+    """A delimiter that no key types, in the words that ``as_delimiter`` takes."""
+    if mark == "\t":
+        return "tab"
+    return mark if mark.isprintable() else ascii(mark)[1:-1]
 
 
 def _only_table(folder: Path) -> str:
@@ -122,7 +159,7 @@ def read_splits(asked: Reading, seed: int, say: Say) -> dict[str, Rows]:
         asked.folder, asked.table, image_column=asked.image, text_column=asked.text,
         label_column=asked.label, split_column=asked.split_column,
         image_pattern=asked.image_pattern, size=(asked.size, asked.size), encoding=asked.encoding,
-        delimiter=asked.delimiter, quoting=asked.quoting, on_bad="skip", missing="absent",
+        delimiter=asked.mark, quoting=asked.quoting, on_bad="skip", missing="absent",
         proportions=tuple(asked.proportions), group_column=asked.group, split_seed=seed,
         split_words=asked.split_words, drop_labels=tuple(asked.drop),
     ))  # fmt: skip
@@ -153,15 +190,18 @@ def _told(say: Say, work: Callable[[], Rows]) -> Rows:
 
 def as_options(sentence: str) -> str:
     """Advice that names Python's arguments, in the command's words."""
-    return ARGUMENT.sub(_as_option, sentence.replace(f", {LEAVE_OUT}", ""))
+    for advice in (f", {LEAVE_OUT}", KEEP_APART):  # there is no option for the second
+        sentence = sentence.replace(advice, "")
+    return ARGUMENT.sub(_as_option, sentence)
 
 
 def _as_option(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if name not in OPTIONS:
         return found[0]
-    if value == "...":
-        return f"{OPTIONS[name]} NAME"
+    unquoted = name in BLANKS and not re.search("[\"']", value)
+    if unquoted or value in ("...", "(...)", "{...}", '"..."'):
+        return f"{OPTIONS[name]} {BLANKS.get(name, 'NAME')}"
     try:
         value = ast.literal_eval(value)
     except (SyntaxError, ValueError):  # it only looks like Python
@@ -169,6 +209,8 @@ def _as_option(found: re.Match[str]) -> str:
     if isinstance(value, dict):
         return " ".join(f"{OPTIONS[name]} {shlex.quote(f'{k}={v}')}" for k, v in value.items())
     values = value if isinstance(value, tuple) else [value or "none"]
+    if name == "delimiter":
+        values = [*map(_as_typed, values)]
     return " ".join([OPTIONS[name], *(shlex.quote(str(one)) for one in values)])
 
 

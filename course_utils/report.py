@@ -276,9 +276,10 @@ def fair_table(found: Findings) -> Section:
     f1 = macro_f1(found.predicted, label, classes)
     body += paragraph(
         f"The mean F1 over classes, which counts rare classes like common ones, is {f1:.3f}.",
-        "Intervals of accuracies are Wilson's (1927); gains are paired, row by row, with a normal "
-        "approximation, against the rival that the validation rows prefer. Both say what other "
-        "test rows of the same kind would change, not what another seed of the training would. "
+        "Intervals of accuracies are Wilson's (1927), the interval for a share; gains are paired, "
+        "row by row, with a normal approximation, against the rival that the validation rows "
+        "prefer. Both say what other test rows of the same kind would change, not what another "
+        "seed of the training would. "
         "Linear models: TF-IDF and main directions of the pictures with logistic regression, "
         "tuned on the validation rows as the networks are. What was chosen on validation rows "
         "looks better there than it is. Fusions that were not chosen were not asked on test rows.",
@@ -512,7 +513,7 @@ def _worth_sentence(one: Any) -> str:
 
 
 def _who(found: Findings, name: str) -> str:
-    return "the chosen model" if name == "chosen" else f"the experts of {name} alone"
+    return "the chosen model" if name == "chosen" else f"{name} alone"
 
 
 # --- what more rows would bring -------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_training_says_what_it_takes_what_it_will_do_and_where_the_files_are(tra
 def test_the_report_tells_all_that_was_found(trained):
     _, _, out = trained
     html = (out / "report.html").read_text(encoding="utf-8")
-    for part in ("majority", "linear: image", "linear: text", "linear: all", "experts: image",
+    for part in ("majority", "linear: image", "linear: text", "linear: all", "image alone",
                  "chosen: ", "95 % interval", "recall", "calibration", "learning curve",
                  "shuffles", "my shop", "predict model.pt"):  # fmt: skip
         assert part in html, part
@@ -243,6 +243,16 @@ def test_advice_names_the_commands_options():
     for advice, ours in {
         'try encoding="latin-1"': "try --encoding latin-1",
         "try delimiter=';'": "try --delimiter ';'",
+        "try delimiter='\\t'": "try --delimiter tab",
+        "try delimiter='\\x01'": "try --delimiter '\\x01'",
+        'write delimiter="\\t"': "write --delimiter tab",
+        "with drop_labels=(...)": "with --drop NAME",
+        "with drop_labels=('...', 'a b')": "with --drop ... 'a b'",
+        "in split_words={...}, or": "in --split-word WORD=SPLIT, or",
+        'with table="..."': "with --table NAME",
+        "give as encoding=... the": "give as --encoding NAME the",
+        "proportions=(train, validation, test)": "--proportions TRAIN VALIDATION TEST",
+        "from it; to keep them apart, name both in classes=(...)": "from it",
         "pass split_column=None to": "pass --split none to",
         "with group_column=...": "with --group NAME",
         'say image_pattern="images/{id}.jpg"': "say --image-pattern 'images/{id}.jpg'",
@@ -253,6 +263,86 @@ def test_advice_names_the_commands_options():
         "x=3 and y={a} stay": "x=3 and y={a} stay",
     }.items():  # fmt: skip
         assert as_options(advice) == ours
+
+
+@pytest.mark.parametrize("module", ["decoding", "folder", "layout", "look_alikes", "remarks",
+                                    "picture_files", "splits", "table"])  # fmt: skip
+def test_no_advice_on_a_folder_reaches_the_command_with_an_open_value_of_pythons(module, root):
+    source = (root / "course_utils" / "data" / f"{module}.py").read_text("utf-8")
+    for open_value in re.findall(r"\b[a-z_]+=(?:\(\.\.\.\)|\{\.\.\.\}|\"?\.\.\.\"?)", source):
+        told = as_options(f"as the table says; to keep them apart, name both in {open_value}")
+        assert "..." not in told
+        assert "Ellipsis" not in told
+
+
+# --- the first meeting with a folder of one's own -------------------------------------------------
+
+
+def parted_by(shop, mark, name="other.txt"):
+    """The shop's table with other marks between its cells."""
+    with (shop / "products.csv").open(encoding="utf-8", newline="") as table:
+        rows = [*csv.reader(table)]
+    with (shop / name).open("w", encoding="utf-8", newline="") as table:
+        csv.writer(table, delimiter=mark).writerows(rows)
+    return name
+
+
+@pytest.mark.parametrize("mark", ["\t", ";", "|", ",", "^", "\x01"])
+def test_the_delimiter_is_found_where_none_is_given_and_said(shop, mark):
+    name, said = parted_by(shop, mark), []
+    asked = classify.complete(Reading(str(shop), name, label="season"), said.append)
+    (shop / name).unlink()
+    assert (asked.delimiter, asked.image, asked.text) == (mark, "photo", "title")
+    told = {"\t": "a tab", ",": "a comma"}.get(mark, repr(mark))
+    assert f"delimiter: {told}; otherwise --delimiter SIGN" in said
+
+
+@pytest.mark.parametrize("given", ["\\t", "tab", "TAB", "\t"])
+def test_a_tab_can_be_typed_in_the_ways_that_people_try(shop, given, capsys, tmp_path):
+    name = parted_by(shop, "\t")
+    arguments = ["train", str(shop), "--table", name, "--delimiter", given, "--label", "colour"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
+    (shop / name).unlink()
+    assert "no column 'colour' (it has photo, title, season" in capsys.readouterr().err
+
+
+def test_a_wrong_delimiter_is_answered_with_one_that_the_command_takes(shop, capsys, tmp_path):
+    name = parted_by(shop, "\t")
+    arguments = ["train", str(shop), "--table", name, "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--delimiter", "comma"]) == 1
+    said = capsys.readouterr().err
+    (shop / name).unlink()
+    assert "the table has one column; " in said
+    assert said.endswith("try --delimiter tab\n")
+
+
+def test_a_run_that_fails_leaves_no_folder(shop, tmp_path, capsys):
+    out = tmp_path / "deep" / "out"
+    assert main(["train", str(shop), "--label", "colour", "--out", str(out)]) == 1
+    assert not out.parent.exists()
+    (tmp_path / "file").write_text("")
+    assert main(["train", str(shop), "--label", "season", "--out", str(tmp_path / "file")]) == 1
+    assert "nothing can be written into" in capsys.readouterr().err
+
+
+def test_one_network_is_one(monkeypatch):
+    monkeypatch.setattr(classify, "_minutes_of_a_network", lambda splits: 1)
+    assert "about 1 network can" in classify._how_long({}, 1.2, 0)
+    assert "about 2 networks can" in classify._how_long({}, 2.2, 0)
+
+
+def test_a_text_of_unknown_words_is_remarked_on(trained, capsys):
+    _, _, out = trained
+    assert main(["predict", str(out), "--text", "qqq zzz"]) == 0
+    assert "title: no training row has any of these words" in capsys.readouterr().err
+    assert main(["predict", str(out), "--text", "qqq wool"]) == 0
+    assert "any of these words" not in capsys.readouterr().err
+
+
+def test_words_for_splits_and_no_splits_at_all_exclude_each_other(shop, capsys, tmp_path):
+    arguments = ["train", str(shop), "--split", "none", "--split-word", "eval=test"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
+    assert "leave one of them out" in capsys.readouterr().err
 
 
 def test_help_names_every_option(capsys):
@@ -311,7 +401,7 @@ def test_ctrl_c_while_the_command_works_ends_it_without_a_traceback(shop, tmp_pa
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "stopped" in out + err
-    left = sorted(path.name for path in (tmp_path / "out").iterdir())
+    left = sorted(path.name for path in (tmp_path / "out").glob("*"))
     assert left in ([], ["model.pt"])
     if left:
         assert {*predict(tmp_path / "out", text="wool")} == {*TITLES}

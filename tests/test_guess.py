@@ -57,6 +57,22 @@ def test_ids_are_matched_with_the_files_that_bear_them(tmp_path, ending):
     assert "divided" in roles.said[1]
 
 
+def test_words_of_ones_own_make_a_column_of_splits_known(tmp_path):
+    source = write(tmp_path, ["pic", "season", "title", "set"], lambda k: [
+        picture(k), "ab"[k % 2], title(k), ("train", "Eval ", "test")[k % 3]])  # fmt: skip
+    asked = Roles(split="", label="season")
+    assert guess_roles(source, asked, {"eval": "validation"}).split == "set"
+    assert guess_roles(source, asked).split is None
+
+
+@pytest.mark.parametrize("words", [("train", "exam", "test"), ("red", "blue", "test")])
+def test_words_of_ones_own_without_a_column_of_splits_ask_for_it(tmp_path, words):
+    source = write(tmp_path, ["pic", "season", "title", "set"], lambda k: [
+        picture(k), "ab"[k % 2], title(k), words[k % 3]])  # fmt: skip
+    with pytest.raises(BadData, match=r"'eval' alone; say which of .*set.* with --split NAME"):
+        guess_roles(source, Roles(split="", label="season"), {"eval": "validation"})
+
+
 def test_a_price_that_happens_to_name_a_picture_is_not_taken_for_an_id(tmp_path):
     source = write(tmp_path, ["price", "id", "season", "title"],
                    lambda k: [k % 9, k, "ab"[k % 2], title(k)])  # fmt: skip

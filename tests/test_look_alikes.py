@@ -10,7 +10,7 @@ from PIL import Image
 
 from course_utils.data.folder import MOST_REMARKS, read_folder
 from course_utils.data.look_alikes import clean_label, folded, label_remarks, one_name_each
-from course_utils.data.remarks import across_splits, two_labels
+from course_utils.data.remarks import across_splits, apart_advice, two_labels
 from course_utils.data.rows import split_rows, take
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -234,3 +234,30 @@ def test_repeated_pictures_are_counted_by_all_their_pixels(data):
     names = [*map(str, range(len(kinds)))]
     remarks = across_splits(images, [None] * len(kinds), split, names)
     assert [one.split(" ")[0] for one in remarks] == [str(expected)] * bool(expected)
+
+
+@pytest.mark.parametrize(("split", "group", "said", "unsaid"), [
+    (None, None, "in one split with group_column=...", "split_column"),
+    ("part", None, "with split_column=None and group_column=...", "different groups"),
+    (None, "shoot", "different groups of 'shoot'", "group_column"),
+])  # fmt: skip
+def test_rows_in_two_splits_get_the_advice_that_was_not_followed_already(
+    split, group, said, unsaid
+):
+    advice = apart_advice(split, group)
+    (remark,) = across_splits([None] * 2, ["a b"] * 2, ["train", "test"], ["1", "2"], advice)
+    assert said in remark
+    assert unsaid not in remark
+
+
+def test_the_reading_knows_which_groups_were_given(tmp_path):
+    """A text that two groups share stands in two splits, and no group_column is advised."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), dtype=np.uint8)
+    for k, picture in enumerate(pixels):
+        Image.fromarray(picture).save(tmp_path / f"{k}.png")
+    lines = [f"{k}.png,the same,{'ab'[k % 2]},g{k // 2}" for k in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["file,headline,section,shoot", *lines]))
+    rows = read_folder(tmp_path, "t.csv", split_column=None, group_column="shoot")
+    (remark,) = [one for one in rows.remarks if "word for word" in one]
+    assert "different groups of 'shoot'" in remark
+    assert "group_column" not in remark

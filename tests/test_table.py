@@ -623,3 +623,40 @@ def test_a_row_with_bytes_of_another_encoding_is_the_only_one_lost(pictures):
     rows = read(pictures, held, on_bad="skip")
     assert rows.skipped.counts == {"wrong encoding": 1}
     assert len(rows["caption"]) == 4
+
+
+@pytest.mark.parametrize(("spelled", "sign"), [("\\t", "\\t"), ("tab", "\\t"), ("semicolon", ";")])
+def test_a_delimiter_in_words_is_told_how_to_be_written(pictures, spelled, sign):
+    with pytest.raises(ValueError, match="delimiter is one sign") as told:
+        read(pictures, PLAIN, delimiter=spelled)
+    assert f'write delimiter="{sign}"' in str(told.value)
+
+
+@given(
+    mark=st.sampled_from(",;\t|^~"),
+    rows=st.lists(
+        st.lists(st.text("ab ,;|\t^~'", max_size=8), min_size=3, max_size=3), min_size=1, max_size=9
+    ),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_mark_between_cells_is_found_whatever_the_cells_hold(tmp_path, mark, rows):
+    written = io.StringIO()
+    csv.writer(written, delimiter=mark).writerows([["image", "label", "caption"], *rows])
+    (tmp_path / "t.csv").write_text(written.getvalue(), "utf-8", newline="")
+    assert Table(tmp_path, "t.csv").likely_mark() == mark
+
+
+@pytest.mark.parametrize("held", ["", "image\n1.png\n", "sep=;\nimage;label\n1.png;a\n"])
+def test_no_mark_is_found_where_there_is_none_to_find(tmp_path, held):
+    (tmp_path / "t.csv").write_text(held, "utf-8")
+    assert Table(tmp_path, "t.csv").likely_mark() is None
+
+
+def test_rows_that_are_left_out_already_are_not_advised_to_be_left_out(pictures):
+    held = PLAIN + "gone.png,x,y\n0.png,,\n1.png,a\n,,x\n"
+    rows = read(pictures, held, on_bad="skip", missing="absent")
+    assert len(rows.skipped) >= 3
+    assert not [row.sentence for row in rows.skipped if "on_bad" in row.sentence]
+    with pytest.raises(BadData, match="quote") as told:
+        read(pictures, 'image,label,"caption\n0.png,x,y\n', on_bad="skip")
+    assert "on_bad" not in str(told.value)

@@ -24,10 +24,10 @@ from course_utils.data.look_alikes import (
 )
 from course_utils.data.picture_files import with_pictures
 from course_utils.data.readers import read_image
-from course_utils.data.remarks import across_splits, two_labels
+from course_utils.data.remarks import across_splits, apart_advice, two_labels
 from course_utils.data.rows import SPLITS, BadData, Rows, SkippedRow, SkippedRows
 from course_utils.data.splits import empty_split_remark, in_splits, learnable
-from course_utils.data.table import LEAVE_OUT, Sieve, column_names
+from course_utils.data.table import LEAVE_OUT, Sieve, column_names, without_leaving_out
 from course_utils.display import progress_bar
 from course_utils.environment import course_root
 
@@ -192,7 +192,8 @@ def _read_table(layout: Layout, sieve: Sieve, remarks: list[str]) -> list[Row]:
 def _check_header(layout: Layout, line: int, header: list[str] | BadData) -> list[str]:
     """The column names, each once, without blanks around them."""
     if isinstance(header, BadData):
-        raise header
+        # A header cannot be left out as a row can.
+        raise BadData(without_leaving_out(header), header.reason, header.line, header.file)
     if not header:
         raise layout.bad("no rows", "the table is empty; it needs a header and one row a picture")
     names, remarks = column_names(header, layout.needed)
@@ -248,8 +249,8 @@ def _check_cells(layout: Layout, row: Row) -> None:
 def _empty(layout: Layout, row: Row, reason: str, *columns: str) -> BadData:
     cells = f"the cell {columns[0]!r} is" if len(columns) == 1 else \
         f"the cells {', '.join(map(repr, columns))} are"  # fmt: skip
-    keep = "" if reason == "empty label" else 'keep such rows with missing="absent", '
-    return row.bad(layout, reason, f"{cells} empty; fill it in, {keep}{LEAVE_OUT}")
+    keep = "" if reason == "empty label" else ', or keep such rows with missing="absent"'
+    return row.bad(layout, reason, f"{cells} empty; fill it in{keep}, {LEAVE_OUT}")
 
 
 def _with_classes(rows: list[Row], layout: Layout, sieve: Sieve, remarks: list[str]) -> list[Row]:
@@ -369,7 +370,13 @@ def _remarks(rows: list[Row], images: np.ndarray, layout: Layout) -> list[str]:
     split = [row.split for row in rows]
     empty = empty_split_remark(split, layout.proportions, layout.split_column is None)
     alike = label_remarks(Counter(sorted(label))) + two_labels(file, label)
-    return [empty] * bool(empty) + alike + across_splits(there, text, split, file)
+    return (
+        [empty] * bool(empty)
+        + alike
+        + across_splits(
+            there, text, split, file, apart_advice(layout.split_column, layout.group_column)
+        )
+    )
 
 
 def _typed(cells: list[str]) -> np.ndarray | list[str]:

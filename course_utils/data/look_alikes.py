@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 FEWEST = 5  # rows, below which a class can hardly be learnt, let alone be tested
+KEEP_APART = "; to keep them apart, name both in classes=(...)"
 MOST_GROUPS = 3  # of look-alikes that are named one by one
 INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
 EDGES = re.compile(rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$")
@@ -58,7 +59,7 @@ def joined_remarks(names: Mapping[str, str]) -> list[str]:
             spellings[name].append(label)
     return [
         f"the label {_listed(map(repr, sorted(others)))} was read as {name!r}, from which only "
-        "blanks or a .0 part it; to keep them apart, name both in classes=(...)"
+        f"blanks or a .0 part it{KEEP_APART}"
         for name, others in spellings.items()
     ]
 

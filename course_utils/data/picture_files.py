@@ -99,7 +99,8 @@ def _why(layout: Layout, folder: "PictureFolder", rows: list[Row]) -> str:
             return (f"for line {row.line} ({shown(row.file)}) {near}: correct the table, or the "
                     "names of the files")  # fmt: skip
     return (f"the pictures in it are called otherwise, as {folder.pictures[0]}: name them so in "
-            'the table, or say with image_pattern="...{id}..." how a cell makes one')  # fmt: skip
+            'the table, or say how a cell makes one with image_pattern="FOLDER/{id}.jpg"'
+            )  # fmt: skip
 
 
 def _pattern_advice(layout: Layout, folder: "PictureFolder", rows: list[Row]) -> str:

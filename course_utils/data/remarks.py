@@ -13,7 +13,14 @@ from course_utils.data.rows import SPLITS
 from course_utils.data.text import tokenize
 
 SIDE = 12  # points a side; only pictures that agree in them are compared whole
-KEEP_TOGETHER = "remove them, or keep near rows in one split with group_column=..."
+
+
+def apart_advice(split_column: str | None = None, group_column: str | None = None) -> str:
+    """What to do about rows that stand in two splits: what was not asked for already."""
+    if group_column:
+        return f"they stand in different groups of {group_column!r}: remove them, or give them one"
+    divide = "" if split_column is None else "split_column=None and "
+    return f"remove them, or keep near rows in one split with {divide}group_column=..."
 
 
 def across_splits(
@@ -21,22 +28,25 @@ def across_splits(
     texts: Sequence[str | None],
     split: Sequence[str],
     file: Sequence[str],
+    advice: str | None = None,
 ) -> list[str]:
     """Sentences on validation and test rows whose picture or text stands in an earlier split.
 
-    images: (H, W, 3) uint8 each; texts: compared token by token; file: the pictures' names.
+    images: (H, W, 3) uint8 each; texts: compared token by token; file: the pictures' names;
+    advice: what to do about them, ``apart_advice()`` by default.
     """
+    advice = advice or apart_advice()
     remarks = []
     if rows := _repeated(_picture_keys(images, split), split):
         again = len({file[row] for row in rows})
         remarks.append(f"{_count(again, 'picture')} of validation or test {_stand(again)} in "
                        f"another split too (as {file[rows[0]]}): a model may know them by heart; "
-                       f"{KEEP_TOGETHER}")  # fmt: skip
+                       f"{advice}")  # fmt: skip
     words = [tuple(tokenize(text)) if text else None for text in texts]
     if rows := _repeated([one or None for one in words], split):
         remarks.append(f"{_count(len(rows), 'text')} of validation or test {_stand(len(rows))} "
                        f"word for word in another split too (as {texts[rows[0]][:60]!r}); "
-                       f"{KEEP_TOGETHER}")  # fmt: skip
+                       f"{advice}")  # fmt: skip
     return remarks
 
 

@@ -64,8 +64,8 @@ def _unknown_split(layout: Layout, row: Row, word: str, count: int) -> BadData:
         return row.bad(layout, "unknown split", f"the cell {layout.split_column!r} is empty, which "
                        f"is none of {', '.join(SPLITS)}; fill it in, {LEAVE_OUT}")  # fmt: skip
     return row.bad(layout, "unknown split", f"the split {word!r} ({counted_rows(count)}) is none "
-                   f"of {', '.join(SPLITS)}; say which it is, {_way_out([word])}, correct it, "
-                   f"{LEAVE_OUT}")  # fmt: skip
+                   f"of {', '.join(SPLITS)}; say which it is, {_way_out([word])}, or correct "
+                   f"it, {LEAVE_OUT}")  # fmt: skip
 
 
 def _no_training_row(layout: Layout, words: Counter[str]) -> BadData:

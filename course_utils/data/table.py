@@ -1,11 +1,12 @@
 """A CSV table with faults: its text, its records, and one sentence for what cannot be used.
 
-Neither pandas nor Python's csv module reads it: both join rows across a broken quote, and pandas
-hides the line on which a row stands. What is a cell follows RFC 4180, with blanks around a quoted
-cell allowed; a quote that would make one record of several rows is doubted, not believed.
+Neither pandas nor Python's csv module reads its rows: both join rows across a broken quote, and
+pandas hides the line on which a row stands. What is a cell follows RFC 4180, with blanks around a
+quoted cell allowed; a quote that would make one record of several rows is doubted, not believed.
 """
 
 import bisect
+import csv
 import difflib
 import functools
 import glob
@@ -25,6 +26,7 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 PICTURE_NAME = re.compile(r"\S.*\.(?:png|jpe?g|jfif|gif|bmp|tiff?|webp|avif|heic)\b(?:#\d+)?\s*$",
                           re.IGNORECASE)  # fmt: skip
 MARKS = ",;\t|:^~\x01 "  # that part the cells of tables, the likelier first
+SPELLED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}  # in words
 
 Cells = list[str] | BadData
 Item = TypeVar("Item")
@@ -56,9 +58,7 @@ class Table:
             raise ValueError(f'quoting is None, "none" or "standard", not {self.quoting!r}')
         mark = self.delimiter
         if not isinstance(mark, str) or len(mark) != 1 or mark in '"\r\n' or mark.isalnum():
-            raise ValueError(f'delimiter is one sign, such as "," or ";" or "\\t", not {mark!r}; '
-                             "where several part the cells, replace them by one in the table"
-                             )  # fmt: skip
+            raise ValueError(_no_delimiter(mark))
 
     def bad(self, reason: str, what: str, line: int = 0, file: str = "") -> BadData:
         """The error for a fault in the table, or in one line of it."""
@@ -102,7 +102,7 @@ class Table:
 
     def _advice_on_cells(self, cells: list[str], names: int) -> str:
         mark = self._lines.mark
-        named = {",": "a comma", "\t": "a tab"}.get(mark, repr(mark))
+        named = mark_in_words(mark)
         if len(cells) == 1 and cells[0].count(mark) == names - 1:
             return "take away the quotes around the whole line"
         other = next((sign for sign in MARKS if cells[0].count(sign) == names - 1), None)
@@ -133,6 +133,33 @@ class Table:
             return self.bad("missing column", f"there is no column {name!r}; did you mean {near}? "
                             "Write it as the table does", line)  # fmt: skip
         return self.bad("missing column", f"{listed}; name the right one", line)
+
+    def likely_mark(self) -> str | None:
+        """The delimiter that gives most of the first rows as many cells as the header, if any.
+
+        Rows of one cell are none. None, too, where the table itself says its delimiter (sep=;).
+        """
+        if self._lines.first:
+            return None
+        lines = [f"{self._lines.line(k)}\n" for k in self._lines.first_lines(20)]
+        agreeing = {mark: self._agreeing(lines, mark) for mark in MARKS if mark != " "}
+        best = max(agreeing, key=lambda mark: agreeing[mark])
+        return best if agreeing[best] > (0.5, 1) else None
+
+    def _agreeing(self, lines: list[str], mark: str) -> tuple[float, int]:
+        """The share of these rows that have as many cells as the header, and how many."""
+        quotes = csv.QUOTE_NONE if self.quoting == "none" else csv.QUOTE_MINIMAL
+        try:
+            widths = [*map(len, csv.reader(lines, delimiter=mark, quoting=quotes))]
+        except csv.Error:  # a cell longer than that module takes
+            return 0, 0
+        if not widths or widths[0] < 2:
+            return 0, 0
+        return widths.count(widths[0]) / len(widths), widths[0]
+
+    def mark_advice(self, names: list[str]) -> str:
+        """The advice to take another delimiter, where the table has one column and seems not to."""
+        return self._other_mark("", names) if len(names) == 1 else ""
 
     def _other_mark(self, name: str, names: list[str]) -> str:
         """The advice to take another delimiter, where one gives the column."""
@@ -177,12 +204,36 @@ class Sieve:
             except BadData as fault:
                 if self.on_bad == "error":
                     raise
-                self.skipped.append(SkippedRow(fault.line, fault.file, fault.reason, str(fault)))
+                sentence = without_leaving_out(fault)
+                self.skipped.append(SkippedRow(fault.line, fault.file, fault.reason, sentence))
             else:
                 yield item, result
 
 
+def without_leaving_out(fault: BadData) -> str:
+    """The sentence without the advice to leave bad rows out, where that is done or cannot be."""
+    return str(fault).replace(f", {LEAVE_OUT}", "")
+
+
 # --- the file ---------------------------------------------------------------------------------
+
+
+def mark_in_words(mark: str) -> str:
+    """A delimiter as a sentence names it."""
+    return {",": "a comma", "\t": "a tab"}.get(mark, repr(mark))
+
+
+def _no_delimiter(mark: object) -> str:
+    """What to write in place of what is no delimiter."""
+    said = f"delimiter is one sign, not {mark!r}"
+    if isinstance(mark, str) and (meant := SPELLED.get(mark.strip().lower())):
+        return f"{said}; for {mark_in_words(meant)} write delimiter={_in_quotes(meant)}"
+    return (f'{said}; write one such as "," or ";" or "\\t" (a tab), and where several part the '
+            "cells, replace them by one in the table")  # fmt: skip
+
+
+def _in_quotes(sign: str) -> str:
+    return f'"{repr(sign)[1:-1]}"'
 
 
 def _read_bytes(table: Table) -> bytes:
@@ -402,7 +453,7 @@ class _Lines:
         return self.table.bad(
             "broken quote", f"a quote {lines}, and what stands between looks like rows of the "
             'table; pass quoting="none" if quotes are letters here, quoting="standard" if the '
-            f"text does go over these lines, repair it, {LEAVE_OUT}", number + 1)  # fmt: skip
+            f"text does go over these lines, or repair it, {LEAVE_OUT}", number + 1)  # fmt: skip
 
     def _broken(self, number: int) -> BadData:
         if not self.width:
