@@ -257,6 +257,8 @@ def test_advice_names_the_commands_options():
         "with group_column=...": "with --group NAME",
         'say image_pattern="images/{id}.jpg"': "say --image-pattern 'images/{id}.jpg'",
         "split_words={'eval': 'test'}": "--split-word eval=test",
+        "split_column=None to have them divided by group_column=... and split_seed=...":
+            "--split none to have them divided by --group NAME and --seed NAME",
         'pass quoting="none" if': "pass --quoting none if",
         'the picture is gone; put it there, or leave such rows out with on_bad="skip"':
             "the picture is gone; put it there",
