@@ -400,7 +400,9 @@ def test_ctrl_c_while_the_command_works_ends_it_without_a_traceback(shop, tmp_pa
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
-    assert process.returncode == 130
+    # A shell says 130 for both. Python ends itself by the signal where the interrupt came while
+    # code in a string was run, as imports do, although it was caught.
+    assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in err
     assert "stopped" in out + err
     left = sorted(path.name for path in (tmp_path / "out").glob("*"))
