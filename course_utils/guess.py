@@ -164,11 +164,25 @@ def _guess_split(
             roles.said.append(f"splits: {shown(name)} (its cells are names of splits); otherwise "
                               "--split NAME, or --split none to have the rows divided")  # fmt: skip
             return
+        if name not in roles.taken() and not words and _nearly_splits(held, called):
+            strange = sorted(word for word in held if word not in known)
+            raise source.bad(
+                "unclear columns",
+                f"the column {shown(name)} seems to divide the rows, but "
+                f"{', '.join(map(repr, strange))} is none of train, validation, test; say which it "
+                f"is with --split-word {strange[0]}=validation (or test), or have the rows divided "
+                "with --split none",
+            )
     if words:
         raise source.bad("unclear columns", "no column holds names of splits and "
                          f"{', '.join(map(repr, words))} alone; say which of {_some([*columns])} "
                          "is the column of splits with --split NAME")  # fmt: skip
     roles.said.append("splits: none in the table, so the rows are divided; otherwise --split NAME")
+
+
+def _nearly_splits(held: set[str], called: set[str | None]) -> bool:
+    """Whether a column's few words are train, another split, and one that nobody knows."""
+    return len(held) <= 4 and {None, "train"} < called and "" not in held
 
 
 def _guess_label(source: Table, columns: dict[str, list[str]], roles: Roles) -> None:

@@ -29,6 +29,7 @@ OPTIONS = {
     "table": "--table", "encoding": "--encoding", "delimiter": "--delimiter",
     "image_pattern": "--image-pattern", "group_column": "--group", "split_column": "--split",
     "split_words": "--split-word", "drop_labels": "--drop", "quoting": "--quoting",
+    "split_seed": "--seed",
     "proportions": "--proportions",
 }  # fmt: skip
 # What stands for a value where the advice leaves it open; NAME for the others.

@@ -257,6 +257,8 @@ def test_advice_names_the_commands_options():
         "with group_column=...": "with --group NAME",
         'say image_pattern="images/{id}.jpg"': "say --image-pattern 'images/{id}.jpg'",
         "split_words={'eval': 'test'}": "--split-word eval=test",
+        "split_column=None to have them divided by group_column=... and split_seed=...":
+            "--split none to have them divided by --group NAME and --seed NAME",
         'pass quoting="none" if': "pass --quoting none if",
         'the picture is gone; put it there, or leave such rows out with on_bad="skip"':
             "the picture is gone; put it there",
@@ -398,7 +400,9 @@ def test_ctrl_c_while_the_command_works_ends_it_without_a_traceback(shop, tmp_pa
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
-    assert process.returncode == 130
+    # A shell says 130 for both. Python ends itself by the signal where the interrupt came while
+    # code in a string was run, as imports do, although it was caught.
+    assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in err
     assert "stopped" in out + err
     left = sorted(path.name for path in (tmp_path / "out").glob("*"))

@@ -62,7 +62,14 @@ def test_words_of_ones_own_make_a_column_of_splits_known(tmp_path):
         picture(k), "ab"[k % 2], title(k), ("train", "Eval ", "test")[k % 3]])  # fmt: skip
     asked = Roles(split="", label="season")
     assert guess_roles(source, asked, {"eval": "validation"}).split == "set"
-    assert guess_roles(source, asked).split is None
+
+
+def test_a_word_that_nobody_knows_in_a_column_of_splits_is_asked_for(tmp_path):
+    source = write(tmp_path, ["pic", "season", "title", "set"], lambda k: [
+        picture(k), "ab"[k % 2], title(k), ("train", "Eval ", "test")[k % 3]])  # fmt: skip
+    with pytest.raises(BadData, match=r"'eval' is none of .* --split-word eval=validation"):
+        guess_roles(source, Roles(split="", label="season"))
+    assert guess_roles(source, Roles(split=None, label="season")).split is None
 
 
 @pytest.mark.parametrize("words", [("train", "exam", "test"), ("red", "blue", "test")])

@@ -71,8 +71,8 @@ class Layout:
         asked = (tuple(self.proportions), self.group_column, self.split_seed)
         if self.split_column and asked != (PROPORTIONS, None, 0):
             raise ValueError(f"the column {self.split_column!r} divides the rows already; pass "
-                             "split_column=None to have them divided by proportions, group_column "
-                             "and split_seed")  # fmt: skip
+                             "split_column=None to have them divided by proportions=(...), "
+                             "group_column=... and split_seed=...")  # fmt: skip
         if wrong := {*self.split_words.values()} - {*SPLITS}:
             raise ValueError(f"split_words says which word means {', '.join(SPLITS)}, as "
                              f'{{"eval": "test"}}; {wrong.pop()!r} is none of them')  # fmt: skip

@@ -54,7 +54,7 @@ def _translate(rows: list[Row], layout: Layout, sieve: Sieve, remarks: list[str]
     if named := [word for word in unknown if word]:
         count = counted_rows(sum(unknown[word] for word in named))
         remarks.append(f"{count} left out because {layout.split_column!r} holds "
-                       f"{', '.join(map(repr, named[:3]))}; say what is meant with "
+                       f"{', '.join(map(repr, named[:3]))}; say what each means, "
                        f"{_way_out(named)}")  # fmt: skip
     return kept
 
