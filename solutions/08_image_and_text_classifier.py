@@ -985,8 +985,11 @@ print({name: round(value, 2) for name, value in no_network.items()})
 # **Predict, then run.** Photograph alone, title alone, both: which is best, and by how much?
 
 # %%
+import pandas as pd
+
 from course_utils.search import search
 
+pd.set_option("display.max_colwidth", 130)  # so that settings can be read
 found = search(parts, budget=8)
 print(found.choice)
 found.table[["part", "settings", "validation accuracy", "validation loss"]].round(2)
@@ -1209,8 +1212,8 @@ def no_gain_dials():
 no_gain_dials = check(no_gain_dials)
 
 # %%
-found = news_cards.ceiling(**no_gain_dials())
-print({name: round(value, 3) for name, value in found.items()})
+limits = news_cards.ceiling(**no_gain_dials())
+print({name: round(value, 3) for name, value in limits.items()})
 
 # %% [markdown]
 # A second modality earns its cost where it speaks and the first one is silent. Ask for that before
