@@ -704,14 +704,14 @@ claim("every setting is 0.1 behind the frozen encoders",
 # `learning_rate=5e-4, epochs=6`: training cards are learnt by heart, validation stays at one half.
 
 # %% [markdown]
-# ## Other pictures for nothing, and a pair that breaks
+# ## Other pictures for nothing
 #
 # With few pictures one makes more of them: each time a picture is used, it is cut a little
 # differently or mirrored. This is *augmentation*; a ball in a mirror is a ball. `Batches` takes a
 # function that changes each training batch.
 #
-# A pair can break where a picture would not. Arrows, each with a text that says where it points;
-# the label says whether the two agree:
+# Our rows are pairs. Arrows, each with a text that says where it points; the label says whether the
+# two agree:
 
 # %%
 from course_utils.data import arrows
@@ -765,6 +765,9 @@ plain = [learn_arrows(None, seed) for seed in seeds(3)]
 broken = [learn_arrows(mirrored, seed) for seed in seeds(3)]
 print("as they are:", *np.round(plain, 2), "  mirrored:", *np.round(broken, 2))
 
+# %% [markdown]
+# What we lean on:
+
 # %%
 claim("as they are, it learns", min(plain) > 0.9, trained=True)
 claim("with mirrored pictures it knows nothing", max(broken) < 0.6, trained=True)
@@ -799,6 +802,9 @@ def flip_pairs(batch, flipped, left, right):
 
 # %% tags=["check"]
 flip_pairs = check(flip_pairs)
+
+# %% [markdown]
+# The same training, with your function in place of the other:
 
 # %%
 sides = [arrow_words.ids[side] for side in arrows.SIDES]
@@ -1452,6 +1458,9 @@ adverts = goods.labelled("liked")
 print(adverts.classes, np.bincount(adverts["label"]))
 liked = scores(read_results("08", "shop, liked"))
 print(fair_table(liked)[["mean", "spread"]].round(2).to_string())
+
+# %% [markdown]
+# What we lean on:
 
 # %%
 claim("concat stays within 0.1 of a coin", np.mean(liked["concat"]) < 0.6)
