@@ -62,7 +62,10 @@ REGION = ("<!-- lessons:begin -->", "<!-- lessons:end -->")
 FORMATTERS = re.compile(r"  # (?:fmt: skip|noqa: \w+)$", re.MULTILINE)
 # nbconvert's page, but for its raw cells, which are the build's own: it would escape their tags.
 PAGE = """{%- extends 'lab/index.html.j2' -%}
-{%- block rawcell scoped -%}{{ cell.source }}{%- endblock -%}"""
+{%- block rawcell scoped -%}{{ cell.source }}{%- endblock -%}
+{%- block notebook_css -%}{{ super() }}<style>
+.deeper > summary { font: bold 1.2em sans-serif; margin: 1em 0 1em 4em; cursor: pointer; }
+</style>{%- endblock -%}"""
 DATA_URI = re.compile(r"(?<=;base64,)[A-Za-z0-9+/]+=*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a built notebook must not hold, because it differs from machine to machine or day to day.
