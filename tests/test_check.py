@@ -24,6 +24,7 @@ from course_utils.exercises.core import (
     WRONG,
     Exercise,
     Mistake,
+    Part,
     gradients,
     judge,
 )
@@ -516,6 +517,132 @@ def test_a_changed_input_of_a_module_is_named():
     assert "changed its input `x`" in verdict_of(Attempt, scale).sentence
 
 
+# --- builds ----------------------------------------------------------------------------------
+
+
+class Counter3:
+    """A toy build: counts what it is given, and resets."""
+
+    def __init__(self, start=0):
+        self.count = start
+
+    def add(self, items):
+        self.count += len(items)
+        return self.count
+
+    def reset(self):
+        self.count = 0
+
+
+class NeverResets(Counter3):
+    def reset(self):
+        pass
+
+
+def what_it_adds(attempt, seed):
+    counter = attempt()
+    return [counter.add([0] * (seed % 5)), counter.add([0, 0])]
+
+
+def what_is_left(attempt, seed):
+    counter = attempt(5)
+    counter.reset()
+    return {"count": counter.count}
+
+
+counter = Exercise(
+    reference=Counter3,
+    parts=(
+        Part(
+            "adding",
+            what_it_adds,
+            lambda seen, seed: (
+                None if seen == [seed % 5, seed % 5 + 2] else f"The counts are {seen}."
+            ),
+            ("Keep the count.",),
+        ),
+        Part(
+            "resetting",
+            what_is_left,
+            lambda seen, seed: "`reset` leaves the count." if seen["count"] else None,
+            ("Set it to 0.", "`self.count = 0`"),
+        ),
+    ),
+    mistakes=(Mistake(NeverResets, "`reset` leaves the count."),),
+    seconds=0.3,
+)
+
+
+def test_a_build_is_right_where_all_its_parts_hold():
+    verdict = verdict_of(Counter3, counter)
+    assert verdict == core.Verdict(RIGHT, "All 2 parts hold: adding, resetting.")
+
+
+def test_a_build_is_told_its_first_part_that_does_not_hold_and_those_that_do():
+    verdict = verdict_of(NeverResets, counter)
+    assert verdict.sentence == "Part 2 of 2, resetting: `reset` leaves the count."
+    assert ("holds", "adding") in verdict.details
+    assert verdict.part == 1
+
+
+def test_a_build_that_raises_or_does_not_end_is_told_so_in_its_part():
+    class Raises(Counter3):
+        def reset(self):
+            raise ValueError("no")
+
+    class Endless(Counter3):
+        add = loop
+
+    assert "resetting: Your code raised ValueError: no." in verdict_of(Raises, counter).sentence
+    assert "adding: It did not end" in verdict_of(Endless, counter).sentence
+
+
+def test_a_build_that_gives_what_its_part_cannot_read_is_wrong():
+    class Odd(Counter3):
+        def reset(self):
+            del self.count
+
+    unread = Exercise(
+        reference=Counter3, parts=(Part("size", lambda a, s: a, lambda seen, s: seen["x"]),)
+    )
+    assert verdict_of(Odd, counter).kind == WRONG
+    assert "cannot be judged: TypeError" in verdict_of(Odd, unread).sentence
+
+
+def test_an_open_method_of_a_build_is_not_attempted():
+    class Open(Counter3):
+        def reset(self):
+            raise NotImplementedError
+
+    assert verdict_of(Open, counter).kind == NOT_ATTEMPTED
+
+
+def test_hints_of_a_build_follow_the_part_that_the_last_check_met(monkeypatch, capsys):
+    monkeypatch.setattr(exercises, "find", lambda name: counter)
+    monkeypatch.setattr(exercises, "_hints_given", exercises._hints_given.copy())
+    monkeypatch.setattr(core, "_part_reached", {})
+    hint("Counter3")
+    core.check(counter, "Counter3", NeverResets)
+    hint("Counter3")
+    hint("Counter3")
+    hint("Counter3")
+    lines = [line for line in capsys.readouterr().out.splitlines() if "int" in line]
+    assert lines[0] == "Hint 1 of 1 for `Counter3`, adding. Keep the count."
+    assert lines[-3] == "Hint 1 of 2 for `Counter3`, resetting. Set it to 0."
+    assert lines[-1].startswith("No more hints for `Counter3`, resetting.")
+
+
+def test_the_stand_in_of_a_build_does_all_of_it():
+    class Open(Counter3):
+        def reset(self):
+            raise NotImplementedError
+
+    given = core.check(counter, "Counter3", Open)
+    assert verdict_of(given, counter).kind == NOT_ATTEMPTED
+    assert what_is_left(given, 0) == {"count": 0}
+    assert given.__name__ == "Counter3"
+
+
 # --- break this claim ------------------------------------------------------------------------
 
 tried = []
@@ -583,9 +710,19 @@ def test_an_exercise_without_reference_gives_back_the_right_dials():
     assert verdict_of(stub, break_the_claim).kind == NOT_ATTEMPTED
 
 
-@pytest.mark.parametrize("parts", [{}, {"reference": len}, {"cases": iter}])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"reference": len},
+        {"cases": iter},
+        {"parts": counter.parts},
+        {"reference": len, "cases": iter, "parts": counter.parts},
+        {"reference": len, "verify": len},
+    ],
+)
 def test_an_exercise_that_cannot_be_tried_is_refused_when_it_is_declared(parts):
-    with pytest.raises(TypeError, match="either `reference` and `cases`, or `verify`"):
+    with pytest.raises(TypeError, match=r"either `reference` and `cases`, .* or `verify`"):
         Exercise(**parts)
 
 
