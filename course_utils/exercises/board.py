@@ -12,7 +12,7 @@ from course_utils import progress
 from course_utils.display import PALETTE, display_html, image_tag
 from course_utils.environment import course_root
 from course_utils.exercises import declared
-from course_utils.exercises.quiz import load, quiz_file
+from course_utils.exercises.quiz import count_right, load, quiz_file
 from course_utils.exercises.telling import announce
 from course_utils.lessons import titles
 
@@ -59,14 +59,15 @@ def _rows(done: progress.Progress) -> list[tuple[str, ...]]:
     exercises, guesses = exercises_by_lesson(), guesses_by_lesson()
     rows, totals = [], Counter()
     for number, title in titles().items():
-        names, asked, rights = exercises[number], guesses.get(number, ()), _right_letters(number)
+        names, asked, path = exercises[number], guesses.get(number, ()), quiz_file(number)
+        questions = load(path) if path.exists() else []
         made = [done.guesses[name] for name in asked if name in done.guesses]
         made = [guess for guess in made if guess.answer is not None]
         counts = {
             "solved": (len({*names} & {*done.solved}), len(names)),
             "made": (len(made), len(asked)),
             "near": (sum(bool(guess.near) for guess in made), len(made)),
-            "quiz": (_agreeing(done.quiz.get(number, ""), rights), len(rights)),
+            "quiz": (count_right(done.quiz.get(number, ""), questions), len(questions)),
         }
         if any(of for _, of in counts.values()):
             rows.append((f"{number} {title}", *(_of(*pair) for pair in counts.values())))
@@ -79,18 +80,6 @@ def _rows(done: progress.Progress) -> list[tuple[str, ...]]:
 
 def _of(some: int, of: int) -> str:
     return f"{some} of {of}" if of else ""
-
-
-def _agreeing(answers: str, rights: str) -> int:
-    return sum(answer == right for answer, right in zip(answers, rights, strict=False))
-
-
-def _right_letters(number: str) -> str:
-    path = quiz_file(number)
-    if not path.exists():
-        return ""
-    letters = ("abcd"[[o.right for o in question.options].index(True)] for question in load(path))
-    return "".join(letters)
 
 
 def exercises_by_lesson() -> dict[str, list[str]]:
