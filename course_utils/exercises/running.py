@@ -33,6 +33,18 @@ class Unfit(Exception):
     """The attempt cannot be called as the exercise calls it; the message says why, to a learner."""
 
 
+class Elsewhere:
+    """An attempt that lives in another process and is run there."""
+
+    def run(self, cases: Sequence[tuple], seed: int) -> "list[Outcome]":
+        """One outcome for each case, or fewer."""
+        raise NotImplementedError
+
+    def run_part(self, place: int, seed: int) -> "Outcome":
+        """What a build's part at this place led to."""
+        raise NotImplementedError
+
+
 @dataclass
 class Outcome:
     """What one call led to.
