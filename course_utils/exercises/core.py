@@ -30,6 +30,7 @@ from course_utils.exercises.limits import (
     seed_the_processor,
 )
 from course_utils.exercises.running import (
+    Elsewhere,
     Outcome,
     Unfit,
     is_stub,
@@ -38,7 +39,7 @@ from course_utils.exercises.running import (
     run_all,
     run_part,
 )
-from course_utils.exercises.telling import announce, plain
+from course_utils.exercises.telling import announce
 
 RIGHT, WRONG, NOT_ATTEMPTED = "Right", "Wrong", "Not attempted"
 _COLOURS = {RIGHT: "both", WRONG: "text", NOT_ATTEMPTED: "majority"}
@@ -148,7 +149,15 @@ class Exercise:
 
     def run(self, fn: Callable, cases: list[tuple], seed: int) -> list[Outcome]:
         """What ``fn`` does on each case, within the exercise's seconds."""
+        if isinstance(fn, Elsewhere):
+            return fn.run(cases, seed)
         return run_all(fn, cases, seed, self.seconds, self.observe, self.like)
+
+    def run_part(self, place: int, fn: Callable, seed: int) -> Outcome:
+        """What the part of a build at ``place`` led to with ``fn``."""
+        if isinstance(fn, Elsewhere):
+            return fn.run_part(place, seed)
+        return run_part(self.parts[place].do, fn, seed, self.seconds)
 
     def draw(self, seed: int) -> list[tuple]:
         """The cases of one seed."""
@@ -183,21 +192,28 @@ def check(
     """Show the verdict on an attempt, and give back a function for the cells below.
 
     seed: of the inputs and of every random number; a fresh one where left out.
-    grade: for automatic grading: raise AssertionError unless the attempt is right.
+    grade: for automatic grading: give the score, 1 or 0, as ``grading.score`` does.
 
     Returns the attempt if it is right, else a marked copy of the reference (of a function that
     returns the right dials), which a later check knows from an attempt.
     """
+    if grade:
+        from course_utils.exercises import grading  # which leans on this module
+
+        return grading.score(exercise, name, attempt, seed)
     verdict = judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
-    _part_reached[name] = verdict.part or 0
-    heading = f"{verdict.kind}: `{name}`"
-    if grade and verdict.kind != RIGHT:
-        raise AssertionError(plain(f"{heading}. {verdict.sentence}", verdict.details))
-    if verdict.kind == RIGHT and not grade:  # an instructor's run says nothing of the instructor
+    tell(name, verdict)
+    if verdict.kind == RIGHT:
         progress.record_solved(name)
-    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
-    announce(heading, verdict.sentence, (*verdict.details, *more), _COLOURS[verdict.kind])
     return attempt if verdict.kind == RIGHT else stand_in(exercise, name)
+
+
+def tell(name: str, verdict: "Verdict") -> None:
+    """Show a verdict to a learner; the hints that follow are those of the part that it met."""
+    _part_reached[name] = verdict.part or 0
+    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
+    heading, colour = f"{verdict.kind}: `{name}`", _COLOURS[verdict.kind]
+    announce(heading, verdict.sentence, (*verdict.details, *more), colour)
 
 
 def hints_for(exercise: Exercise, name: str) -> tuple[str, tuple[str, ...]]:
@@ -344,8 +360,8 @@ def _same(exercise, one, other):
 
 
 def _judge_parts(exercise, attempt, seed):
-    for place, part in enumerate(exercise.parts):
-        outcome = run_part(part.do, attempt, seed, exercise.seconds)
+    for place in range(len(exercise.parts)):
+        outcome = exercise.run_part(place, attempt, seed)
         verdict = judge_part(exercise, place, outcome, seed)
         if verdict:
             return verdict
