@@ -932,8 +932,14 @@ def one_for_the_batch(given):
     return joined(given._replace(there=given.there.all(dim=0).expand_as(given.there)))
 
 
+UPSIDE_DOWN = (
+    "Your mask is upside down: what is present gets no share. `masked_fill` fills where its mask "
+    "is True."
+)
+
 # What is said of wrong values, and the way to join that gives them.
 VALUE_FAULTS = (
+    (UPSIDE_DOWN, lambda given: torch.zeros_like(given.projected[:, 0])),
     (
         "Your weights are used as they come. Send them through a softmax first, so that none is "
         "negative and they sum to 1.",
@@ -1019,11 +1025,7 @@ MASK_FAULTS = (
         "shares that are left sum to less than 1. Mask them with -inf before the softmax.",
         lambda given: weighed(scores_times_mask(given) * given.there, given.projected),
     ),
-    (
-        "Your mask is upside down: what is present gets no share. `masked_fill` fills where its "
-        "mask is True.",
-        lambda given: joined(given._replace(there=~given.there)),
-    ),
+    (UPSIDE_DOWN, lambda given: joined(given._replace(there=~given.there))),
     (
         "Which modalities are there differs from row to row; yours asks it once for the whole "
         "batch.",
