@@ -1,5 +1,6 @@
 """The exercises of lesson 04, Weighted fusion."""
 
+import inspect
 import math
 from typing import NamedTuple
 
@@ -166,6 +167,17 @@ weighted_fusion = Exercise(
             "infinity is nan: use `softmax`, which takes the largest weight away first.",
         ),
         Mistake(
+            lambda features, weights: weights.softmax(dim=0)[-1] * features[-1],
+            "Only the last modality is in your answer. In a loop, add each one to a total.",
+        ),
+        Mistake(
+            lambda features, weights: (
+                weights.softmax(dim=0)[:, None, None] * torch.stack(features)
+            ).sum(dim=1),
+            "You added up over the rows of the batch, axis 1 of (M, B, d). Sum over the "
+            "modalities, axis 0.",
+        ),
+        Mistake(
             lambda features, weights: torch.einsum(
                 "m,mbd->bd", weights.sigmoid(), torch.stack(features)
             ),
@@ -287,6 +299,29 @@ average_probabilities = Exercise(
             "Your mean runs over the rows of the batch. It belongs over the classifiers, axis 0.",
         ),
         Mistake(
+            lambda logits: sum(logits).softmax(dim=-1),
+            "You added the logits up and took one softmax. Each classifier's softmax comes first, "
+            "then the mean.",
+        ),
+        Mistake(
+            lambda logits: sum(logits).softmax(dim=-1) / len(logits),
+            "You added the logits up, took one softmax, and divided that. Each classifier's "
+            "softmax comes first, then the mean.",
+        ),
+        Mistake(
+            lambda logits: torch.stack(logits).logsumexp(dim=0).softmax(dim=-1),
+            "You added the exponentials of all classifiers and divided at the end, so one with "
+            "large logits outvotes the others. Divide each classifier's by its own sum first.",
+        ),
+        Mistake(
+            lambda logits: torch.stack(logits).softmax(dim=-1).prod(dim=0),
+            "You multiplied the probabilities. Average them.",
+        ),
+        Mistake(
+            lambda logits: torch.stack(logits).softmax(dim=-1).mean(dim=0).log(),
+            "These are the right probabilities' logarithms; leave the `log` out.",
+        ),
+        Mistake(
             lambda logits: logits[0].softmax(dim=-1),
             "Only the first classifier is in your answer. If you go through them in a loop, its "
             "`return` belongs after the loop, not inside.",
@@ -359,6 +394,16 @@ inverse_variance_weights = Exercise(
             lambda sigma: 1 - sigma**2 / (sigma**2).sum(),
             "One minus the share of the variance is right for two sensors only: with three it "
             "does not sum to 1.",
+        ),
+        Mistake(
+            lambda sigma: (1 / sigma).softmax(dim=0),
+            "You sent 1 / sigma through a softmax, which takes its exponential. Divide each 1 / "
+            "sigma**2 by their sum instead.",
+        ),
+        Mistake(
+            lambda sigma: sigma[[1, 0]].square() / (sigma[0] ** 2 + sigma[1] ** 2),
+            "Your formula is the one for two sensors. There may be one, or five: take 1 / sigma**2 "
+            "of all, and divide by its sum.",
         ),
         Mistake(
             lambda sigma: sigma / sigma.sum(),
@@ -585,12 +630,44 @@ add_log_posteriors = Exercise(
             lambda logits, prior: (
                 torch.stack(logits).log_softmax(dim=-1).sum(dim=0) - (len(logits) - 1) * prior
             ).log_softmax(dim=-1),
-            "You subtracted the prior itself from logarithms; subtract `prior.log()`.",
+            "You subtracted the prior itself (or its log_softmax, which is the prior less a "
+            "constant). It is a probability already: subtract `prior.log()`.",
         ),
         Mistake(
             lambda logits, prior: with_prior_counted(logits, prior, len(logits) - 1).exp(),
             "These are the right probabilities; the exercise asks for their logarithms, so leave "
             "the `exp` out.",
+        ),
+        Mistake(
+            lambda logits, prior: (
+                with_prior_counted(logits, prior, len(logits) - 1)
+                + torch.stack(logits).log_softmax(dim=1).sum(dim=0)
+                - torch.stack(logits).log_softmax(dim=-1).sum(dim=0)
+            ).log_softmax(dim=-1),
+            "The `log_softmax` of your logits runs over the rows of the batch, or over the "
+            "classifiers. It belongs over the classes, `dim=1` of (B, C).",
+        ),
+        Mistake(
+            lambda logits, prior: with_prior_counted(logits, prior, -1),
+            "You added the log-prior once more. It is in the sum M times already: subtract it M - "
+            "1 times.",
+        ),
+        Mistake(
+            lambda logits, prior: fusion.average_probabilities(logits).log(),
+            "These are the logarithms of averaged probabilities. Add the log-posteriors instead: "
+            "two witnesses who agree convince more than one.",
+        ),
+        Mistake(
+            lambda logits, prior: with_prior_counted(logits, prior, len(logits) - 1) / len(logits),
+            "You divided the sum by the number of classifiers. Each counts in full, 1 and not "
+            "1 / M.",
+        ),
+        Mistake(
+            lambda logits, prior: (
+                sum(scores.log() for scores in logits) - (len(logits) - 1) * prior.log()
+            ).log_softmax(dim=-1),
+            "You took the logarithm of logits, which may be negative: nan. `log_softmax` makes "
+            "log-probabilities of them.",
         ),
         Mistake(
             multiplied_posteriors,
@@ -641,9 +718,13 @@ def seeded(seed, part):
 
 
 def made(attempt, dims, dim):
-    """The learner's module. Raises Unfit, in a sentence, for what is no module."""
+    """The learner's module. Raises Unfit, in a sentence, for what is no module or takes no dims."""
     if not (isinstance(attempt, type) and issubclass(attempt, nn.Module)):
         raise Unfit("The exercise asks for a class that derives from `nn.Module`.")
+    if not accepts(attempt, dims, dim):
+        raise Unfit(
+            "The constructor should take `dims` and `dim`: `def __init__(self, dims, dim=64)`."
+        )
     try:
         return attempt(dict(dims), dim)
     except AttributeError as error:
@@ -653,6 +734,15 @@ def made(attempt, dims, dim):
             "The constructor has to begin with `super().__init__()`: before it there is no place "
             "where parameters and layers could be kept."
         ) from None
+
+
+def accepts(fn, *arguments):
+    """Whether a function or class can be called with these arguments."""
+    try:
+        inspect.signature(fn).bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def kind_of(model, name):
@@ -675,6 +765,7 @@ def what_is_made(attempt, seed):
         "shapes": {name: list(value.shape) for name, value in found.items()},
         "learns": {name: value.requires_grad for name, value in found.items()},
         "kinds": {name: kind_of(model, name) for name in ("weights", "project")},
+        "computed": torch.is_tensor(weights) and weights.grad_fn is not None,
         "names": [str(name) for name in getattr(model, "names", None) or ()],
         "dim_out": getattr(model, "dim_out", None),
         "weights": weights.detach().clone() if torch.is_tensor(weights) else None,
@@ -692,7 +783,7 @@ def about_project(seen):
     shapes, kind = seen["shapes"], seen["kinds"]["project"]
     of_project = {name: shape for name, shape in shapes.items() if name.startswith("project.")}
     if not kind:
-        return "Your module has no attribute `project`; keep the linear layers there, by name."
+        return "Your module has no `self.project`; keep the linear layers there, by name."
     if not of_project:
         return (
             f"`project` is a plain {kind}, and `.parameters()` does not look into it: no optimizer "
@@ -738,7 +829,17 @@ def about_weights(seen):
     kind, shape = seen["kinds"]["weights"], seen["shapes"].get("weights")
     modalities = len(_SIZES[0])
     if not kind:
-        return "Your module has no attribute `weights`; keep the M numbers for the softmax there."
+        return "Your module has no `self.weights`; keep the M numbers for the softmax there."
+    if any(name.startswith("weights.") for name in seen["shapes"]):
+        return (
+            f"`weights` is a {kind}. The exercise asks for one `nn.Parameter` of shape (M,), so "
+            "that a softmax can run over it."
+        )
+    if seen["computed"]:
+        return (
+            "`weights` is computed from something else, so it is no parameter itself. Keep the "
+            "`nn.Parameter`, and take the softmax in `forward`."
+        )
     if shape is None:
         return (
             f"`weights` is a {kind}, which `.parameters()` does not find, so no optimizer would "
@@ -840,10 +941,10 @@ def copied(named):
 
 
 def same_tensors(some, others):
-    return some is others or (
-        some.keys() == others.keys()
-        and all(torch.equal(value, others[name]) for name, value in some.items())
-    )
+    """Whether two dicts of tensors, or two Nones, are the same."""
+    if some is None or others is None:
+        return some is others
+    return some.keys() == others.keys() and all(map(torch.equal, some.values(), others.values()))
 
 
 def outputs_of(attempt, calls):
@@ -851,29 +952,49 @@ def outputs_of(attempt, calls):
     outputs = []
     for dims, state, inputs in calls:
         model = made(attempt, dims, _DIM)
+        if not accepts(type(model).forward, model, {}, None):
+            raise Unfit(
+                "`forward` should take two things: `def forward(self, features, present=None)`."
+            )
         model.load_state_dict(state)
         for features, present in inputs:
             mine = copied(features), copied(present)
-            value = model(mine[0]) if present is None else asked(model, *mine)
-            kept = same_tensors(mine[0], features) and (
-                present is None or same_tensors(mine[1], present)
-            )
+            value = asked(model, *mine)
             tensor = value.detach().clone() if torch.is_tensor(value) else None
+            kept = same_tensors(mine[0], features) and same_tensors(mine[1], present)
             outputs.append({"kind": type(value).__name__, "value": tensor, "kept": kept})
     return outputs
 
 
 def asked(model, features, present):
-    """Call a module with a mask; a name that the mask lacks must not stop it."""
+    """Call a module. Raises Unfit, in a sentence, where the form of its inputs stops it."""
     try:
-        return model(features, present)
-    except KeyError as error:
-        if error.args and error.args[0] in model.names and error.args[0] not in present:
-            raise Unfit(
-                f"`present` has no {error.args[0]!r}, and your module asked it for that name. A "
-                "name that it lacks counts as there in every row: `present.get(name)`."
-            ) from None
+        return model(features) if present is None else model(features, present)
+    except (KeyError, TypeError, AttributeError) as error:
+        if problem := about_inputs(error, model, present):
+            raise Unfit(problem) from None
         raise
+
+
+def about_inputs(error, model, present):
+    """What an error says of how a module takes its inputs, or None."""
+    if present is None and "NoneType" in str(error):
+        return (
+            "Without a mask `present` is None, and your module looks into it all the same. Then "
+            "everything is there: ask for this case first."
+        )
+    name = error.args[0] if isinstance(error, KeyError) and error.args else None
+    if name == "other":
+        return (
+            "`features` and `present` may hold names that are not in `dims`, here 'other'. Go "
+            "through `self.names`, and ask for each by name."
+        )
+    if present and name in model.names and name not in present:
+        return (
+            f"`present` has no {name!r}, and your module asked it for that name. A name that it "
+            "lacks counts as there in every row: `present.get(name)`."
+        )
+    return None
 
 
 class Given(NamedTuple):
@@ -926,6 +1047,11 @@ def empty_rows_mean(given):
 
 def scores_times_mask(given):
     return (given.weights * given.there).softmax(dim=1)
+
+
+def shared_over_the_batch(given):
+    share = given.weights.softmax(dim=0) * given.there
+    return weighed(share / share.sum(), given.projected)
 
 
 def one_for_the_batch(given):
@@ -1030,6 +1156,11 @@ MASK_FAULTS = (
         "Which modalities are there differs from row to row; yours asks it once for the whole "
         "batch.",
         one_for_the_batch,
+    ),
+    (
+        "You divide the shares by their sum over the whole batch. Each row has a sum of its own: "
+        "`sum(dim=1, keepdim=True)`.",
+        shared_over_the_batch,
     ),
     (
         "The shares of what is present are equal: the weights do not come into them.",
