@@ -63,7 +63,7 @@ def score(exercise: core.Exercise, name: str, attempt: Any, seed: int | None = N
     In a notebook the answer is what its cells say; in a script, where there are no cells, the
     attempt runs in this process. The score's ``fn`` is the attempt if right, else the stand-in.
     """
-    cells = _cells_so_far()
+    cells = cells_so_far()
     _clear_output()
     with _quiet():
         given = verdict(name, cells, seed) if cells else _verdict_here(exercise, attempt, seed)
@@ -91,7 +91,7 @@ def _notebook() -> Any:
     return shell if getattr(shell, "kernel", None) is not None else None
 
 
-def _cells_so_far() -> list[str]:
+def cells_so_far() -> list[str]:
     """The text of the cells that were run before this one; empty where no notebook runs."""
     shell = _notebook()
     return list(map(str, shell.user_ns.get("In", ["", ""])[1:-1])) if shell else []
