@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: Weighted fusion
-#     minutes: {read: 45, exercises: 27, deeper: 15, build: 30}
+#     minutes: {read: 45, exercises: 27, deeper: 10, build: 30}
 #     needs: [00_start_here, 01_convolution, 02_words_to_vectors, 03_attention, 06_training]
 #     teaches: [simplex, inverse variance, correlated errors, late fusion, log-posteriors, alpha]
 # ---
@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Weighted fusion
 #
-# *You will be able to:* compute the weights that make a weighted average best, and say when one is
-# negative; join two classifiers by Bayes' rule; write a fusion as a module of your own; and tell
-# what a learnt weight does *not* mean.
+# *You will be able to:* compute the weights that make a weighted average best; join two classifiers
+# by Bayes' rule; write a fusion as a module of your own; and tell what a learnt weight does *not*
+# mean.
 #
 # **The question.** *How much should each sense count?* Two thermometers hang on one mast. The
 # errors of the cheap one are twice as large, typically 2 degrees in place of 1. Do we take the
@@ -495,7 +495,7 @@ claim("averaging costs over 0.03",
 
 # %%
 named = joined["mean of probabilities"].argmax(dim=1, keepdim=True)
-# In chance of being right, for the expected cost is not a matter of luck.
+# The chance of being right that it costs, however the label came out.
 cost = both.amax(dim=1) - both.gather(1, named)[:, 0]
 worst = cost.argmax()
 on_it = {name: belief[worst] for name, belief in (known | joined).items()}
@@ -791,7 +791,7 @@ claim("your alphas lie within the file's spread, give or take 0.03",
       trained=True)  # fmt: skip
 
 # %% [markdown]
-# Features ten times as large got a *smaller* weight, for answers as good. This $\alpha$ tells of
+# Features ten times as large got a *smaller* weight, for answers about as good. This $\alpha$ tells of
 # units and of how training went. To know how much a sense matters, take it away and measure (lesson
 # 09).
 
@@ -892,7 +892,7 @@ show(card_wall(tricks, right), alt=f"Twelve trick cards; right are: {counts}.")
 # %% [markdown]
 # ## Quiz
 #
-# Settle on one option before you open it.
+# Choose first: type a letter for each question, `quiz("04", "a c b ...")`.
 
 # %%
 quiz("04")
