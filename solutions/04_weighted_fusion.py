@@ -791,9 +791,9 @@ claim("your alphas lie within the file's spread, give or take 0.03",
       trained=True)  # fmt: skip
 
 # %% [markdown]
-# Features ten times as large got a *smaller* weight, for answers about as good. This $\alpha$ tells of
-# units and of how training went. To know how much a sense matters, take it away and measure (lesson
-# 09).
+# Features ten times as large got a *smaller* weight, for answers about as good. This $\alpha$ tells
+# of units and of how training went. To know how much a sense matters, take it away and measure
+# (lesson 09).
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this guess* "rises" wins: larger, so more important. *Ask* where such an alpha is reported as
