@@ -181,6 +181,19 @@ def cache_features(
     }
 
 
+def in_units(
+    cached: Mapping[str, Mapping[str, Any]], unit: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Cached features of every split, each modality that ``unit`` names divided by its unit.
+
+    unit: {modality: one number, in which its features are counted}. All else goes along as it is.
+    """
+    return {
+        split: {**part, **{name: part[name] / one for name, one in unit.items()}}
+        for split, part in cached.items()
+    }
+
+
 def on_cached_features(
     fusion: nn.Module, cached: Mapping[str, Mapping[str, Any]], classes: int
 ) -> MultimodalClassifier:

@@ -21,6 +21,7 @@ from course_utils.experiment import (
     cache_features,
     compare,
     compare_frozen,
+    in_units,
     models_alone,
     models_fused,
     needed,
@@ -52,6 +53,19 @@ def test_a_model_is_given_what_it_reads_the_label_and_what_is_there():
     assert "age" in needed(text_alone(side=("age",)), tensors)
     assert needed(text_alone(), tensors)["present"] == tensors["present"]
     assert needed(nn.Identity(), tensors) is tensors
+
+
+def test_features_in_units_are_divided_split_by_split_and_all_else_stays():
+    cached = {
+        split: {"image": torch.full((2, 3), 6.0), "text": torch.ones(2, 4), "label": torch.ones(2)}
+        for split in ("train", "test")
+    }
+    divided = in_units(cached, {"image": 3.0})
+    for split, part in divided.items():
+        assert part["image"].eq(2).all(), split
+        assert part["text"] is cached[split]["text"]
+        assert part["label"] is cached[split]["label"]
+    assert cached["train"]["image"].eq(6).all(), "the features given stay as they were"
 
 
 def test_a_part_that_is_not_there_is_named():

@@ -10,16 +10,19 @@ function that works in any case, so that a notebook runs on below an unsolved ex
 import copy
 import functools
 import secrets
+import types
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import progress
+from course_utils.exercises import faults, handed_in
 from course_utils.exercises.difference import difference, extent, shorten
+from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
     TooLong,
     call_within,
@@ -27,12 +30,22 @@ from course_utils.exercises.limits import (
     random_state_kept,
     seed_the_processor,
 )
-from course_utils.exercises.running import Outcome, Unfit, is_stub, own_line, parameters_of, run_all
-from course_utils.exercises.telling import announce, plain
+from course_utils.exercises.running import (
+    Elsewhere,
+    Outcome,
+    Unfit,
+    is_stub,
+    own_line,
+    parameters_of,
+    run_all,
+    run_part,
+)
+from course_utils.exercises.telling import announce
 
 RIGHT, WRONG, NOT_ATTEMPTED = "Right", "Wrong", "Not attempted"
 _COLOURS = {RIGHT: "both", WRONG: "text", NOT_ATTEMPTED: "majority"}
 _STAND_IN = "__course_stand_in__"
+_part_reached: dict[str, int] = {}  # by name of a build, since the last check
 
 # --- what a lesson declares ------------------------------------------------------------------
 
@@ -43,6 +56,24 @@ class Mistake:
 
     fn: Callable
     message: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that a build has to do: what is tried, and what is said of what came out.
+
+    name: in a few words, as messages give it ("an empty row").
+    do: ``do(attempt, seed)`` runs the attempt and returns plain values: tensors, numbers, texts,
+        lists and dicts of them. It may raise ``Unfit`` with a sentence for the learner.
+    judge: ``judge(seen, seed)``, None where these values are right, else a sentence that says
+        what is wrong. It gets no attempt, so the attempt may have run in another process.
+    hints: for this part, from a nudge to nearly the solution.
+    """
+
+    name: str
+    do: Callable[[Any, int], Any]
+    judge: Callable[[Any, int], str | None]
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +93,11 @@ class Exercise:
     changes_input: whether the function is meant to change its arguments. Where it is not, an
         attempt that does so is wrong.
     rtol, atol: how near numbers must come: ``|got - expected| <= atol + rtol * |expected|``.
+    unaffected: faults of ``faults.FAULTS`` that this exercise accepts, each with the reason why
+        it does not matter here. With "detached result", gradients are not compared.
+
+    Or, for a build, a reference and ``parts``, which are tried in order up to the first that does
+    not hold. The message of each of its ``mistakes`` stands in what that part's ``judge`` says.
 
     Or, for *break this claim*, where the attempt takes no argument and returns a dict of dials:
 
@@ -70,11 +106,13 @@ class Exercise:
     exact: ``verify`` computes and does not draw, so one seed is enough.
     right_dials, wrong_dials: dials that do, and several that do not.
 
-    hints: from a nudge to nearly the solution. seconds: the limit for an attempt on all cases.
+    hints: from a nudge to nearly the solution; a build has them in its parts.
+    seconds: the limit for an attempt on all cases, or on one part.
     """
 
     reference: Callable | None = None
     cases: Callable[[torch.Generator], Iterable[tuple]] | None = None
+    parts: tuple[Part, ...] = ()
     also_right: tuple[Callable, ...] = ()
     hints: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
@@ -84,20 +122,43 @@ class Exercise:
     rtol: float = 1e-4
     atol: float = 1e-5
     seconds: float = 10.0
+    unaffected: Mapping[str, str] = field(default_factory=dict)
     verify: Callable[[dict, int], bool | str] | None = None
     exact: bool = False
     right_dials: Mapping[str, Any] = field(default_factory=dict)
     wrong_dials: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self):
-        by_reference = self.reference is not None and self.cases is not None
-        if by_reference == (self.verify is not None):
-            raise TypeError("an exercise needs either `reference` and `cases`, or `verify`")
+        ways = (self.cases is not None, bool(self.parts), self.verify is not None)
+        if sum(ways) != 1 or (self.reference is None) != (self.verify is not None):
+            raise TypeError(
+                "an exercise needs either `reference` and `cases`, or `reference` and `parts`, "
+                "or `verify`"
+            )
+        if unknown := self.unaffected.keys() - faults.FAULTS.keys():
+            raise TypeError(f"`unaffected` names faults that there are not: {sorted(unknown)}")
+
+    @property
+    def like(self) -> type[nn.Module] | None:
+        """The module class whose parameters an attempt is given, where it is to be a module."""
+        return self.reference if self.module else None
+
+    @property
+    def called(self) -> Callable:
+        """What is called with a case's arguments: the reference, or the module's ``forward``."""
+        return self.reference.forward if self.module else self.reference
 
     def run(self, fn: Callable, cases: list[tuple], seed: int) -> list[Outcome]:
         """What ``fn`` does on each case, within the exercise's seconds."""
-        like = self.reference if self.module else None
-        return run_all(fn, cases, seed, self.seconds, self.observe, like)
+        if isinstance(fn, Elsewhere):
+            return fn.run(cases, seed)
+        return run_all(fn, cases, seed, self.seconds, self.observe, self.like)
+
+    def run_part(self, place: int, fn: Callable, seed: int) -> Outcome:
+        """What the part of a build at ``place`` led to with ``fn``."""
+        if isinstance(fn, Elsewhere):
+            return fn.run_part(place, seed)
+        return run_part(self.parts[place].do, fn, seed, self.seconds)
 
     def draw(self, seed: int) -> list[tuple]:
         """The cases of one seed."""
@@ -132,20 +193,36 @@ def check(
     """Show the verdict on an attempt, and give back a function for the cells below.
 
     seed: of the inputs and of every random number; a fresh one where left out.
-    grade: for automatic grading: raise AssertionError unless the attempt is right.
+    grade: for automatic grading: give the score, 1 or 0, as ``grading.score`` does.
 
     Returns the attempt if it is right, else a marked copy of the reference (of a function that
     returns the right dials), which a later check knows from an attempt.
     """
+    if grade:
+        from course_utils.exercises import grading  # which leans on this module
+
+        return grading.score(exercise, name, attempt, seed)
     verdict = judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
-    heading = f"{verdict.kind}: `{name}`"
-    if grade and verdict.kind != RIGHT:
-        raise AssertionError(plain(f"{heading}. {verdict.sentence}", verdict.details))
+    tell(name, verdict)
     if verdict.kind == RIGHT:
         progress.record_solved(name)
-    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
-    announce(heading, verdict.sentence, (*verdict.details, *more), _COLOURS[verdict.kind])
     return attempt if verdict.kind == RIGHT else stand_in(exercise, name)
+
+
+def tell(name: str, verdict: "Verdict") -> None:
+    """Show a verdict to a learner; the hints that follow are those of the part that it met."""
+    _part_reached[name] = verdict.part or 0
+    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
+    heading, colour = f"{verdict.kind}: `{name}`", _COLOURS[verdict.kind]
+    announce(heading, verdict.sentence, (*verdict.details, *more), colour)
+
+
+def hints_for(exercise: Exercise, name: str) -> tuple[str, tuple[str, ...]]:
+    """Whose hints are due, and the hints: of a build, those of the part that the last check met."""
+    if not exercise.parts:
+        return f"`{name}`", exercise.hints
+    part = exercise.parts[_part_reached.get(name, 0)]
+    return f"`{name}`, {part.name}", part.hints
 
 
 def stand_in(exercise: Exercise, name: str) -> Callable:
@@ -155,7 +232,7 @@ def stand_in(exercise: Exercise, name: str) -> Callable:
         def substitute():
             return copy.deepcopy(dict(exercise.right_dials))
 
-    elif exercise.module:
+    elif isinstance(exercise.reference, type):
         substitute = type(name, (exercise.reference,), {"__doc__": exercise.reference.__doc__})
     else:
 
@@ -170,7 +247,10 @@ def stand_in(exercise: Exercise, name: str) -> Callable:
 
 def is_stand_in(attempt: Callable) -> bool:
     """Whether ``check`` made this: a class that a learner derives from it is not one."""
-    return _STAND_IN in getattr(attempt, "__dict__", {})
+    try:
+        return _STAND_IN in vars(attempt)
+    except Exception:  # no attributes, or an object that will not show them
+        return False
 
 
 # --- the verdict -----------------------------------------------------------------------------
@@ -178,11 +258,16 @@ def is_stand_in(attempt: Callable) -> bool:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of the three answers, and why. ``details`` are pairs of a label and a short text."""
+    """One of the three answers, and why.
+
+    details: pairs of a label and a short text. part: of a build, the place of the first part that
+    does not hold.
+    """
 
     kind: str
     sentence: str
     details: tuple[tuple[str, str], ...] = ()
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -196,10 +281,28 @@ class Trial:
 
 def judge(exercise: Exercise, attempt: Callable, seed: int) -> Verdict:
     """The verdict on an attempt; global random state and torch's defaults are left as found."""
+    if isinstance(attempt, handed_in.Missing):
+        return Verdict(NOT_ATTEMPTED, attempt.why)
     if is_stand_in(attempt):
         return Verdict(NOT_ATTEMPTED, "Run the cell above first, then this one.")
+    if not isinstance(attempt, Elsewhere) and (verdict := _of_its_kind(exercise, attempt)):
+        return verdict
+    judges = {bool(exercise.parts): _judge_parts, exercise.verify is not None: _judge_dials}
     with random_state_kept(), plain_defaults():
-        return (_judge_dials if exercise.verify else _judge_answers)(exercise, attempt, seed)
+        return judges.get(True, _judge_answers)(exercise, attempt, seed)
+
+
+def _of_its_kind(exercise, attempt):
+    """The verdict on an attempt that need not be run, or None."""
+    wanted = types.FunctionType
+    if isinstance(exercise.reference, type):
+        wanted = nn.Module if issubclass(exercise.reference, nn.Module) else object
+    if problem := handed_in.unusable(attempt, wanted):
+        return Verdict(WRONG, problem)
+    if handed_in.nothing_in_it(attempt):
+        sentence = "There is nothing in the body yet: write it in the cell above and run that."
+        return Verdict(NOT_ATTEMPTED, sentence)
+    return None
 
 
 def _judge_answers(exercise, attempt, seed):
@@ -209,16 +312,36 @@ def _judge_answers(exercise, attempt, seed):
         if outcome.error:
             raise outcome.error  # the course's own fault, and its tests find it
     given = exercise.run(attempt, cases, seed)
-    if any(is_stub(outcome.error) for outcome in given):
-        return _not_attempted()
+    if stubs := [outcome.error for outcome in given if is_stub(outcome.error)]:
+        return _not_attempted(stubs[0], attempt)
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
-        return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+        return _judge_gradient(exercise, attempt, cases, seed)
     for mistake in exercise.mistakes:
         if _gives_the_same(exercise, mistake.fn, cases, given, seed):
             return Verdict(WRONG, mistake.message)
     trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
-    return Verdict(WRONG, problem, _details(exercise, trial, seed))
+    fault = _laid_fault(exercise, cases, given, seed)
+    return Verdict(WRONG, fault or problem, _details(exercise, trial, seed))
+
+
+def _judge_gradient(exercise, attempt, cases, seed):
+    """The verdict on an attempt that is right in value."""
+    asked = not exercise.changes_input and "detached result" not in exercise.unaffected
+    problem = gradient_problem(exercise, attempt, cases, seed) if asked else None
+    if problem:
+        return Verdict(WRONG, problem, (_again(seed),))
+    return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+
+
+def _laid_fault(exercise, cases, given, seed):
+    """The sentence of a fault that, laid over the reference, gives the attempt's answers."""
+    if any(outcome.error for outcome in given):
+        return None
+    for name, sentence in faults.SENTENCES.items():
+        if _gives_the_same(exercise, faults.FAULTS[name](exercise.reference), cases, given, seed):
+            return sentence
+    return None
 
 
 def wrong_trials(
@@ -257,10 +380,44 @@ def _same(exercise, one, other):
     return not exercise.differs(one, other) and not exercise.differs(other, one)
 
 
+def _judge_parts(exercise, attempt, seed):
+    for place in range(len(exercise.parts)):
+        outcome = exercise.run_part(place, attempt, seed)
+        verdict = judge_part(exercise, place, outcome, seed, attempt)
+        if verdict:
+            return verdict
+    names = ", ".join(part.name for part in exercise.parts)
+    return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
+
+
+def judge_part(
+    exercise: Exercise, place: int, outcome: Outcome, seed: int, attempt: Any
+) -> Verdict | None:
+    """The verdict on a build whose part at ``place`` led to ``outcome``; None if it holds."""
+    part = exercise.parts[place]
+    held = tuple(("holds", earlier.name) for earlier in exercise.parts[:place])
+    if is_stub(outcome.error):
+        return Verdict(NOT_ATTEMPTED, _not_attempted(outcome.error, attempt).sentence, held, place)
+    problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
+    if problem is None:
+        return None
+    heading = f"Part {place + 1} of {len(exercise.parts)}, {part.name}: "
+    again = (("this trial again", f"check(..., seed={seed})"),)
+    details = (*held, *_where(outcome), *again)
+    return Verdict(WRONG, heading + _sentence(problem), details, place)
+
+
+def _part_problem(part, outcome, seed):
+    try:
+        return part.judge(outcome.seen, seed)
+    except Exception as error:  # values of a kind that the part does not expect
+        return f"What came out cannot be judged: {_named(error)}"
+
+
 def _judge_dials(exercise, attempt, seed):
     (outcome,) = exercise.run(attempt, [()], seed)
     if is_stub(outcome.error):
-        return _not_attempted()
+        return _not_attempted(outcome.error, attempt)
     if outcome.error:
         return Verdict(WRONG, _raised(exercise, outcome), _where(outcome))
     if not isinstance(outcome.result, Mapping):
@@ -290,8 +447,10 @@ def _dial_problem(exercise, dials, seed):
 # --- why it is wrong -------------------------------------------------------------------------
 
 
-def _not_attempted():
-    return Verdict(NOT_ATTEMPTED, "Write the body in the cell above, run it, then run this one.")
+def _not_attempted(error, attempt):
+    if isinstance(attempt, Elsewhere):  # its frames are in another process
+        return Verdict(NOT_ATTEMPTED, "Its body is not written yet.")
+    return Verdict(NOT_ATTEMPTED, handed_in.open_gap(error, attempt))
 
 
 def _problem(exercise, trial):
@@ -308,7 +467,7 @@ def _problem(exercise, trial):
     if problem:
         return _sentence(problem)
     if given.changed and not exercise.changes_input:
-        names = parameters_of(_called(exercise), max(given.changed) + 1)
+        names = parameters_of(exercise.called, max(given.changed) + 1)
         changed = " and ".join(f"`{names[i]}`" for i in given.changed)
         return f"Your function changed its input {changed} in place; work on a copy of it."
     return None
@@ -340,7 +499,11 @@ def _details(exercise, trial, seed):
             ("expected", shorten(trial.expected.seen)),
             ("yours", shorten(trial.given.seen)),
         )
-    return (*details, ("these inputs again", f"check(..., seed={seed})"))
+    return (*details, _again(seed))
+
+
+def _again(seed):
+    return ("these inputs again", f"check(..., seed={seed})")
 
 
 def _where(outcome):
@@ -354,12 +517,8 @@ def _inputs(exercise, case):
     built, called = case
     return (
         *_assigned("built with", exercise.reference, built),
-        *_assigned("called with", _called(exercise), called),
+        *_assigned("called with", exercise.called, called),
     )
-
-
-def _called(exercise):
-    return exercise.reference.forward if exercise.module else exercise.reference
 
 
 def _assigned(verb, fn, values):

@@ -1,0 +1,188 @@
+"""Lesson 04's exercises on answers that its author did not declare."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from course_utils import exercises
+from course_utils.exercises.core import RIGHT, WRONG, judge
+from course_utils.exercises.lesson04 import second_sensor_is_useless
+
+BUILD = exercises.find("WeightedFusion")
+
+
+class Right(nn.Module):
+    """A right constructor, and a forward that divides shares by their sum: what others vary."""
+
+    def __init__(self, dims, dim=64):
+        super().__init__()
+        self.names, self.dim_out = tuple(dims), dim
+        self.project = nn.ModuleDict({name: nn.Linear(size, dim) for name, size in dims.items()})
+        self.weights = nn.Parameter(torch.zeros(len(dims)))
+
+    def forward(self, features, present=None):
+        projected = self.projected(features)
+        shares = self.weights.softmax(dim=0) * self.there(projected, present)
+        return self.joined(shares, projected)
+
+    def projected(self, features):
+        return torch.stack([self.project[n](features[n]) for n in self.names], dim=1)
+
+    def there(self, projected, present):
+        every = torch.ones(len(projected))
+        return torch.stack([(present or {}).get(n, every) * 1.0 for n in self.names], dim=1)
+
+    def joined(self, shares, projected):
+        shares = shares / shares.sum(dim=1, keepdim=True).clamp(min=1e-9)
+        return (shares[:, :, None] * projected).sum(dim=1)
+
+
+class NamesAsList(Right):
+    def __init__(self, dims, dim=64):
+        super().__init__(dims, dim)
+        self.names = list(dims)
+
+
+class GoesThroughFeatures(Right):
+    def projected(self, features):
+        return torch.stack([self.project[n](value) for n, value in features.items()], dim=1)
+
+
+class NoCaseWithoutMask(Right):
+    def there(self, projected, present):
+        return torch.stack([present[n] * 1.0 for n in self.names], dim=1)
+
+
+class SideBySide(Right):
+    def joined(self, shares, projected):
+        return (shares[:, :, None] * projected).flatten(start_dim=1)
+
+
+class OverTheBatch(Right):
+    def joined(self, shares, projected):
+        if torch.allclose(shares.sum(dim=1), torch.ones(len(shares))):
+            return super().joined(shares, projected)
+        return ((shares / shares.sum())[:, :, None] * projected).sum(dim=1)
+
+
+class PoisonedGradient(Right):
+    """Right in value; but 0 / 0 is replaced after the fact, and its gradient is nan."""
+
+    def joined(self, shares, projected):
+        total = ((shares / shares.sum(dim=1, keepdim=True))[:, :, None] * projected).sum(dim=1)
+        return torch.where(total.isnan(), torch.zeros_like(total), total)
+
+
+class AddsInPlace(Right):
+    def forward(self, features, present=None):
+        result = super().forward(features, present)
+        features[self.names[0]] += 1
+        return result
+
+
+class NoMaskArgument(Right):
+    def forward(self, features):
+        return super().forward(features)
+
+
+class SoftmaxInConstructor(Right):
+    def __init__(self, dims, dim=64):
+        super().__init__(dims, dim)
+        del self.weights
+        self.weights = nn.Parameter(torch.zeros(len(dims))).softmax(dim=0)
+
+
+class WeightsByName(Right):
+    def __init__(self, dims, dim=64):
+        super().__init__(dims, dim)
+        del self.weights
+        self.weights = nn.ParameterDict({name: torch.zeros(1) for name in dims})
+
+
+class LocalNames(nn.Module):
+    def __init__(self, dims, dim=64):
+        super().__init__()
+        project = nn.ModuleDict({name: nn.Linear(size, dim) for name, size in dims.items()})
+        del project
+
+
+class TakesNoDim(Right):
+    def __init__(self, dims):
+        super().__init__(dims)
+
+
+TOLD = {
+    GoesThroughFeatures: "forward: `features` and `present` may hold names that are not in",
+    NoCaseWithoutMask: "forward: Without a mask `present` is None",
+    SideBySide: "forward: `forward` gave the shape (3, 12)",
+    OverTheBatch: "mask: You divide the shares by their sum over the whole batch.",
+    PoisonedGradient: "learning: After some steps its numbers are nan.",
+    AddsInPlace: "forward: Your module changes the features",
+    NoMaskArgument: "forward: `forward` should take two things",
+    SoftmaxInConstructor: "constructor: `weights` is computed from something else",
+    WeightsByName: "constructor: `weights` is a ParameterDict.",
+    LocalNames: "constructor: Your module has no `self.project`",
+    TakesNoDim: "constructor: The constructor should take `dims` and `dim`",
+}
+
+
+@pytest.mark.parametrize("attempt", [Right, NamesAsList], ids=lambda kind: kind.__name__)
+def test_another_right_build_is_right(attempt):
+    verdict = judge(BUILD, attempt, seed=7)
+    assert verdict.kind == RIGHT, verdict.sentence
+
+
+@pytest.mark.parametrize("attempt", TOLD, ids=lambda kind: kind.__name__)
+def test_a_wrong_build_is_told_its_reason(attempt):
+    verdict = judge(BUILD, attempt, seed=7)
+    assert verdict.kind == WRONG
+    assert TOLD[attempt] in verdict.sentence
+
+
+def test_a_wrong_build_for_an_unknown_reason_is_told_the_row_that_shows_it():
+    class Off(Right):
+        def joined(self, shares, projected):
+            return super().joined(shares, projected) + 0.5
+
+    assert "forward: For row " in judge(BUILD, Off, seed=7).sentence
+
+
+ANYTHING = st.one_of(
+    st.floats(), st.integers(), st.text(max_size=3), st.none(), st.booleans(), st.lists(st.none())
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(["sigma_1", "sigma_2", "rho", "x", 1]), ANYTHING))
+def test_any_dials_get_a_sentence_or_win(dials):
+    found = second_sensor_is_useless(dials, seed=0)
+    assert found is True or (isinstance(found, str) and found.endswith("."))
+
+
+@settings(deadline=None)
+@given(st.floats(0.01, 100), st.floats(1.26, 2.99), st.booleans())
+def test_the_ratio_of_the_sigmas_wins_in_either_order(small, ratio, turned):
+    one, other = (small * ratio, small) if turned else (small, small * ratio)
+    dials = {"sigma_1": one, "sigma_2": other, "rho": 1 / ratio}
+    assert second_sensor_is_useless(dials, seed=0) is True
+
+
+def cut_off(features, weights):
+    shares = weights.softmax(dim=0).tolist()
+    return sum(share * one for share, one in zip(shares, features, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "attempt"),
+    [
+        ("weighted_fusion", lambda f, w: f[0] * w.softmax(0)[0] + f[1] * w.softmax(0)[1]),
+        ("weighted_fusion", cut_off),
+        ("average_probabilities", lambda logits: sum(s.softmax(1) for s in logits) / 2),
+        ("add_log_posteriors", lambda logits, p: sum(logits).log_softmax(1) - p.log()),
+        ("inverse_variance_weights", lambda s: s.flip(0) ** 2 / (s**2).sum()),
+    ],
+)
+def test_what_holds_for_two_alone_or_loses_the_gradient_is_refused(name, attempt):
+    assert {judge(exercises.find(name), attempt, seed).kind for seed in range(5)} == {WRONG}
