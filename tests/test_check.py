@@ -29,6 +29,7 @@ from course_utils.exercises.core import (
     judge,
 )
 from course_utils.exercises.difference import CannotCompare, difference, shorten
+from course_utils.exercises.faults import FAULTS
 from course_utils.exercises.limits import TooLong, call_within
 from course_utils.exercises.telling import marked_up
 
@@ -222,10 +223,12 @@ def test_each_call_draws_fresh_inputs(toys):
 
     check(squared_distance)
     check(squared_distance)
-    assert not torch.equal(seen[0], seen[3])
+    half = len(seen) // 2  # a right attempt is run once more, for its gradient
+    assert not torch.equal(seen[0], seen[half])
+    seen.clear()
     check(squared_distance, seed=1)
     check(squared_distance, seed=1)
-    assert torch.equal(seen[6], seen[9])
+    assert torch.equal(seen[0], seen[half])
 
 
 def random_state():
@@ -409,6 +412,122 @@ def test_an_answer_that_cannot_be_observed_is_compared_as_it_is():
     )
     sentence = verdict_of(lambda x: 3.0, exercise).sentence
     assert sentence == "Your answer is a float; expected is a tensor (3,)."
+
+
+# --- faults that the course lays over right answers ------------------------------------------
+
+
+def rows_and_weights(rng):
+    for rows in (1, 3):
+        features = [torch.randn(rows, 4, generator=rng) for _ in range(2)]
+        yield features, torch.randn(2, generator=rng)
+
+
+def weighted(features, weights):
+    return (weights.softmax(0)[:, None, None] * torch.stack(features)).sum(0)
+
+
+mixture = Exercise(reference=weighted, cases=rows_and_weights)
+SAID = {
+    "detached result": "your answer carries no gradient",
+    "squeezed result": "An axis of size 1 is lost",
+    "changed input": "changed its input `features`",
+    "another dtype": "has dtype float64; expected is float32",
+    "first row only": "Only the first row is right",
+    "cached first answer": "the first answer again for each input",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_laid_over_a_right_answer_is_told_by_its_name(fault):
+    verdict = verdict_of(FAULTS[fault](weighted), mixture)
+    assert verdict.kind == WRONG
+    assert SAID[fault] in verdict.sentence
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_laid_over_a_right_module_is_refused(fault):
+    assert verdict_of(FAULTS[fault](Scale), scale).kind == WRONG
+
+
+def by_item(features, weights):
+    alpha = weights.softmax(0)
+    return sum(share.item() * feature for share, feature in zip(alpha, features, strict=True))
+
+
+def through_numpy(features, weights):
+    return torch.from_numpy(weighted(features, weights).numpy())
+
+
+@torch.no_grad()
+def without_gradients(features, weights):
+    return weighted(features, weights)
+
+
+def made_anew(features, weights):
+    return torch.tensor(weighted(features, weights).tolist())
+
+
+def half_detached(features, weights):
+    alpha = weights.exp() / weights.exp().sum().detach()
+    return alpha[0] * features[0] + alpha[1] * features[1]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "why"),
+    [
+        (by_item, "no gradient reaches `weights`. Look for `.detach()`, `.item()`"),
+        (through_numpy, "carries no gradient"),
+        (without_gradients, "carries no gradient"),
+        (made_anew, "carries no gradient"),
+        (half_detached, "part of the gradient of `weights` is lost"),
+        (lambda f, w: weighted([f[0], f[1].detach()], w), "no gradient reaches `features[1]`"),
+    ],
+)
+def test_a_gradient_that_is_lost_on_the_way_is_told_with_the_place(attempt, why):
+    verdict = verdict_of(attempt, mixture)
+    assert verdict.kind == WRONG
+    assert why in verdict.sentence
+
+
+def test_a_gradient_that_is_lost_to_a_parameter_is_told_with_its_name():
+    class Attempt(Scale):
+        def forward(self, x):
+            return self.dropout(x * self.factor.data + self.shift)
+
+    assert "no gradient reaches the parameter `factor`" in verdict_of(Attempt, scale).sentence
+
+
+def test_a_gradient_is_not_asked_for_where_the_exercise_says_so_or_there_is_none():
+    unasked = Exercise(
+        reference=weighted, cases=rows_and_weights, unaffected={"detached result": "it is a plot"}
+    )
+    assert verdict_of(without_gradients, unasked).kind == RIGHT
+    counts = exercise_for(lambda x: (x > 0).sum(), [(torch.randn(3),)])
+    assert verdict_of(lambda x: (x.detach() > 0).sum(), counts).kind == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("reference", "attempt", "values"),
+    [
+        # At a tie, at 0 and at a mark right ways differ in their gradients.
+        (lambda x: x.amax(0), lambda x: x.max(0).values, torch.tensor([0.5, 0.5, 0.1])),
+        (lambda x: x.relu(), lambda x: torch.where(x >= 0, x, 0.0), torch.tensor([0.0, 0.5, -2])),
+        (lambda x: x.square(), lambda x: x * x.abs() * x.sign(), torch.tensor([0.0, 1.5])),
+        (lambda x: x * 2, lambda x: torch.where(x == 1, 2.0, 0.0), torch.tensor([0.0, 1, 1])),
+        # Right for shares that sum to 1 only: another function elsewhere.
+        (lambda x: x / x.sum(), lambda x: x * 1, torch.tensor([0.3, 0.7])),
+    ],
+)
+def test_right_ways_that_differ_in_their_gradient_at_single_points_are_right(
+    reference, attempt, values
+):
+    assert verdict_of(attempt, exercise_for(reference, [(values,)])).kind == RIGHT
+
+
+def test_a_fault_that_does_not_exist_cannot_be_declared():
+    with pytest.raises(TypeError, match="names faults that there are not"):
+        Exercise(reference=len, cases=iter, unaffected={"wobble": "?"})
 
 
 # --- modules ---------------------------------------------------------------------------------

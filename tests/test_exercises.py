@@ -6,6 +6,7 @@ Over 20 fixed seeds: the stub, the lesson's own solution, other right ways, decl
 import ast
 import collections
 import contextlib
+import dataclasses
 import functools
 import importlib
 import itertools
@@ -15,6 +16,7 @@ import textwrap
 
 import jupytext
 import pytest
+from torch import nn
 
 from course_utils import exercises
 from course_utils.environment import course_root
@@ -27,6 +29,7 @@ from course_utils.exercises.core import (
     same_outcomes,
     wrong_trials,
 )
+from course_utils.exercises.faults import FAULTS, can_be_laid, laid
 from course_utils.exercises.limits import random_state_kept
 from course_utils.exercises.running import is_stub
 
@@ -273,6 +276,55 @@ def test_the_solution_can_be_shown(name):
     text = exercises.solution_text(name)
     assert re.match(rf"(@.*\n)*(def|class) {name}\b", text)
     assert "SOLUTION" not in text
+
+
+# --- faults laid over right answers ----------------------------------------------------------
+
+FAULT_SEEDS = range(3)
+
+
+def right_ways(name: str) -> list:
+    """The reference and the other right ways, as far as a fault can be laid over them."""
+    exercise = exercises.find(name)
+    ways = (exercise.reference, *exercise.also_right)
+    return [way for way in ways if not isinstance(way, type) or issubclass(way, nn.Module)]
+
+
+def can_show(fault: str, exercise: Exercise, way) -> bool:
+    """Whether a fault can show in answers of the kind that this right way gives."""
+    found = []
+
+    def note(call, arguments):
+        result = call(*arguments)
+        found.append(can_be_laid(fault, arguments, result))
+        return result
+
+    judge(exercise, laid(way, note), FAULT_SEEDS[0])
+    return any(found)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", BY_REFERENCE + BUILDS)
+def test_a_fault_laid_over_right_answers_is_refused_or_declared(name, fault):
+    exercise = dataclasses.replace(exercises.find(name), mistakes=())
+    ways = [way for way in right_ways(name) if can_show(fault, exercise, way)]
+    accepted = [
+        (place, seed)
+        for place, way in enumerate(ways)
+        for seed in FAULT_SEEDS
+        if judge(exercise, FAULTS[fault](way), seed).kind == RIGHT
+    ]
+    if fault in exercise.unaffected:
+        assert accepted, "no answer with this fault is taken for right: declare nothing"
+    else:
+        assert not accepted, "right ways by place and seeds at which the fault is taken for right"
+
+
+@pytest.mark.parametrize("name", BY_REFERENCE)
+def test_the_gradient_gets_through_every_right_way(name):
+    for attempt in (attempt_from_lesson(name, solved=True), *exercises.find(name).also_right):
+        verdicts = kinds_and_sentences(name, attempt, FAULT_SEEDS)
+        assert {kind for kind, _ in verdicts} == {RIGHT}, verdicts
 
 
 # --- what every lesson promises --------------------------------------------------------------

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from course_utils.exercises import faults
 from course_utils.exercises.difference import difference, extent, shorten
+from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
     TooLong,
     call_within,
@@ -131,13 +133,24 @@ class Exercise:
                 "an exercise needs either `reference` and `cases`, or `reference` and `parts`, "
                 "or `verify`"
             )
+        if unknown := self.unaffected.keys() - faults.FAULTS.keys():
+            raise TypeError(f"`unaffected` names faults that there are not: {sorted(unknown)}")
+
+    @property
+    def like(self) -> type[nn.Module] | None:
+        """The module class whose parameters an attempt is given, where it is to be a module."""
+        return self.reference if self.module else None
+
+    @property
+    def called(self) -> Callable:
+        """What is called with a case's arguments: the reference, or the module's ``forward``."""
+        return self.reference.forward if self.module else self.reference
 
     def run(self, fn: Callable, cases: list[tuple], seed: int) -> list[Outcome]:
         """What ``fn`` does on each case, within the exercise's seconds."""
         if isinstance(fn, Elsewhere):
             return fn.run(cases, seed)
-        like = self.reference if self.module else None
-        return run_all(fn, cases, seed, self.seconds, self.observe, like)
+        return run_all(fn, cases, seed, self.seconds, self.observe, self.like)
 
     def run_part(self, place: int, fn: Callable, seed: int) -> Outcome:
         """What the part of a build at ``place`` led to with ``fn``."""
@@ -279,12 +292,32 @@ def _judge_answers(exercise, attempt, seed):
         return _not_attempted()
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
-        return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+        return _judge_gradient(exercise, attempt, cases, seed)
     for mistake in exercise.mistakes:
         if _gives_the_same(exercise, mistake.fn, cases, given, seed):
             return Verdict(WRONG, mistake.message)
     trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
-    return Verdict(WRONG, problem, _details(exercise, trial, seed))
+    fault = _laid_fault(exercise, cases, given, seed)
+    return Verdict(WRONG, fault or problem, _details(exercise, trial, seed))
+
+
+def _judge_gradient(exercise, attempt, cases, seed):
+    """The verdict on an attempt that is right in value."""
+    asked = not exercise.changes_input and "detached result" not in exercise.unaffected
+    problem = gradient_problem(exercise, attempt, cases, seed) if asked else None
+    if problem:
+        return Verdict(WRONG, problem, (_again(seed),))
+    return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+
+
+def _laid_fault(exercise, cases, given, seed):
+    """The sentence of a fault that, laid over the reference, gives the attempt's answers."""
+    if any(outcome.error for outcome in given):
+        return None
+    for name, sentence in faults.SENTENCES.items():
+        if _gives_the_same(exercise, faults.FAULTS[name](exercise.reference), cases, given, seed):
+            return sentence
+    return None
 
 
 def wrong_trials(
@@ -406,7 +439,7 @@ def _problem(exercise, trial):
     if problem:
         return _sentence(problem)
     if given.changed and not exercise.changes_input:
-        names = parameters_of(_called(exercise), max(given.changed) + 1)
+        names = parameters_of(exercise.called, max(given.changed) + 1)
         changed = " and ".join(f"`{names[i]}`" for i in given.changed)
         return f"Your function changed its input {changed} in place; work on a copy of it."
     return None
@@ -438,7 +471,11 @@ def _details(exercise, trial, seed):
             ("expected", shorten(trial.expected.seen)),
             ("yours", shorten(trial.given.seen)),
         )
-    return (*details, ("these inputs again", f"check(..., seed={seed})"))
+    return (*details, _again(seed))
+
+
+def _again(seed):
+    return ("these inputs again", f"check(..., seed={seed})")
 
 
 def _where(outcome):
@@ -452,12 +489,8 @@ def _inputs(exercise, case):
     built, called = case
     return (
         *_assigned("built with", exercise.reference, built),
-        *_assigned("called with", _called(exercise), called),
+        *_assigned("called with", exercise.called, called),
     )
-
-
-def _called(exercise):
-    return exercise.reference.forward if exercise.module else exercise.reference
 
 
 def _assigned(verb, fn, values):

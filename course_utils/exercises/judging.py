@@ -11,6 +11,7 @@ from typing import Any
 
 from course_utils import exercises
 from course_utils.exercises import core, processes, wire
+from course_utils.exercises.cells import find_answer
 from course_utils.exercises.limits import plain_defaults, random_state_kept, seed_the_processor
 from course_utils.exercises.running import Elsewhere, Outcome, TooLong, Unfit
 
@@ -41,44 +42,61 @@ def verdict(
     attempts: processes.Process, name: str, cells: list[str], seed: int | None = None
 ) -> core.Verdict:
     """The verdict on the answer to an exercise that stands in these cells."""
-    exercise = exercises.find(name)
-    attempt = _Answer(attempts, exercise, {"name": name, "cells": cells})
+    found = find_answer(cells, name)
+    if found is None:
+        return core.Verdict(core.NOT_ATTEMPTED, f"No cell above defines `{name}`.")
+    if found.broken:
+        sentence = f"The cell that defines `{name}` is not Python: {found.broken}."
+        return core.Verdict(core.WRONG, sentence)
+    attempt = _Answer(attempts, name, found)
     try:
+        exercise = exercises.find(name)
         return core.judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
-    except _NothingToRun as why:
-        return core.Verdict(*why.args)
-
-
-class _NothingToRun(Exception):
-    """Kind and sentence of a verdict without a run."""
+    finally:
+        if attempt.spent:
+            attempts.stop()
 
 
 class _Answer(Elsewhere):
     """The answer in a notebook's cells, run by the process of attempts."""
 
-    def __init__(self, attempts, exercise, question):
-        self._attempts, self._exercise, self._question = attempts, exercise, question
+    def __init__(self, attempts, name, found):
+        self._attempts, self._exercise = attempts, exercises.find(name)
+        self._text = {"name": name, "cell": found.cell, "above": found.above}
+        self._text["uses"] = sorted(found.uses)
+        self.spent = False  # whether the process held what another answer must not find
 
     def run(self, cases: list[tuple], seed: int) -> list[Outcome]:
-        state = _states(self._exercise, cases, seed) if self._exercise.module else []
-        return self._ask(cases=wire.pack(cases), seed=seed, state=state, part=None)
+        return self._outcomes(self._ask_about(cases, seed, how="run"))
 
     def run_part(self, place: int, seed: int) -> Outcome:
-        (outcome,) = self._ask(cases=wire.pack([]), seed=seed, state=[], part=place)
+        (outcome,) = self._outcomes(self._ask(how="part", seed=seed, part=place))
         return outcome
 
+    def run_with_leaves(self, case: tuple, seed: int) -> tuple[Outcome, bool, dict]:
+        answer = self._ask_about([case], seed, how="leaves")
+        (outcome,) = self._outcomes(answer)
+        gradients = wire.decode(answer.get("gradients", wire.encode({})))
+        return outcome, bool(answer.get("carries")), gradients
+
+    def _ask_about(self, cases, seed, how):
+        state = _states(self._exercise, cases, seed) if self._exercise.module else []
+        return self._ask(how=how, cases=wire.pack(cases), seed=seed, state=state)
+
     def _ask(self, **question):
+        question = {"cases": wire.pack([]), "state": []} | self._text | question
         try:
-            seconds = self._exercise.seconds + _TOLERANCE
-            answer = self._attempts.ask(self._question | question, seconds)
+            answer = self._attempts.ask(question, self._exercise.seconds + _TOLERANCE)
         except processes.TooSlow:
-            return [Outcome(error=TooLong())]
+            return {"outcomes": [], "error": TooLong()}
         except processes.Ended:
-            return [Outcome(error=Unfit(_ENDED))]
-        if answer.get("spent", True):
-            self._attempts.stop()
-        if "sentence" in answer:
-            raise _NothingToRun(str(answer["kind"]), str(answer["sentence"]))
+            return {"outcomes": [], "error": Unfit(_ENDED)}
+        self.spent = self.spent or bool(answer.get("spent", True))
+        return answer
+
+    def _outcomes(self, answer):
+        if "error" in answer:
+            return [Outcome(error=answer["error"])]
         return [wire.decode_outcome(each) for each in answer["outcomes"]]
 
 

@@ -44,6 +44,10 @@ class Elsewhere:
         """What a build's part at this place led to."""
         raise NotImplementedError
 
+    def run_with_leaves(self, case: tuple, seed: int) -> tuple["Outcome", bool, dict]:
+        """The fields of a ``gradient.LeafRun``."""
+        raise NotImplementedError
+
 
 @dataclass
 class Outcome:
@@ -80,7 +84,7 @@ def run_all(
     def go() -> None:
         for index, case in enumerate(cases):
             outcomes.append(Outcome())
-            _run(outcomes[-1], fn, case, (seed + index) % 2**31, observe, like)
+            run_case(fn, case, (seed + index) % 2**31, observe, like, outcome=outcomes[-1])
 
     try:
         call_within(seconds, go)
@@ -89,7 +93,21 @@ def run_all(
     return outcomes
 
 
-def _run(outcome, fn, case, seed, observe, like):
+def run_case(
+    fn: Callable,
+    case: tuple,
+    seed: int,
+    observe: Callable | None = None,
+    like: type[nn.Module] | None = None,
+    prepare: Callable[[nn.Module | None, tuple], tuple] | None = None,
+    outcome: Outcome | None = None,
+) -> Outcome:
+    """Call ``fn`` on a copy of one case, as ``run_all`` does, but without a limit.
+
+    prepare: takes the module that was built, if one was, and the call's arguments, and returns the
+    arguments to call with. outcome: filled in and returned, in place of a new one.
+    """
+    outcome = outcome or Outcome()
     with _caught(outcome), torch.enable_grad():
         arguments = _copied(case)
         seed_the_processor(seed)
@@ -97,11 +115,14 @@ def _run(outcome, fn, case, seed, observe, like):
             fn = _built(fn, like, arguments[0], seed)
             case, arguments = case[1], arguments[1]
         _require_fit(fn, arguments)
+        if prepare is not None:
+            arguments = prepare(fn if like else None, arguments)
         outcome.result = fn(*arguments)
         outcome.returned = True
-        outcome.changed = _changed(arguments, case)
+        outcome.changed = () if prepare else _changed(arguments, case)
         observed = (outcome.result, fn, *arguments) if like else (outcome.result, *arguments)
         outcome.seen = observe(*observed) if observe else outcome.result
+    return outcome
 
 
 def run_part(do: Callable, attempt: Any, seed: int, seconds: float) -> Outcome:
