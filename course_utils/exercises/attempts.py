@@ -10,14 +10,13 @@ answer uses them.
 import contextlib
 import dataclasses
 import importlib
-import inspect
 import linecache
 import sys
 from typing import Any
 
 from course_utils import exercises
 from course_utils.exercises import core, processes, wire
-from course_utils.exercises.gradient import run_with_leaves
+from course_utils.exercises.gradient import run_leaves
 from course_utils.exercises.limits import TooLong, call_within, plain_defaults
 from course_utils.exercises.running import Outcome
 
@@ -73,12 +72,10 @@ def _prepared(question):
 
 def _bare(exercise, state):
     """The exercise as far as it is needed to run an answer."""
-    replaced = {"cases": _no_reference(), "verify": None} if exercise.verify else {}
-    signature = inspect.signature(exercise.called) if exercise.reference else None
-    called = _no_reference(signature)
+    replaced = {"cases": _no_reference, "verify": None} if exercise.verify else {}
     return dataclasses.replace(
         exercise,
-        reference=_Given([_Held(each) for each in state], called) if exercise.module else called,
+        reference=_Given([_Held(each) for each in state]) if exercise.module else _no_reference,
         also_right=(),
         mistakes=(),
         right_dials={},
@@ -87,21 +84,15 @@ def _bare(exercise, state):
     )
 
 
-def _no_reference(signature=None):
-    """A function that takes what the reference takes, for messages, and does nothing."""
-
-    def absent(*_):
-        raise LookupError("The reference is not here.")
-
-    absent.__signature__ = signature
-    return absent
+def _no_reference(*_):
+    raise LookupError("The reference is not here.")
 
 
 class _Given:
     """Stands for the reference's class: at each call, the next case's parameters and buffers."""
 
-    def __init__(self, held, forward):
-        self._held, self.forward = iter(held), forward
+    def __init__(self, held):
+        self._held = iter(held)
 
     def __call__(self, *_):
         return next(self._held)
@@ -184,11 +175,13 @@ def _run_part(exercise, attempt, question):
     return {"outcomes": [wire.encode_outcome(outcome)]}
 
 
-def _run_with_leaves(exercise, attempt, question):
-    (case,) = question["cases"]
-    run = run_with_leaves(exercise, attempt, case, question["seed"])
-    came = {"carries": bool(run.carries), "gradients": wire.encode(run.gradients)}
-    return came | {"outcomes": [wire.encode_outcome(run.outcome)]}
+def _run_leaves(exercise, attempt, question):
+    runs = run_leaves(exercise, attempt, question["cases"], question["seed"])
+    return {
+        "outcomes": [wire.encode_outcome(run.outcome) for run in runs],
+        "carries": [bool(run.carries) for run in runs],
+        "gradients": [wire.encode(run.gradients) for run in runs],
+    }
 
 
-_WAYS = {"run": _run, "part": _run_part, "leaves": _run_with_leaves}
+_WAYS = {"run": _run, "part": _run_part, "leaves": _run_leaves}

@@ -4,6 +4,7 @@ It draws the cases, runs the reference, sends the cases to ``attempts`` and comp
 back, as ``core.judge`` does for a learner.
 """
 
+import itertools
 import secrets
 import tempfile
 import warnings
@@ -13,7 +14,7 @@ from course_utils import exercises
 from course_utils.exercises import core, processes, wire
 from course_utils.exercises.cells import find_answer
 from course_utils.exercises.limits import plain_defaults, random_state_kept, seed_the_processor
-from course_utils.exercises.running import Elsewhere, Outcome, TooLong, Unfit
+from course_utils.exercises.running import Elsewhere, LeafRun, Outcome, TooLong, Unfit
 
 _TOLERANCE = 5.0  # seconds beyond an exercise's own, after which the process is ended
 
@@ -73,11 +74,13 @@ class _Answer(Elsewhere):
         (outcome,) = self._outcomes(self._ask(how="part", seed=seed, part=place))
         return outcome
 
-    def run_with_leaves(self, case: tuple, seed: int) -> tuple[Outcome, bool, dict]:
-        answer = self._ask_about([case], seed, how="leaves")
-        (outcome,) = self._outcomes(answer)
-        gradients = wire.decode(answer.get("gradients", wire.encode({})))
-        return outcome, bool(answer.get("carries")), gradients
+    def run_leaves(self, cases: list[tuple], seed: int) -> list[LeafRun]:
+        answer = self._ask_about(cases, seed, how="leaves")
+        came = (self._outcomes(answer), answer.get("carries", [False]), answer.get("gradients", []))
+        return [
+            LeafRun(outcome, bool(carries), wire.decode(gradients) if gradients else {})
+            for outcome, carries, gradients in itertools.zip_longest(*came)
+        ]
 
     def _ask_about(self, cases, seed, how):
         state = _states(self._exercise, cases, seed) if self._exercise.module else []

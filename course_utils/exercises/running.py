@@ -10,12 +10,12 @@ import inspect
 import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils.exercises.difference import CannotCompare, difference
 from course_utils.exercises.limits import TooLong, call_within, seed_the_processor
@@ -44,8 +44,8 @@ class Elsewhere:
         """What a build's part at this place led to."""
         raise NotImplementedError
 
-    def run_with_leaves(self, case: tuple, seed: int) -> tuple["Outcome", bool, dict]:
-        """The fields of a ``gradient.LeafRun``."""
+    def run_leaves(self, cases: Sequence[tuple], seed: int) -> "list[LeafRun]":
+        """What ``gradient.run_leaves`` gives for it: one run for each case, or fewer."""
         raise NotImplementedError
 
 
@@ -63,6 +63,18 @@ class Outcome:
     seen: Any = None
     changed: tuple[int, ...] = ()
     error: BaseException | None = None
+
+
+@dataclass
+class LeafRun:
+    """A call with leaves for inputs: what it led to, and the gradient of each leaf by its place.
+
+    carries: whether what the exercise compares carries a gradient at all.
+    """
+
+    outcome: Outcome
+    carries: bool = False
+    gradients: dict[str, Tensor] = field(default_factory=dict)
 
 
 def run_all(
