@@ -84,13 +84,14 @@ root, python = {root!r}, {python!r}
 os.environ["PATH"] = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")])
 os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
 sys.path.insert(0, root)
-from course_utils.autograding import STEPS
+from nbgrader.converters import Autograde
 
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "multimodal-learning"
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.Execute.timeout = 900
-c.Autograde.autograde_preprocessors = STEPS
+_, *steps = Autograde.autograde_preprocessors.default()
+c.Autograde.autograde_preprocessors = ["course_utils.autograding.JudgeAndRun", *steps]
 """
 # No progress bars and one order of hashing, so that two builds of a lesson are the same.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "COURSE_SMOKE": "0", "COURSE_BUILD": "1"}
@@ -586,7 +587,7 @@ def grade(root: Path, folder: Path) -> None:
         if any("nbgrader" in cell.metadata for cell in notebook.cells):
             _write(folder / "source" / lesson.stem / f"{lesson.stem}.ipynb", notebook)
             lessons.append(lesson.stem)
-    settings = NBGRADER.format(root=str(root.resolve()), python=sys.executable)
+    settings = NBGRADER.format(root=str(course_root()), python=sys.executable)
     (folder / "nbgrader_config.py").write_text(settings, encoding="utf-8")
     print(*grading_commands(folder, lessons[-1] if lessons else "NN_slug"), sep="\n")
 
@@ -621,6 +622,7 @@ def handout(root: Path, folder: Path) -> None:
             leave = shutil.ignore_patterns("__pycache__", "*.pyc")
             shutil.copytree(root / name, folder / name, ignore=leave)
         elif (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / name, folder / name)
     for lesson in course.lessons:
         path = folder / "notebooks" / f"{lesson.stem}.ipynb"

@@ -1,26 +1,18 @@
-"""What nbgrader does with the course's notebooks: run each to its end, and judge from the text.
+"""What nbgrader does with the course's notebooks: judge the answers' text, then run the cells.
 
-`make grade` writes a configuration that puts ``Run`` and ``Judge`` in the place of nbgrader's own
-step. A cell can replace what the notebook's process shows as a result; it cannot reach a verdict
-that is found here, in a process in which no cell ran.
+`make grade` writes a configuration that puts ``JudgeAndRun`` in the place of nbgrader's own step. A
+cell can replace what the notebook's process shows as a result; it cannot reach a verdict that is
+found here, in a process in which no cell runs.
 """
 
+import json
 import re
 
 from nbclient.exceptions import DeadKernelError
 from nbconvert.exporters.exporter import ResourcesDict
-from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
-from nbgrader.preprocessors import (
-    AssignLatePenalties,
-    CheckCellMetadata,
-    Execute,
-    IgnorePattern,
-    LimitOutput,
-    NbGraderPreprocessor,
-    SaveAutoGrades,
-)
+from nbformat.v4 import new_code_cell, new_output
+from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade
 
 from course_utils.exercises import grading
@@ -30,34 +22,52 @@ from course_utils.exercises.telling import plain
 _GRADED = re.compile(r'^check\("(\w+)", grade=True\)$', re.MULTILINE)
 
 
-class Run(Execute):
-    """nbgrader's run of a submission; where a cell ends the kernel, the rest is judged still."""
+class JudgeAndRun(Execute):
+    """Judges each exercise from the cells above its check, runs all cells, and shows the verdicts.
+
+    Where a cell ends the kernel, the cells below it are not run, and are judged all the same.
+    """
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        """Run all cells in place, or as many as there is a kernel for."""
+        """Run the notebook in place; each graded cell ends in a sentence and in 1 or 0."""
+        verdicts = _verdicts(nb)
+        nb.cells.insert(0, _told_to_the_kernel(verdicts))  # so that nothing is judged twice
         try:
-            return super().preprocess(nb, resources)
+            nb, resources = super().preprocess(nb, resources)
         except DeadKernelError:
             self.log.warning("A cell ended the kernel; the cells below it were not run.")
-            return nb, resources
-
-
-class Judge(NbGraderPreprocessor):
-    """Puts the verdict on each exercise, found from the cells above, in place of what was shown."""
-
-    def preprocess(
-        self, nb: NotebookNode, resources: ResourcesDict
-    ) -> tuple[NotebookNode, ResourcesDict]:
-        """Replace the output of each graded cell by a sentence and by 1 or 0."""
-        above: list[str] = []
+        finally:
+            del nb.cells[0]
         for cell in nb.cells:
-            if cell.cell_type == "code":
-                if is_grade(cell) and (graded := _GRADED.search(cell.source)):
-                    cell.outputs = _outputs(graded[1], grading.verdict(graded[1], above))
-                above.append(cell.source)
+            if name := _graded(cell):
+                cell.outputs = _outputs(name, verdicts[name])
         return nb, resources
+
+
+def _verdicts(nb: NotebookNode) -> dict[str, Verdict]:
+    found: dict[str, Verdict] = {}
+    above: list[str] = []
+    for cell in nb.cells:
+        if name := _graded(cell):
+            found[name] = grading.verdict(name, above)
+        elif cell.cell_type == "code":
+            above.append(cell.source)
+    return found
+
+
+def _graded(cell: NotebookNode) -> str | None:
+    """The name of the exercise that a cell grades; nbgrader has put its locked text back."""
+    found = _GRADED.search(cell.source) if is_grade(cell) else None
+    return found and found[1]
+
+
+def _told_to_the_kernel(verdicts: dict[str, Verdict]) -> NotebookNode:
+    written = json.dumps({name: vars(verdict) for name, verdict in verdicts.items()})
+    return new_code_cell(
+        f"from course_utils.exercises import grading as _grading\n_grading.know({written!r})"
+    )
 
 
 def _outputs(name: str, verdict: Verdict) -> list[NotebookNode]:
@@ -67,16 +77,3 @@ def _outputs(name: str, verdict: Verdict) -> list[NotebookNode]:
         new_output("display_data", {"text/plain": told}),
         new_output("execute_result", {"text/plain": points}, execution_count=None),
     ]
-
-
-# nbgrader's own steps of autograding, but for the first.
-STEPS = [
-    Run,
-    Judge,
-    IgnorePattern,
-    ClearMetadataPreprocessor,
-    LimitOutput,
-    SaveAutoGrades,
-    AssignLatePenalties,
-    CheckCellMetadata,
-]

@@ -26,7 +26,7 @@ _DECLARED = dict(exercises.declared())
 def main() -> None:
     """Answer the questions of ``judging``, one a line."""
     exercises.find = _not_here
-    processes.serve(answer)
+    processes.serve(answer, apart=True)
 
 
 def _not_here(name: str) -> None:
@@ -40,17 +40,14 @@ def answer(question: dict) -> dict[str, Any]:
     ``_WAYS``; ``cases`` (as ``wire.pack`` gives them) and ``seed``; ``state``, for each case the
     parameters and buffers of the reference, where that is a module; ``part``, of a build.
 
-    Returns ``outcomes``, with leaves also ``carries`` and ``gradients``; and ``spent``: whether
-    this process held what the answer to another exercise must not find.
+    Returns ``outcomes``, one for each case, and with leaves as many ``carries`` and ``gradients``.
     """
     exercise, others = _prepared(question)
     told = _defined(question, others, exercise.seconds)
     if isinstance(told, Outcome):
-        came = {"outcomes": [wire.encode_outcome(told)]}
-    else:
-        with plain_defaults():
-            came = _WAYS[question["how"]](exercise, told, question)
-    return came | {"spent": bool(others)}
+        return {"outcomes": [wire.encode_outcome(told)]}
+    with plain_defaults():
+        return _WAYS[question["how"]](exercise, told, question)
 
 
 # --- what is there before the answer runs ----------------------------------------------------

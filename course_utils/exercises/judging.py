@@ -4,7 +4,6 @@ It draws the cases, runs the reference, sends the cases to ``attempts`` and comp
 back, as ``core.judge`` does for a learner.
 """
 
-import itertools
 import secrets
 import tempfile
 import warnings
@@ -54,7 +53,7 @@ def verdict(
         exercise = exercises.find(name)
         return core.judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
     finally:
-        if attempt.spent:
+        if not processes.CAN_FORK:  # what this answer left behind is not for the next one
             attempts.stop()
 
 
@@ -65,10 +64,12 @@ class _Answer(Elsewhere):
         self._attempts, self._exercise = attempts, exercises.find(name)
         self._text = {"name": name, "cell": found.cell, "above": found.above}
         self._text["uses"] = sorted(found.uses)
-        self.spent = False  # whether the process held what another answer must not find
 
     def run(self, cases: list[tuple], seed: int) -> list[Outcome]:
-        return self._outcomes(self._ask_about(cases, seed, how="run"))
+        outcomes = self._outcomes(self._ask_about(cases, seed, how="run"))
+        if len(outcomes) != len(cases) and not any(outcome.error for outcome in outcomes):
+            return [Outcome(error=Unfit(_ENDED))]  # a forged answer: nothing was run
+        return outcomes
 
     def run_part(self, place: int, seed: int) -> Outcome:
         (outcome,) = self._outcomes(self._ask(how="part", seed=seed, part=place))
@@ -76,11 +77,12 @@ class _Answer(Elsewhere):
 
     def run_leaves(self, cases: list[tuple], seed: int) -> list[LeafRun]:
         answer = self._ask_about(cases, seed, how="leaves")
-        came = (self._outcomes(answer), answer.get("carries", [False]), answer.get("gradients", []))
-        return [
-            LeafRun(outcome, bool(carries), wire.decode(gradients) if gradients else {})
-            for outcome, carries, gradients in itertools.zip_longest(*came)
+        came = (self._outcomes(answer), answer.get("carries", ()), answer.get("gradients", ()))
+        runs = [
+            LeafRun(outcome, bool(carries), wire.decode(gradients))
+            for outcome, carries, gradients in zip(*came, strict=False)
         ]
+        return runs + [LeafRun(Outcome())] * (len(cases) - len(runs))
 
     def _ask_about(self, cases, seed, how):
         state = _states(self._exercise, cases, seed) if self._exercise.module else []
@@ -89,13 +91,11 @@ class _Answer(Elsewhere):
     def _ask(self, **question):
         question = {"cases": wire.pack([]), "state": []} | self._text | question
         try:
-            answer = self._attempts.ask(question, self._exercise.seconds + _TOLERANCE)
+            return self._attempts.ask(question, self._exercise.seconds + _TOLERANCE)
         except processes.TooSlow:
             return {"outcomes": [], "error": TooLong()}
         except processes.Ended:
             return {"outcomes": [], "error": Unfit(_ENDED)}
-        self.spent = self.spent or bool(answer.get("spent", True))
-        return answer
 
     def _outcomes(self, answer):
         if "error" in answer:
