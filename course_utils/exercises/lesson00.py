@@ -1,14 +1,21 @@
 """The exercises of lesson 00, Start here."""
 
+import numbers
+
 import torch
 
 from course_utils.baselines import majority_baseline as reference_majority
+from course_utils.data import news_cards
 from course_utils.exercises.core import Exercise, Mistake
 
 
 def as_number(result, *arguments):
-    """A share may come as a Python number or as a tensor that holds one."""
-    return float(result)
+    """A share may come as a Python number, or as a tensor of no dimension that holds one.
+
+    A tensor (1,) does not do: printing it with two decimals, as the lesson does, fails.
+    """
+    single = getattr(result, "ndim", None) == 0 or isinstance(result, numbers.Real)
+    return float(result) if single else result
 
 
 # --- share_right -----------------------------------------------------------------------------
@@ -26,11 +33,13 @@ def share_by_counting(predicted, label):
 
 
 def guess_cases(rng):
-    """Class numbers 0 to 4; wrong guesses are off by 2 or 3, so that amounts and shares differ."""
-    for rows, right in [(9, 6), (4, 1), (7, 7), (25, 9)]:
-        label = torch.randint(0, 5, (rows,), generator=rng)
-        off = 2 * (torch.randperm(rows, generator=rng) >= right)
-        yield (label + off) % 5, label
+    """Of 2 to 11 classes; a wrong guess may be any other class, so amounts and shares differ."""
+    sizes = [(5, 9, 6), (2, 1, 1), (3, 1, 0), (4, 7, 7), (11, 25, 9), (2, 8, 3)]
+    for classes, rows, right in sizes:
+        label = torch.randint(0, classes, (rows,), generator=rng)
+        off = torch.randint(1, classes, (rows,), generator=rng)
+        wrong = torch.randperm(rows, generator=rng) >= right
+        yield (label + off * wrong) % classes, label
 
 
 NUMBERS_FIRST = (
@@ -42,7 +51,11 @@ share_right = Exercise(
     reference=share,
     cases=guess_cases,
     observe=as_number,
-    also_right=(share_by_counting, lambda predicted, label: (predicted == label).float().mean()),
+    also_right=(
+        share_by_counting,
+        lambda predicted, label: (predicted == label).float().mean(),
+        lambda predicted, label: predicted.eq(label).sum() / len(label),
+    ),
     hints=(
         "`predicted == label` compares row by row and gives a tensor of true and false.",
         "True counts as 1 and false as 0, so the share is a mean. A tensor of true and false has "
@@ -63,6 +76,21 @@ share_right = Exercise(
         ),
         Mistake(lambda predicted, label: (predicted == label).mean(), NUMBERS_FIRST),
         Mistake(
+            lambda predicted, label: torch.equal(predicted, label),
+            "You asked whether all rows are right at once, which is yes or no. A share needs row "
+            "by row: `predicted == label`, then a mean.",
+        ),
+        Mistake(
+            lambda predicted, label: (predicted == label).sum() // len(label),
+            "`//` drops all that stands behind the point, so a share becomes 0 or 1. Divide with "
+            "`/`.",
+        ),
+        Mistake(
+            lambda predicted, label: (predicted.argmax(dim=1) == label).float().mean(),
+            "`predicted` holds the guesses themselves, one class number a row. `argmax` is for a "
+            "table of scores; leave it out.",
+        ),
+        Mistake(
             lambda predicted, label: (predicted - label).abs().float().mean(),
             "You measured how far the class numbers lie apart. They are names, not amounts: "
             "section 4 is not nearer to section 3 than to section 0.",
@@ -78,6 +106,11 @@ def majority_by_mode(train_label, test_label):
     return (test_label == train_label.mode().values).float().mean()
 
 
+def majority_by_unique(train_label, test_label):
+    classes, counts = train_label.unique(return_counts=True)
+    return (test_label == classes[counts.argmax()]).sum().item() / len(test_label)
+
+
 def majority_by_dictionary(train_label, test_label):
     counts = {}
     for label in train_label.tolist():
@@ -86,22 +119,42 @@ def majority_by_dictionary(train_label, test_label):
     return sum(label == commonest for label in test_label.tolist()) / len(test_label)
 
 
+# How often each class occurs in training rows, and in test rows. One leads in the training rows.
+LABEL_TABLES = (
+    ([6, 4, 2], [2, 5, 1]),
+    ([3, 2, 2, 1], [2, 4, 1, 1]),
+    ([9, 1, 5], [1, 0, 6]),
+    ([2, 1], [1, 2]),
+    ([1], [1]),
+)
+# Their classes are beyond those of the test rows: whoever counts the test rows' classes sees it.
+BEYOND_TABLES = (([5, 2, 1], [0, 3, 4]), ([1, 0, 0], [0, 2, 1]))
+
+
 def label_cases(rng):
     """Labels whose most frequent class is one in the training rows and another in the test rows.
 
-    In the first training row stands neither of the two.
+    Any of 12 class numbers occur, with gaps between them, and no two are equally frequent in the
+    training rows where it matters. Where there is room, a third class stands in their first row.
     """
-    tables = [([6, 4, 2], [2, 5, 1]), ([3, 2, 2, 1], [2, 4, 1, 1]), ([9, 1, 5], [1, 0, 6])]
-    for train_counts, test_counts in tables:
-        names = torch.randperm(5, generator=rng)[: len(train_counts)]
-        train, test = (
-            shuffled(names.repeat_interleave(torch.tensor(counts)), rng)
-            for counts in (train_counts, test_counts)
-        )
-        neither = (train != train.mode().values) & (train != test.mode().values)
-        chosen = neither.nonzero()[0].item()
-        train[[0, chosen]] = train[[chosen, 0]]
-        yield train, test
+    for beyond, tables in ((False, LABEL_TABLES), (True, BEYOND_TABLES)):
+        for train_counts, test_counts in tables:
+            names = torch.randperm(12, generator=rng)[: len(train_counts)]
+            names = names.sort(descending=True).values if beyond else names
+            train, test = (
+                shuffled(names.repeat_interleave(torch.tensor(counts)), rng)
+                for counts in (train_counts, test_counts)
+            )
+            yield with_another_first(train, test), test
+
+
+def with_another_first(train, test):
+    """The training rows, a class first that is the commonest in neither set, if there is one."""
+    other = (train != train.mode().values) & (train != test.mode().values)
+    train = train.clone()
+    for row in other.nonzero().flatten()[:1].tolist():
+        train[[0, row]] = train[[row, 0]]
+    return train
 
 
 def shuffled(label, rng):
@@ -112,7 +165,7 @@ majority_baseline = Exercise(
     reference=reference_majority,
     cases=label_cases,
     observe=as_number,
-    also_right=(majority_by_mode, majority_by_dictionary),
+    also_right=(majority_by_mode, majority_by_dictionary, majority_by_unique),
     hints=(
         "Two steps: which class do the training rows have most often? How many of the test rows "
         "have that class?",
@@ -162,6 +215,37 @@ majority_baseline = Exercise(
             NUMBERS_FIRST,
         ),
         Mistake(
+            lambda train_label, test_label: (
+                test_label.bincount()[train_label.bincount().argmax()] / len(test_label)
+            ),
+            "`test_label.bincount()` ends at the largest class of the test rows, and the training "
+            "rows' most frequent class may lie beyond it. Compare instead: "
+            "`test_label == frequent`.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (
+                (test_label == train_label.unique(return_counts=True)[1].argmax()).float().mean()
+            ),
+            "`unique` lists only the classes that occur, so a place in its counts is no class "
+            "number. Look the class up: `classes[counts.argmax()]`.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (
+                (test_label == torch.stack([(train_label == c).sum() for c in range(5)]).argmax())
+                .float()
+                .mean()
+            ),
+            "You counted the classes 0 to 4 and no others. `bincount()` counts as many as there "
+            "are.",
+        ),
+        Mistake(
+            lambda train_label, test_label: reference_majority(
+                torch.cat([train_label, test_label]), test_label
+            ),
+            "You looked up the most frequent class in both sets together. Whoever answers must not "
+            "see the test labels: choose in the training rows alone.",
+        ),
+        Mistake(
             lambda train_label, test_label: (test_label == train_label.mode()).float().mean(),
             "`train_label.mode()` gives two things, and a pair equals no label: take `.values`, "
             "the most frequent class.",
@@ -179,8 +263,9 @@ majority_baseline = Exercise(
 
 
 def as_rows(result, *arguments):
-    """Row numbers may come as a list."""
-    return torch.tensor(result, dtype=torch.long) if isinstance(result, list) else result
+    """Row numbers may come as a list of whole numbers."""
+    whole = isinstance(result, list) and all(isinstance(row, int) for row in result)
+    return torch.tensor(result, dtype=torch.long) if whole else result
 
 
 def opinions(image_probability, text_probability, sure):
@@ -250,44 +335,93 @@ def mispaired_squeezed(image_probability, text_probability, sure=0.9):
     return mispaired_as_column(image_probability, text_probability, sure).squeeze()
 
 
-def peaked(section, top, rng):
-    """Probabilities (n, 5) whose largest is ``top`` (n,), above one half, at ``section`` (n,)."""
-    rest = torch.rand(len(section), 5, generator=rng) + 0.1
+def mispaired_at_nine_tenths(image_probability, text_probability, sure=0.9):
+    return mispaired(image_probability, text_probability, 0.9)
+
+
+def mispaired_by_mean(image_probability, text_probability, sure=0.9):
+    image, text = image_probability.max(dim=1), text_probability.max(dim=1)
+    both_sure = (image.values + text.values) / 2 >= sure
+    return (both_sure & (image.indices != text.indices)).nonzero().flatten()
+
+
+def mispaired_by_product(image_probability, text_probability, sure=0.9):
+    image, text = image_probability.max(dim=1), text_probability.max(dim=1)
+    both_sure = image.values * text.values >= sure
+    return (both_sure & (image.indices != text.indices)).nonzero().flatten()
+
+
+def mispaired_down_columns(image_probability, text_probability, sure=0.9):
+    image, text = image_probability.max(dim=0), text_probability.max(dim=0)
+    both_sure = (image.values >= sure) & (text.values >= sure)
+    return (both_sure & (image.indices != text.indices)).nonzero().flatten()
+
+
+def mispaired_as_floats_if_none(image_probability, text_probability, sure=0.9):
+    return torch.tensor(mispaired_row_by_row(image_probability, text_probability, sure))
+
+
+def mispaired_in_a_tuple(image_probability, text_probability, sure=0.9):
+    return torch.where(mispaired_as_mask(image_probability, text_probability, sure))
+
+
+def joined_by_and(image, text, sure):
+    return (
+        image.values >= sure and text.values >= sure and image.indices != text.indices
+    ).nonzero().flatten()  # fmt: skip
+
+
+def peaked(section, top, classes, rng):
+    """Probabilities (n, C) whose largest is ``top`` (n,), above one half, at ``section`` (n,)."""
+    rest = torch.rand(len(section), classes, generator=rng) + 0.1
     rest.scatter_(1, section[:, None], 0)
     rest *= ((1 - top) / rest.sum(dim=1))[:, None]
     return rest.scatter(1, section[:, None], top[:, None])
 
 
+EXACT = 0.875  # the same number in single and in double precision: no right way stumbles over it
+KINDS = torch.cartesian_prod(*[torch.tensor([False, True])] * 3)  # differ, image sure, text sure
+
+
 def opinion_cases(rng):
-    """Every mix of agree or not, sure or not, in any order; then a table without a wrong pair.
+    """Every mix of agree or not, sure or not, in any order, of 2 to 7 classes.
 
-    In the second table who is sure is exactly as sure as asked: 0.875 is the same number in
-    single and in double precision, so no right way stumbles over rounding.
+    And tables where no pair, or the only pair, is wrong; and a call that leaves ``sure`` as it is.
     """
-    kinds = torch.cartesian_prod(*[torch.tensor([False, True])] * 3)  # differ, image, text sure
-    tables = [(0.9, 2, True, 0.1), (0.875, 1, True, 0), (0.95, 1, False, 0.1)]
-    for sure, repeat, wrong, beyond in tables:
-        chosen = kinds if wrong else kinds[~kinds.all(dim=1)]
-        chosen = shuffled(chosen.repeat(repeat, 1), rng)
-        differ, *certain = chosen.unbind(dim=1)
-        section = torch.randint(0, 5, (len(chosen),), generator=rng)
-        other = (section + torch.randint(1, 5, section.shape, generator=rng)) % 5
-        tops = (tops_for(which, sure, beyond, rng) for which in certain)
-        image, text = (
-            peaked(s, top, rng)
-            for s, top in zip((section, torch.where(differ, other, section)), tops, strict=True)
-        )
-        yield image, text, sure
+    none, only = KINDS[~KINDS.all(dim=1)], KINDS[KINDS.all(dim=1)]
+    tables = [(5, 0.9, KINDS.repeat(2, 1)), (5, EXACT, KINDS), (3, 0.75, KINDS), (7, 0.95, none),
+              (2, 0.625, KINDS), (5, EXACT, only), (4, EXACT, none[-1:])]  # fmt: skip
+    for classes, sure, kinds in tables:
+        yield *opinions_of(shuffled(kinds, rng), classes, sure, rng), sure
+    yield opinions_of(shuffled(KINDS, rng), 5, 0.9, rng)
 
 
-def tops_for(certain, sure, beyond, rng):
-    """Largest probabilities (n,): where certain, clearly above ``sure``, elsewhere below it.
+def opinions_of(kinds, classes, sure, rng):
+    """Probabilities (n, C) of pictures and of headlines, for rows (n, 3) of ``KINDS``."""
+    differ, *certain = kinds.unbind(dim=1)
+    section = torch.randint(0, classes, differ.shape, generator=rng)
+    other = (section + torch.randint(1, classes, differ.shape, generator=rng)) % classes
+    image, text = tops_for(*certain, sure, rng)
+    return (
+        peaked(section, image, classes, rng),
+        peaked(torch.where(differ, other, section), text, classes, rng),
+    )
 
-    With ``beyond`` 0, exactly ``sure`` where certain.
+
+def tops_for(image_sure, text_sure, sure, rng):
+    """Largest probabilities of pictures and of headlines, (n,) each.
+
+    Where both are certain, one is barely so, so that the product of the two is below ``sure``.
+    Where one is, it is so by more than the other lacks, so that the mean of the two is above.
     """
-    dice = torch.rand(certain.shape, generator=rng)
-    above = sure + (1 - sure) * (beyond + 8 * beyond * dice)
-    return torch.where(certain, above, 0.55 + 0.2 * dice)
+    room, dice = 1 - sure, torch.rand(3, *image_sure.shape, generator=rng)
+    # At 0.875 exactly as sure as asked, elsewhere a little more, beyond any rounding.
+    barely = sure if sure == EXACT else sure + 0.1 * room
+    of_two = image_sure & text_sure
+    barely_so = (of_two & (dice[2] < 0.5), of_two & (dice[2] >= 0.5))
+    for certain, chosen, thrown in zip((image_sure, text_sure), barely_so, dice[:2], strict=True):
+        strong, weak = sure + room * (0.5 + 0.3 * thrown), sure - room * (0.05 + 0.2 * thrown)
+        yield torch.where(certain, strong, weak).masked_fill(chosen, barely)
 
 
 find_mispaired = Exercise(
@@ -349,12 +483,41 @@ find_mispaired = Exercise(
             "A probability equal to `sure` counts as well: *at least* is `>=`, not `>`.",
         ),
         Mistake(
+            mispaired_at_nine_tenths,
+            "You compare with 0.9 always. `sure` may be another number: use the argument.",
+        ),
+        Mistake(
+            mispaired_by_mean,
+            "You asked the mean (or the sum) of the two to be large, so a very sure one makes up "
+            "for an unsure one. Each of the two has to reach `sure`.",
+        ),
+        Mistake(
+            mispaired_by_product,
+            "You asked the product of the two to be large, which is stricter: two that are barely "
+            "sure fail. Each of the two has to reach `sure`.",
+        ),
+        Mistake(
+            mispaired_down_columns,
+            "`max(dim=0)` looks down each column, for the row that is surest of a section. For the "
+            "surest section of each row take `dim=1`.",
+        ),
+        Mistake(
+            mispaired_as_floats_if_none,
+            "Where no row is found, `torch.tensor([])` holds floats, and floats number no rows. "
+            "Say `dtype=torch.long`.",
+        ),
+        Mistake(
+            mispaired_in_a_tuple,
+            "`torch.where(mask)` and `nonzero(as_tuple=True)` give a tuple, one tensor for each "
+            "dimension. Take its first: `[0]`.",
+        ),
+        Mistake(
             attempt_on_maxima(lambda image, text, sure: sure & text.values),
             "`&` binds more tightly than `>=` and `!=`, so it took its neighbours first, a number "
             "among them. Put brackets round each comparison: `(a >= sure) & (b >= sure)`.",
         ),
         Mistake(
-            attempt_on_maxima(lambda image, text, sure: bool(image.values >= sure)),
+            attempt_on_maxima(joined_by_and),
             "Python's `and`, `or` and `if` want one true or false, and a tensor holds one for each "
             "row. Join with `&`. Two whole results of `max(dim=1)` cannot be compared either: take "
             "their `.values` or their `.indices`.",
@@ -364,5 +527,61 @@ find_mispaired = Exercise(
             "`max(dim=1)` gives two things for each row. Take `.values`, the largest probability, "
             "to compare with `sure`, and `.indices` to compare the sections.",
         ),
+    ),
+)
+
+
+# --- telltale_headlines: break this claim ----------------------------------------------------
+
+ABOVE_COMMONER = 0.1
+
+
+def one_sense_tells(dials, seed):
+    """Whether a perfect reader of one sense beats the commoner answer to *do they fit?* clearly.
+
+    By the exact ceilings, so that no luck of a draw decides: ``seed`` plays no part.
+    """
+    try:
+        best = news_cards.ceiling("match", **dials)
+    except (TypeError, ValueError) as error:
+        return f"Such cards cannot be made: {error}"
+    sense = max(("image", "text"), key=best.get)
+    if best[sense] - best["chance"] >= ABOVE_COMMONER:
+        return True
+    always = "" if best["chance"] == 0.5 else " (the same answer to every card, here)"
+    return (
+        f"The claim still holds: a perfect reader of {sense} alone is right on {best[sense]:.3f}, "
+        f"and the commoner answer{always} on {best['chance']:.3f}. You win where the first is "
+        f"{ABOVE_COMMONER} above the second."
+    )
+
+
+telltale_headlines = Exercise(
+    verify=one_sense_tells,
+    exact=True,
+    right_dials={"class_balance": (8, 1, 1, 1, 1)},
+    wrong_dials=(
+        {},
+        {"mismatch": 0.9},
+        {"mismatch": 0.0},
+        {"text_noise": 0.0, "without_word": 0.0},
+        {"text_noise": 0.6},
+        {"without_motif": 0.0, "image_noise": 0.0},
+        {"words_per_headline": 3},
+        {"label_noise": 0.5},
+        {"mark": 1.0},
+        {"class_balance": (2, 1, 1, 1, 1)},
+        {"class_balance": (3, 1, 1, 1, 1), "mismatch": 0.45},
+        {"class_balance": (8, 1, 1, 1)},
+        {"mismatch": 2.0},
+        {"balance": (8, 1, 1, 1, 1)},
+    ),
+    hints=(
+        "Clearer pictures or headlines do not help: they tell what the card is about, and nothing "
+        "about whether the two fit. What would a reader have to know of the cards as a whole, so "
+        "that one word in a headline makes a good pair likelier than a wrong one?",
+        "A wrong headline comes from one of the other four sections, each as often. So if nearly "
+        "all pictures were of one section, what would a headline about another section tell?",
+        "Turn `class_balance`: five numbers, how often each section occurs.",
     ),
 )
