@@ -59,8 +59,10 @@ MACHINE = {
     "a date with a time": r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d",
     "a running time": r"\d ?(?:s/it|it/s|[mµn]?s ±)|per loop|[Ww]all time|[Ee]lapsed",
 }
-# No progress bars and one order of hashing, so that two builds of a lesson are the same.
+# No progress bars, one order of hashing and nobody's guesses, so that two builds of a lesson are
+# the same.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "COURSE_SMOKE": "0", "COURSE_BUILD": "1"}
+QUIET |= {"COURSE_PROGRESS": "off"}
 
 
 class BuildError(Exception):

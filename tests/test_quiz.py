@@ -202,7 +202,8 @@ def test_in_a_notebook_the_bundle_holds_both_forms(monkeypatch):
     quiz("00")
     ((markup, text),) = shown
     assert "<details" in markup
-    assert text.startswith("1. ")
+    assert text.startswith("Choose first")
+    assert "\n1. " in text
 
 
 # --- faulty files end in one sentence --------------------------------------------------------

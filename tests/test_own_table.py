@@ -5,7 +5,7 @@ from PIL import Image
 
 from course_utils.data.rows import BadData
 from course_utils.data.table import Table
-from course_utils.guess import Roles, guess_roles
+from course_utils.own_table import Roles, guess_roles
 
 SPLITS = ("train", "train", "test")
 
