@@ -45,28 +45,31 @@ show(card_wall(eight, titles=[f"card {number}" for number in range(1, 9)]),
      "shapes.")  # fmt: skip
 
 # %% [markdown]
-# These are *news cards*: a small picture and a headline. Each belongs to one of five sections of a
-# newspaper: sport (a ball), business (a bar chart), science (an atom), weather (a rain cloud) or
-# travel (a mountain). A program of ours drew them all, so we know the truth about them.
+# These are *news cards*. Each belongs to one of five sections of a newspaper: sport (a ball),
+# business (a bar chart), science (an atom), weather (a rain cloud) or travel (a mountain). A
+# program of ours drew them, so we know the truth about them.
 #
-# **The headlines make no sense, and it is not your English**: the program draws their words at
-# random. *Coach*, *bank*, *theory*, *storm* and *hotel* tell a section; *bridge*, *crowd* and
-# *village* tell nothing. A fifth of the pictures show no motif, a fifth of the headlines have no
-# word of their section, and about one in seven has a word of another section.
+# **The headlines make no sense, and it is not your English**: their words are drawn at random.
+# *Coach*, *bank*, *theory*, *storm* and *hotel* tell a section; *bridge* and *village* tell
+# nothing. A fifth of the pictures show no motif, a fifth of the headlines have no word of their
+# section, and about one in seven has a word of another section.
 #
-# Name each card's section three times: from its picture alone, from its headline alone, from both.
-# On how many of the eight are both needed, because neither alone tells? Put a number in place of
-# the dots below, and run the cell. Nobody else sees your guesses.
+# Name each card's section, by picture and by headline. On how many of the eight does it take both,
+# because neither alone tells? Put a number in place of the dots, and run the cell.
 
 # %% tags=["guess"]
+from course_utils import guess
+
 guess("cards that need both", ...)
 
 # %% [markdown]
-# `posteriors` says how likely each section is to a perfect reader of pictures, of headlines, and of
-# both.
+# How likely each section is to a perfect reader of pictures, of headlines, of both:
 
 # %%
+from course_utils import settle
+
 said = news_cards.posteriors(eight)
+# Does each reader's likeliest section agree with the true one?
 hits = {who: chance.argmax(1) == eight["section"] for who, chance in said.items()}
 needed = hits["both"] & ~hits["image"] & ~hits["text"]
 settle("cards that need both", int(needed.sum()), near=0)
@@ -75,9 +78,8 @@ for number, section in enumerate(eight["section"], start=1):
 
 # %% [markdown]
 # None: on each card with a clue, one sense would do. But you never know in advance which one. Card
-# 3 needs the picture, as its headline names two sections. Card 5 needs it too: its headline was
-# written for travel, and its only telling word, *league*, points to sport. Cards 6 and 8 need the
-# headline. Card 7 has no clue at all.
+# 3 needs the picture, as its headline names two sections; so does card 5, where *league* misleads.
+# Cards 6 and 8 need the headline. Card 7 has no clue.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the instructor: the 20-minute path.* Guess the eight cards aloud (3 min), the whole game
@@ -91,17 +93,16 @@ for number, section in enumerate(eight["section"], start=1):
 # ## The whole game
 #
 # A *modality* is one way in which something reaches us: sight, hearing, written words. The cards
-# have two, in code called `image` and `text`. A *task* is what we ask of a card: here, its section.
-# The right answer is its *label*.
-#
-# A *model* is a function with adjustable numbers. *Training* adjusts them on cards whose labels it
-# may see. We keep three sets of cards apart: *train* to learn from, *validation* to choose the
-# best moment to stop, *test* to judge. First, the cards become numbers:
+# have two, in code `image` and `text`. A *task* is what we ask of a card, here its section; the
+# right answer is its *label*. A *model* is a function with adjustable numbers; *training* adjusts
+# them. Three sets of cards are kept apart: *train* to learn from, *validation* to choose when to
+# stop, *test* to judge. First, the cards become numbers:
 
 # %%
 from course_utils.data.batches import to_tensors
 from course_utils.data.readers import ImageReader, TextReader
 
+# Words that occur once are left out: nothing can be learnt of them.
 words = TextReader(fewest=2).fit(rows["train"], "text")
 readers = {"image": ImageReader(), "text": words}
 splits = {part: to_tensors(rows[part], readers) for part in parts}
@@ -111,11 +112,11 @@ for name in ("label", "image", "text", "text_length"):
     print(name, tuple(splits["train"][name].shape))
 
 # %% [markdown]
-# Of our 6,000 cards 1,858 are here: half are kept for the end of the lesson, others for validation
-# and test. A picture is 3 colours × 48 × 48 pixels. A headline is a row of word numbers, filled up
-# with zeros to the length of the longest. An *encoder* turns each into 64 numbers, its *feature*:
-# what it found worth knowing. A *fusion* joins the features, here by putting them side by side. A
-# *head* makes five scores, *logits*, from them: one for each section.
+# Of our 6,000 cards 1,858 are here: half are kept for later, others for validation and test. A
+# picture is 3 colours × 48 × 48 pixels, a headline a row of word numbers, filled up with zeros. An
+# *encoder* turns each into 64 numbers, its *feature*: what it found worth knowing. A *fusion* joins
+# the features, here side by side. A *head* makes five scores of them, *logits*, one for each
+# section.
 #
 # ```
 # image ──► encoder ──► 64 numbers ─┐
@@ -133,6 +134,7 @@ from course_utils.fusion import ConcatFusion
 
 def build(modalities, seed=0):
     """An untrained model that reads the named modalities."""
+    # The adjustable numbers start at random.
     torch.manual_seed(seed)
     encoders = {
         "image": CNNEncoder(64, channels=(8, 16, 32)),
@@ -144,11 +146,10 @@ def build(modalities, seed=0):
 
 
 # %% [markdown]
-# Names with capitals are parts from the course's package; later lessons open each of them up.
+# Later lessons open up what has a capital in its name.
 #
-# `fit` trains. It shows the model all training cards six times over (six *epochs*), in *batches* of
-# 32, and after each batch moves every adjustable number a little, so that the right sections get
-# higher scores. Lesson 06 is about how; until then, take its settings on trust.
+# `fit` trains. It shows the model all training cards six times (six *epochs*), in *batches* of 32,
+# and after each moves every number a little, so that right sections score higher.
 
 # %%
 from course_utils.data.batches import Batches
@@ -165,15 +166,16 @@ def learn(modalities, seed=0):
     return model
 
 
+# Larger batches: nothing is learnt here, so their size changes the speed alone.
 test, label = Batches(splits["test"], batch_size=256), splits["test"]["label"]
 models = {"both": learn(("image", "text"))}
 print(f"both: {accuracy(predict(models['both'], test), label):.2f}")
 
 # %% [markdown]
 # You have trained a multimodal model. That number is its *accuracy*: the share of test cards, which
-# it has never seen, on which it is right. Is it good? Compare with a *perfect* reader of pictures:
-# one who recognises every motif, and without a motif guesses one of the five sections. How often is
-# that reader right, as a share from 0 to 1? This share is the *ceiling* of pictures.
+# it has never seen, that it gets right. A *perfect* reader of pictures recognises every motif and,
+# without one, guesses one of the five sections. What share does that reader get right? It is the
+# *ceiling* of pictures.
 
 # %% tags=["guess"]
 guess("perfect reader of pictures", ...)
@@ -183,7 +185,7 @@ ceiling = news_cards.ceiling("section")
 settle("perfect reader of pictures", ceiling["image"], near=0.02)
 
 # %% [markdown]
-# Now one sense at a time, by the same recipe. How near do the models come to their ceilings?
+# Now one sense at a time. How near do the models come to their ceilings?
 
 # %%
 models |= {name: learn((name,)) for name in ("image", "text")}
@@ -193,10 +195,8 @@ for name, value in score.items():
     print(f"{name:5}  accuracy {value:.2f}   ceiling {ceiling[name]:.2f}")
 
 # %% [markdown]
-# A perfect reader of pictures is right on 0.8 + 0.2 / 5 = 0.84 of the cards, and our image model
-# comes within a few hundredths of that. Words of other sections mislead even a perfect reader of
-# headlines, so its ceiling is lower. One card in 25 (0.2 × 0.2) has neither clue; that, and
-# misleading words, keep the ceiling of *both* below 1.
+# The ceiling of pictures is 0.8 + 0.2 / 5 = 0.84, and our image model comes within a few hundredths
+# of it. Misleading words lower the ceiling of headlines. One card in 25 has neither clue.
 #
 # A `claim` stands where the text leans on a number; it raises an error if it does not hold on your
 # machine. (`trained=True`: it rests on a trained model.)
@@ -207,17 +207,20 @@ from course_utils import claim
 claim("perfect on pictures: 0.8 + 0.2 / 5", abs(ceiling["image"] - 0.84) < 1e-9)
 claim("the image model is within 0.06 of its ceiling",
       score["image"] > ceiling["image"] - 0.06, trained=True)  # fmt: skip
-claim("two senses beat the better one",
-      score["both"] > max(score["image"], score["text"]) + 0.02, trained=True)  # fmt: skip
+better = max(score["image"], score["text"])
+claim("two senses beat the better one", score["both"] > better + 0.02, trained=True)
 
 # %% [markdown]
 # ## Where does the gain come from?
 #
-# Take the test cards where one of the two single-sense models is right and the other wrong. On what
-# share of these is the model with both senses right?
+# Take the test cards where one single-sense model is right and the other wrong. On what share of
+# these is the model with both senses right?
 
 # %% tags=["guess"]
 guess("where one is right and one wrong", ...)
+
+# %% [markdown]
+# A model names the section with the highest score:
 
 # %%
 right = {name: logits[name].argmax(dim=1) == label for name in logits}
@@ -226,8 +229,7 @@ share = right["both"][one_right].double().mean().item()
 settle("where one is right and one wrong", share, near=0.1)
 
 # %% [markdown]
-# On most of them. All test cards, sorted into four heaps, for each its size and how often the model
-# with both senses is right there:
+# On most. Four heaps of test cards, and how often both senses together are right there:
 
 # %%
 import pandas as pd
@@ -245,19 +247,19 @@ sure = {name: logits[name].softmax(dim=1).amax(dim=1) for name in logits}  # (n,
 # The generator noted where it drew each motif (-1: nowhere).
 motif = torch.from_numpy(rows["test"]["motif_box"][:, 0] >= 0)
 clear, empty = sure["image"][motif].median(), sure["image"][~motif].median()
+# Believe the surer of the two: how often is that right?
 surer = torch.where(sure["image"] > sure["text"], right["image"], right["text"])
 surer = surer[one_right].double().mean()
 print(f"image model, median sureness: {clear:.2f} with a motif, {empty:.2f} without")
 print(f"where one is right and one wrong, the surer is right on {surer:.2f}")
 
 # %% [markdown]
-# **Mostly, the sense with a clue is the surer one.** A picture without a motif says "I cannot
-# tell". Whoever believes the surer model does well, and so does our model. Nobody told it so. Its
-# head adds five scores from the picture and five from the headline, and five similar scores change
-# little in a sum (the next section shows it).
+# **Mostly, the sense with a clue is the surer one.** Our model does well to believe it, and nobody
+# told it so: its head adds five scores from the picture and five from the headline, and five
+# similar scores change little in a sum.
 #
-# One run may be lucky. So a file keeps what five seeds gave, measured on 5,000 fresh cards each,
-# and claims ask it too.
+# One run may be lucky. So a file keeps what five gave, on 5,000 fresh cards each; claims ask it
+# too.
 
 # %%
 from course_utils.data.results import read_results
@@ -281,8 +283,6 @@ claim("the surer one is mostly right",
 
 # %% [markdown]
 # ## Deeper: the sum inside the model
-#
-# Sections called *Deeper* may be left out: nothing outside them leans on them.
 #
 # Let $F_1, F_2$ be the two features of a card, vectors of 64 numbers. The fusion puts them side by
 # side, and the head is a matrix $W$ and a vector $b$:
@@ -327,8 +327,7 @@ for name, clue in {"image": motif[:256], "text": word[:256]}.items():
 # %% [markdown]
 # ## Twelve trick cards
 #
-# Twelve cards made by hand, each hard in its own way. They hang on the wall in every lesson, and
-# you will see model after model try them.
+# Twelve cards made by hand, each hard in its own way, for every lesson's models.
 
 # %%
 from course_utils.data import trick_cards
@@ -345,13 +344,11 @@ show(
 )
 
 # %% [markdown]
-# *Answer* is the label: always the picture's section, even where no motif shows it. So on
-# the last two cards the headline misleads. On *typo*, *planted mark* (a small pink square) and *no
-# clue at all* our models can only guess, and a lucky guess looks like skill. Twelve cards are few,
-# and chosen as traps: the model with both senses may win by little, or not at all. On over 700 test
-# cards it wins clearly.
+# *Answer* is the label, the picture's section. On *typo*, *planted mark* (a small pink square) and
+# *no clue at all* our models can only guess. Twelve traps are few cards: two senses may not even
+# win here.
 #
-# Look at *headline of another section*. What did each model name there, and how sure was it?
+# What does each model say to *headline of another section*, and how sure is it?
 
 # %%
 card = tricks["trick"].index("headline of another section")
@@ -360,8 +357,7 @@ for who, chance in chances.items():
     print(f"{who:5} says {section}, {chance[card].max():.2f} sure")
 
 # %% [markdown]
-# The image model says sport, the text model weather. The model with both must name one section,
-# and is sure of it: its answer does not tell that the two disagree. We return to such pairs below.
+# The model with both is sure of one section: nothing tells that its senses disagree.
 
 # %%
 for who, section in (("image", "sport"), ("text", "weather")):
@@ -374,29 +370,27 @@ claim("all three are sure",
 # %% [markdown]
 # ## How a lesson works
 #
-# Some cells are for you to write. `check` tries your function on fresh inputs beside a right one,
-# and says *not attempted*, *wrong, and why*, or *right*. After a wrong attempt the cells below
-# still run, with a right function in place of yours: you may leave an exercise and return. If you
-# are stuck, ask for a hint; each call gives one more. `solution("share_right")` shows the lesson's
-# own way.
-#
-# ### Exercise 1: `share_right` · 4 min · easy
-#
-# The accuracy, from guesses and labels. The first attempt below is ours, and it is wrong: run the
-# two cells, read what `check` says, then mend it.
+# Some cells are for you to write. `check` tries your function on fresh inputs beside a right one.
+# After a wrong attempt the cells below still run, with a right function in its place: you may leave
+# an exercise and return. Each `hint` tells more, and `solution("share_right")` shows our way. Here
+# is an attempt that is wrong:
 
 
 # %%
+from course_utils import check, hint
+
+
 def share_right(predicted, label):
     return (predicted == label).sum()
 
 
-check(share_right)
+share_right = check(share_right)
 hint("share_right")
 
-
 # %% [markdown]
-# Now yours:
+# ### Exercise 1: `share_right` · 4 min · easy
+#
+# Now yours: the accuracy, from guesses and labels.
 
 
 # %% tags=["exercise"]
@@ -414,9 +408,14 @@ def share_right(predicted, label):
 share_right = check(share_right)
 
 # %% [markdown]
-# What you have solved and guessed is kept in a small file on this machine. The board shows it:
+# What you solved and guessed is kept on this machine alone. The board shows it.
+#
+# Sections called *Deeper* may be left out. The next one is for you if *variance*, *standard error*
+# or *logarithm* is new to you.
 
 # %%
+from course_utils import board
+
 board()
 
 # %% [markdown]
@@ -427,6 +426,8 @@ board()
 # Answer this quiz first; then read what you missed.
 
 # %%
+from course_utils import quiz
+
 quiz("00_know")
 
 # %% [markdown]
@@ -480,8 +481,8 @@ print(both_happen.log(), torch.tensor(0.5).log() + torch.tensor(0.1).log())
 # %% [markdown]
 # ## Is that a good accuracy?
 #
-# It depends on what can be had for nothing. The *majority baseline* looks at no card: it names
-# the most frequent section of the training cards, always.
+# It depends on what can be had for nothing. The *majority baseline* looks at no card: it always
+# names the most frequent section of the training cards.
 #
 # ### Exercise 2: `majority_baseline` · 6 min · easy
 #
@@ -493,8 +494,8 @@ print(both_happen.log(), torch.tensor(0.5).log() + torch.tensor(0.1).log())
 def majority_baseline(train_label, test_label):
     """Accuracy on the test rows of naming the training rows' most frequent class.
 
-    train_label (n,) long, test_label (m,) long; class numbers from 0 up, of any number of
-    classes; one class is the most frequent -> a number from 0 to 1
+    train_label (n,) long, test_label (m,) long: class numbers from 0 up, of any
+    number of classes; one is more frequent than any other -> a number from 0 to 1
     """
     ### BEGIN SOLUTION
     frequent = train_label.bincount().argmax()
@@ -525,8 +526,7 @@ theirs = majority_baseline(known, asked)
 settle("for nothing in the sports paper", theirs)
 
 # %% [markdown]
-# Would you buy the model? Naming *sport* every time costs nothing and does about as well. (You
-# expected 8 / 12? Chance moves the share in a small test set.) Our models are far from nothing:
+# Would you buy the model? (You expected 8 / 12? Chance moves the share in a small test set.)
 
 # %%
 ours = majority_baseline(splits["train"]["label"], label)
@@ -540,10 +540,9 @@ claim("in the sports paper, 0.6 comes for nothing", theirs > 0.6)
 # %% [markdown]
 # ## A fair table
 #
-# So a *fair table* holds four things: the majority, each modality alone, the model in question, the
-# ceiling. A *seed* decides all that is left to chance: the cards, the model's first numbers, the
-# order of the batches. *Here* is your run; *mean* and *spread* (standard deviation) are those of
-# the file's five seeds.
+# So a *fair table* holds the majority, each modality alone, the model in question, the ceiling. A
+# *seed* decides all that is left to chance: cards, first numbers, the order of batches. *Here* is
+# your run; *mean* and *spread* (standard deviation) are of the file's five.
 
 # %%
 from course_utils.data.results import within_spread
@@ -554,6 +553,30 @@ here = {"majority": ours} | dict(zip(kinds, score.values(), strict=True))
 results = read_results("00", "section").groupby("model", sort=False)["value"].agg(list)
 table = fair_table(results, ceiling).assign(here=pd.Series(here))
 print(table[["mean", "spread", "here"]].round(2).to_string(na_rep=""))
+
+# %% [markdown]
+# A dot for each seed:
+
+# %%
+import matplotlib.pyplot as plt
+
+from course_utils.display import PALETTE
+
+fig, ax = plt.subplots(figsize=(7, 2.4), layout="constrained")
+for line, (name, sense) in enumerate(zip(kinds, logits, strict=True)):
+    # One above the other, so that equal results do not hide each other.
+    heights = [line + 0.09 * (place - 2) for place in range(len(results[name]))]
+    ax.plot(results[name], heights, "o", color=PALETTE[sense])
+    ax.plot(ceiling[sense], line, "|k", markersize=22, markeredgewidth=2)
+    ax.text(ceiling[sense], line - 0.3, "ceiling", ha="center", fontsize=8)
+ax.axvline(table["mean"]["majority"], color=PALETTE["majority"], linestyle="--")
+ax.text(table["mean"]["majority"] + 0.01, 2.3, "majority", color="0.3", fontsize=9)
+ax.set(yticks=range(3), yticklabels=kinds, ylim=(2.5, -0.6), xlim=(0.1, 1),
+       xlabel="accuracy on test cards (share)")  # fmt: skip
+show(fig, alt="Five dots a model, and its ceiling. " + ". ".join(
+    f"{name}: {min(results[name]):.2f} to {max(results[name]):.2f}, ceiling "
+    f"{ceiling[sense]:.2f}" for name, sense in zip(kinds, logits, strict=True))
+    + f". Majority: {table['mean']['majority']:.2f}.")  # fmt: skip
 
 # %% [markdown]
 # Read the second claim twice:
@@ -570,21 +593,19 @@ claim("what you trained lies within the file's spread, give or take 0.04",
 
 # %% [markdown]
 # A *perfect* reader of pictures stays below our small model with two senses. No bigger network
-# helps where the motif is missing. The gap between *both* and its own ceiling is what the next
-# lessons work on.
+# helps where the motif is missing.
 
 # %% [markdown]
 # ## When the senses contradict each other
 #
-# So far each headline was written for its picture. In practice pictures and headlines come from two
-# folders, one file is lost, all rows below shift by one, and nobody notices: the *pairing*, what
-# goes with what, is wrong. Half of our 6,000 cards have a headline of another section. Only the
-# pair is wrong there.
+# So far each headline was written for its picture. In practice one file is lost, all rows below
+# shift by one, and nobody notices: the *pairing*, what goes with what, is wrong. Half of our 6,000
+# cards have a headline of another section.
 #
 # ### Exercise 3: `find_mispaired` · 10 min · medium
 #
-# Two single-sense models give probabilities for each card. Name the rows where both are *sure*
-# (their largest probability is at least `sure`) and name different sections.
+# Name the rows where both single-sense models are *sure* (their largest probability is at least
+# `sure`), of different sections.
 # `probability.max(dim=1)` gives the largest value and its place; `(a >= 2) & (b >= 2)`, with its
 # brackets, is true where both are; `nonzero()` gives the places of what is true, as a column;
 # `flatten()` makes a row of it.
@@ -594,8 +615,8 @@ claim("what you trained lies within the file's spread, give or take 0.04",
 def find_mispaired(image_probability, text_probability, sure=0.9):
     """Rows where picture and headline are both sure, of different sections.
 
-    image_probability and text_probability (n, C), of C sections; in no row do two share the
-    largest value -> row numbers (k,) long, ascending; k may be 0
+    image_probability and text_probability (n, C), of C sections; no row has its
+    largest value twice -> row numbers (k,) long, ascending; k may be 0
     """
     ### BEGIN SOLUTION
     image, text = image_probability.max(dim=1), text_probability.max(dim=1)
@@ -608,8 +629,7 @@ def find_mispaired(image_probability, text_probability, sure=0.9):
 find_mispaired = check(find_mispaired)
 
 # %% [markdown]
-# Our two single-sense models judge all test cards, those that fit and those that do not. The
-# generator knows which pairs are wrong. How many of those named?
+# Our two single-sense models judge all test cards. The generator knows which pairs are wrong:
 
 # %%
 all_test = news_cards.rows_for(cards, "match", "test")
@@ -617,20 +637,21 @@ pairs = Batches(to_tensors(all_test, readers), batch_size=256)
 opinion = {who: predict(models[who], pairs).softmax(dim=1) for who in ("image", "text")}
 found = find_mispaired(opinion["image"], opinion["text"])
 
+# Ground truth, which no model has seen.
 wrong_pair = torch.from_numpy(all_test["match"] == 0)
 truly = wrong_pair[found].double().mean().item()
 print(f"wrong pairs: {wrong_pair.sum()} of {len(wrong_pair)}; named: {len(found)}")
 print(f"named, and really wrong: {truly:.2f}")
 
 # %% [markdown]
-# Here half of the pairs are wrong. In a tidier folder one pair in a hundred is. What share of the
-# named pairs would really be wrong there?
+# Here half of the pairs are wrong. In a tidier folder one in a hundred is. What share of the pairs
+# named there would really be wrong?
 
 # %% tags=["guess"]
 guess("really wrong in the tidy folder", ...)
 
 # %% [markdown]
-# Wrong pairs are named as often as here, and good ones too; there are other numbers of them.
+# Of the wrong pairs, and of the good ones, the same shares are named there as here:
 
 # %%
 alarm = torch.zeros(len(wrong_pair), dtype=torch.bool)
@@ -639,13 +660,13 @@ hit = alarm[wrong_pair].double().mean().item()
 false_alarm = alarm[~wrong_pair].double().mean().item()
 print(f"named: {hit:.2f} of the wrong pairs, {false_alarm:.3f} of the good ones")
 
+# Of 100 pairs 1 is wrong and 99 are good.
 tidy = 0.01 * hit / (0.01 * hit + 0.99 * false_alarm)
 settle("really wrong in the tidy folder", tidy, near=0.1)
 
 # %% [markdown]
-# Few good pairs are *false alarms*; a misleading word, as on card 5, can raise one. But where good
-# pairs are so many, their false alarms outnumber the finds. Look before you throw a pair away. And
-# most wrong pairs went unnamed, because a motif or a section word is missing.
+# Few good pairs raise a *false alarm*. But there are so many good pairs that their false alarms
+# outnumber the finds. Look before you throw a pair away.
 
 # %%
 spans = read_results("00", "mispaired").groupby("measure")["value"].agg(["min", "max"])
@@ -657,8 +678,7 @@ claim("with 1 wrong pair in 100, most named pairs are good",
       max(tidy, spans["max"]["tidy"]) < 0.4, trained=True)  # fmt: skip
 
 # %% [markdown]
-# It takes two senses to see that a pair is wrong. With one alone, nobody answers *do they fit?*
-# better than a coin:
+# With one sense alone, nobody answers *do they fit?* better than a coin:
 
 # %% tags=["nbval-check-output"]
 print({name: round(value, 2) for name, value in news_cards.ceiling("match").items()})
@@ -670,9 +690,8 @@ print({name: round(value, 2) for name, value in news_cards.ceiling("match").item
 # %% [markdown]
 # ## Play: turn the dials
 #
-# The world of news cards has dials. Change their values in the next cell and run it again, as often
-# as you like: what do they do to the ceilings of the two tasks? `help(news_cards.Dials)` lists
-# all eleven.
+# The world of news cards has eleven dials; `help(news_cards.Dials)` lists them. Change values, add
+# dials, run again: what moves the ceilings of the two tasks, and what does not?
 
 # %%
 dials = {"without_motif": 0.2, "without_word": 0.2, "text_noise": 0.07}
@@ -683,10 +702,9 @@ for task in ("section", "match"):
 # %% [markdown]
 # ### Exercise 4: `telltale_headlines` · 10 min · hard
 #
-# **Break this claim:** "*Do they fit?* needs two senses. A perfect reader of one alone, of pictures
-# or of headlines, does no better than somebody who always gives the commoner answer" (`chance`
-# above). Find dials with which one sense alone, in the task `match`, comes out 0.1 or more above
-# `chance`. `check` computes it.
+# **Break this claim:** "*Do they fit?* takes two senses: a perfect reader of one does no better
+# than somebody who always gives the commoner answer" (`chance` above). Find dials with which, in
+# the task `match`, the ceiling of one sense lies 0.1 or more above `chance`.
 
 
 # %% tags=["exercise"]
@@ -703,18 +721,17 @@ def telltale_headlines():
 telltale_headlines = check(telltale_headlines)
 
 # %% [markdown]
-# Whoever builds a data set can turn such a dial without knowing it. Then a model that looks at one
-# sense passes for multimodal. Lesson 09 hunts for this.
+# Whoever builds a data set can turn such a dial unknowingly, and a model of one sense passes for
+# multimodal. Lesson 09 hunts for this.
 
 # %% [markdown]
 # ## The answer
 #
-# **What can two senses do that one cannot?** Two things, both seen above. They *fill in for each
-# other*: our model passed what a perfect reader of one sense could reach, by believing the one
-# that has a clue. And they can *contradict each other*, which tells something about the pair that
-# neither half knows.
+# **What can two senses do that one cannot?** Two things. They *fill in for each other*: our model
+# passed what a perfect reader of one sense could reach, by believing the one that has a clue. And
+# they can *contradict each other*, which tells something about the pair that neither half knows.
 #
-# Here begins the table that grows through lessons 00 to 08. The ceilings stay in the lessons.
+# Here begins the table that grows through lessons 00 to 08:
 
 # %%
 from course_utils.tables import grow_table
@@ -724,14 +741,14 @@ grow_table("00", results)
 # %% [markdown]
 # ## Where to go from here
 #
-# **The order.** Read 00, 01, 06, 02, 03, 04, 05, 07, 08: lesson 06, on training, needs 01 alone,
-# and 03 to 05 lean on it. The link to the next lesson follows this order.
+# **The order.** Read 00, 01, 06, 02, 03, 04, 05, 07, 08. Training (06) comes early, because 03 to
+# 05 lean on it; links to the next lesson follow this order.
 #
-# **The article.** This course grew out of a short Chinese article, and several lessons quote it. Our
-# copy names neither author nor title; by its own words it is about 如何使用PyTorch进行多模态学习任务,
-# "how to do multimodal learning tasks with PyTorch". Why take it apart? In a few pages it names all
-# parts of the subject, and it goes wrong as most first programs do: a formula that leaves the
-# picture, code that cannot run, a training without a test. Lesson 07 mends its program line by line.
+# **The article.** The course grew out of a Chinese article that lessons quote. Our copy bears no
+# title and no author; in its own words it is about 如何使用PyTorch进行多模态学习任务, "how to do
+# multimodal learning tasks with PyTorch". Why take it apart? It names every part of the subject in
+# a few pages, and goes wrong as first programs do: a formula that leaves the picture, code that
+# cannot run, training without a test.
 
 # %% [markdown]
 # ## Deeper: training on one page
@@ -793,10 +810,10 @@ claim("fit and our loop end in the same model", difference < 1e-3, trained=True)
 #   (Flamingo: Alayrac and others).
 # - **2023.** One that sees is tuned to follow instructions about pictures (LLaVA: Liu and others).
 # - **2024.** A newer survey counts six challenges (Liang, Zadeh and Morency). Over fifteen vision
-#   encoders are compared inside such language models, with all code, weights and data (Cambrian-1:
-#   Tong and others).
-# - **2025.** Such a model is trained on pictures that people described, without another such model's
-#   answers, and its data are open too (Molmo: Deitke and others).
+#   encoders are compared inside such language models, all in the open (Cambrian-1: Tong and
+#   others).
+# - **2025.** Such a model learns from pictures that people described, and from no other such model;
+#   its weights and data are open (Molmo: Deitke and others).
 #
 # The article names three kinds of application: image + text (news headlines, reviews of
 # advertisements; here lessons 01 to 08), image + audio (musical genre, reviews of music; lesson
@@ -825,6 +842,8 @@ print([name for name in names if "modal" in name or "fusion" in name])
 # - Ngiam, Khosla, Kim, Nam, Lee and Ng, *Multimodal deep learning*, ICML, 2011.
 # - Antol, Agrawal, Lu, Mitchell, Batra, Zitnick and Parikh, *VQA: visual question answering*, ICCV,
 #   2015.
+# - Baltrušaitis, Ahuja and Morency, *Multimodal machine learning: a survey and taxonomy*, IEEE
+#   Transactions on Pattern Analysis and Machine Intelligence 41(2), 2019.
 # - Lu, Batra, Parikh and Lee, *ViLBERT: pretraining task-agnostic visiolinguistic representations
 #   for vision-and-language tasks*, NeurIPS, 2019.
 # - Radford, Kim, Hallacy and others, *Learning transferable visual models from natural language
@@ -834,6 +853,8 @@ print([name for name in names if "modal" in name or "fusion" in name])
 # - Khandelwal and De, *Introducing TorchMultimodal: a library for accelerating exploration in
 #   multimodal AI*, pytorch.org/blog, 2022.
 # - Liu, Li, Wu and Lee, *Visual instruction tuning*, NeurIPS, 2023.
+# - Liang, Zadeh and Morency, *Foundations & trends in multimodal machine learning: principles,
+#   challenges, and open questions*, ACM Computing Surveys, 2024.
 # - Tong, Brown, Wu and others, *Cambrian-1: a fully open, vision-centric exploration of multimodal
 #   LLMs*, NeurIPS, 2024.
 # - Deitke, Clark, Lee and others, *Molmo and PixMo: open weights and open data for state-of-the-art
@@ -886,25 +907,21 @@ as_table(versions(), columns=("what", "version"))
 # %% [markdown]
 # ## Recap
 #
-# - A modality is a way in which something reaches us; an encoder turns it into a feature, a
-#   fusion joins features, a head scores the answers of the task.
+# - An encoder turns a modality into a feature, a fusion joins features, a head scores the answers.
 # - A fair table holds the majority, each modality alone, the model, the ceiling; over seeds.
-# - On our cards fusion gains mostly by knowing whom to believe.
+# - Fusion gains here mostly by knowing whom to believe.
 # - Where what you look for is rare, most alarms are false.
 #
-# **Common mistakes.** Calling an accuracy good without the majority beside it. Comparing two models
-# on one seed. Sorting or filtering pictures without their headlines: the shapes still fit, the
-# pairs do not.
+# **Common mistakes.** An accuracy without the majority beside it. Two models compared on one seed.
+# Pictures sorted without their headlines: the shapes still fit, the pairs do not.
 #
-# **Further reading.** Baltrušaitis, Ahuja and Morency, *Multimodal machine learning: a survey and
-# taxonomy*, IEEE Transactions on Pattern Analysis and Machine Intelligence 41(2), 2019: read its
-# first pages now. Liang, Zadeh and Morency, *Foundations & trends in multimodal machine learning:
-# principles, challenges, and open questions*, ACM Computing Surveys, 2024.
+# **Further reading.** The first pages of the survey by Baltrušaitis, Ahuja and Morency (2019). It
+# and all others stand in *where the field comes from*.
 
 # %% [markdown]
 # ## Quiz
-#
-# Settle on one option before you open it; then read the others too.
 
 # %%
+from course_utils import quiz
+
 quiz("00")

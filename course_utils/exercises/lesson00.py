@@ -77,13 +77,9 @@ share_right = Exercise(
         Mistake(lambda predicted, label: (predicted == label).mean(), NUMBERS_FIRST),
         Mistake(
             lambda predicted, label: torch.equal(predicted, label),
-            "You asked whether all rows are right at once, which is yes or no. A share needs row "
-            "by row: `predicted == label`, then a mean.",
-        ),
-        Mistake(
-            lambda predicted, label: (predicted == label).sum() // len(label),
-            "`//` drops all that stands behind the point, so a share becomes 0 or 1. Divide with "
-            "`/`.",
+            "Yours is 1 where all rows are right, and 0 elsewhere. `torch.equal` and `all` ask "
+            "about all rows at once, and `//` drops what stands behind the point; a share needs a "
+            "mean, or `/`.",
         ),
         Mistake(
             lambda predicted, label: (predicted.argmax(dim=1) == label).float().mean(),
@@ -123,12 +119,14 @@ def majority_by_dictionary(train_label, test_label):
 LABEL_TABLES = (
     ([6, 4, 2], [2, 5, 1]),
     ([3, 2, 2, 1], [2, 4, 1, 1]),
-    ([9, 1, 5], [1, 0, 6]),
+    ([9, 1, 4], [1, 0, 4]),
     ([2, 1], [1, 2]),
     ([1], [1]),
 )
 # Their classes are beyond those of the test rows: whoever counts the test rows' classes sees it.
 BEYOND_TABLES = (([5, 2, 1], [0, 3, 4]), ([1, 0, 0], [0, 2, 1]))
+# Class 6 leads, with a count of 4, at place 2 of the classes that occur; below 5, class 3 does.
+NUMBERED = ([1, 3, 3, 6, 6, 6, 6], [6] + 2 * [4] + 3 * [2] + 6 * [3] + 4 * [1])
 
 
 def label_cases(rng):
@@ -146,6 +144,7 @@ def label_cases(rng):
                 for counts in (train_counts, test_counts)
             )
             yield with_another_first(train, test), test
+    yield tuple(shuffled(torch.tensor(labels), rng) for labels in NUMBERED)
 
 
 def with_another_first(train, test):
@@ -391,37 +390,41 @@ def opinion_cases(rng):
     none, only = KINDS[~KINDS.all(dim=1)], KINDS[KINDS.all(dim=1)]
     tables = [(5, 0.9, KINDS.repeat(2, 1)), (5, EXACT, KINDS), (3, 0.75, KINDS), (7, 0.95, none),
               (2, 0.625, KINDS), (5, EXACT, only), (4, EXACT, none[-1:])]  # fmt: skip
-    for classes, sure, kinds in tables:
-        yield *opinions_of(shuffled(kinds, rng), classes, sure, rng), sure
-    yield opinions_of(shuffled(KINDS, rng), 5, 0.9, rng)
+    for number, (classes, sure, kinds) in enumerate(tables):
+        yield *opinions_of(shuffled(kinds, rng), classes, sure, number % 2, rng), sure
+    yield opinions_of(shuffled(KINDS, rng), 5, 0.9, 0, rng)
 
 
-def opinions_of(kinds, classes, sure, rng):
-    """Probabilities (n, C) of pictures and of headlines, for rows (n, 3) of ``KINDS``."""
+def opinions_of(kinds, classes, sure, strong, rng):
+    """Probabilities (n, C) of pictures and of headlines, for rows (n, 3) of ``KINDS``.
+
+    strong: 0 or 1, the one of the two that, where it alone is sure, lifts their mean over ``sure``.
+    """
     differ, *certain = kinds.unbind(dim=1)
     section = torch.randint(0, classes, differ.shape, generator=rng)
     other = (section + torch.randint(1, classes, differ.shape, generator=rng)) % classes
-    image, text = tops_for(*certain, sure, rng)
+    image, text = tops_for(certain, sure, strong, rng)
     return (
         peaked(section, image, classes, rng),
         peaked(torch.where(differ, other, section), text, classes, rng),
     )
 
 
-def tops_for(image_sure, text_sure, sure, rng):
-    """Largest probabilities of pictures and of headlines, (n,) each.
+def tops_for(certain, sure, strong, rng):
+    """Largest probabilities, (n,) for each of the two in ``certain``, both (n,) of bool.
 
-    Where both are certain, one is barely so, so that the product of the two is below ``sure``.
-    Where one is, it is so by more than the other lacks, so that the mean of the two is above.
+    Where both are certain, one is barely so: the product of the two is below ``sure``.
     """
-    room, dice = 1 - sure, torch.rand(3, *image_sure.shape, generator=rng)
+    room, dice = 1 - sure, torch.rand(3, *certain[0].shape, generator=rng)
     # At 0.875 exactly as sure as asked, elsewhere a little more, beyond any rounding.
     barely = sure if sure == EXACT else sure + 0.1 * room
-    of_two = image_sure & text_sure
-    barely_so = (of_two & (dice[2] < 0.5), of_two & (dice[2] >= 0.5))
-    for certain, chosen, thrown in zip((image_sure, text_sure), barely_so, dice[:2], strict=True):
-        strong, weak = sure + room * (0.5 + 0.3 * thrown), sure - room * (0.05 + 0.2 * thrown)
-        yield torch.where(certain, strong, weak).masked_fill(chosen, barely)
+    both = certain[0] & certain[1]
+    for k in (0, 1):
+        far_above, little_below = sure + room * (0.5 + 0.3 * dice[k]), 0.05 + 0.15 * dice[k]
+        well_above = both & ((dice[2] < 0.5) == (k == 0)) | ~both & (k == strong)
+        above = torch.where(well_above, far_above, torch.full_like(far_above, barely))
+        below = sure - room * (little_below + (0.1 if k == strong else 0.0))
+        yield torch.where(certain[k], above, below)
 
 
 find_mispaired = Exercise(
