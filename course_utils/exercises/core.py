@@ -141,7 +141,7 @@ def check(
     heading = f"{verdict.kind}: `{name}`"
     if grade and verdict.kind != RIGHT:
         raise AssertionError(plain(f"{heading}. {verdict.sentence}", verdict.details))
-    if verdict.kind == RIGHT and not grade:  # an instructor's run says nothing of the instructor
+    if verdict.kind == RIGHT:
         progress.record_solved(name)
     more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
     announce(heading, verdict.sentence, (*verdict.details, *more), _COLOURS[verdict.kind])
