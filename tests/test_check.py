@@ -24,10 +24,12 @@ from course_utils.exercises.core import (
     WRONG,
     Exercise,
     Mistake,
+    Part,
     gradients,
     judge,
 )
 from course_utils.exercises.difference import CannotCompare, difference, shorten
+from course_utils.exercises.faults import FAULTS
 from course_utils.exercises.limits import TooLong, call_within
 from course_utils.exercises.telling import marked_up
 
@@ -221,10 +223,12 @@ def test_each_call_draws_fresh_inputs(toys):
 
     check(squared_distance)
     check(squared_distance)
-    assert not torch.equal(seen[0], seen[3])
+    half = len(seen) // 2  # a right attempt is run once more, for its gradient
+    assert not torch.equal(seen[0], seen[half])
+    seen.clear()
     check(squared_distance, seed=1)
     check(squared_distance, seed=1)
-    assert torch.equal(seen[6], seen[9])
+    assert torch.equal(seen[0], seen[half])
 
 
 def random_state():
@@ -410,6 +414,122 @@ def test_an_answer_that_cannot_be_observed_is_compared_as_it_is():
     assert sentence == "Your answer is a float; expected is a tensor (3,)."
 
 
+# --- faults that the course lays over right answers ------------------------------------------
+
+
+def rows_and_weights(rng):
+    for rows in (1, 3):
+        features = [torch.randn(rows, 4, generator=rng) for _ in range(2)]
+        yield features, torch.randn(2, generator=rng)
+
+
+def weighted(features, weights):
+    return (weights.softmax(0)[:, None, None] * torch.stack(features)).sum(0)
+
+
+mixture = Exercise(reference=weighted, cases=rows_and_weights)
+SAID = {
+    "detached result": "your answer carries no gradient",
+    "squeezed result": "An axis of size 1 is lost",
+    "changed input": "changed its input `features`",
+    "another dtype": "has dtype float64; expected is float32",
+    "first row only": "Only the first row is right",
+    "cached first answer": "the first answer again for each input",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_laid_over_a_right_answer_is_told_by_its_name(fault):
+    verdict = verdict_of(FAULTS[fault](weighted), mixture)
+    assert verdict.kind == WRONG
+    assert SAID[fault] in verdict.sentence
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_laid_over_a_right_module_is_refused(fault):
+    assert verdict_of(FAULTS[fault](Scale), scale).kind == WRONG
+
+
+def by_item(features, weights):
+    alpha = weights.softmax(0)
+    return sum(share.item() * feature for share, feature in zip(alpha, features, strict=True))
+
+
+def through_numpy(features, weights):
+    return torch.from_numpy(weighted(features, weights).numpy())
+
+
+@torch.no_grad()
+def without_gradients(features, weights):
+    return weighted(features, weights)
+
+
+def made_anew(features, weights):
+    return torch.tensor(weighted(features, weights).tolist())
+
+
+def half_detached(features, weights):
+    alpha = weights.exp() / weights.exp().sum().detach()
+    return alpha[0] * features[0] + alpha[1] * features[1]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "why"),
+    [
+        (by_item, "no gradient reaches `weights`. Look for `.detach()`, `.item()`"),
+        (through_numpy, "carries no gradient"),
+        (without_gradients, "carries no gradient"),
+        (made_anew, "carries no gradient"),
+        (half_detached, "part of the gradient of `weights` is lost"),
+        (lambda f, w: weighted([f[0], f[1].detach()], w), "no gradient reaches `features[1]`"),
+    ],
+)
+def test_a_gradient_that_is_lost_on_the_way_is_told_with_the_place(attempt, why):
+    verdict = verdict_of(attempt, mixture)
+    assert verdict.kind == WRONG
+    assert why in verdict.sentence
+
+
+def test_a_gradient_that_is_lost_to_a_parameter_is_told_with_its_name():
+    class Attempt(Scale):
+        def forward(self, x):
+            return self.dropout(x * self.factor.data + self.shift)
+
+    assert "no gradient reaches the parameter `factor`" in verdict_of(Attempt, scale).sentence
+
+
+def test_a_gradient_is_not_asked_for_where_the_exercise_says_so_or_there_is_none():
+    unasked = Exercise(
+        reference=weighted, cases=rows_and_weights, unaffected={"detached result": "it is a plot"}
+    )
+    assert verdict_of(without_gradients, unasked).kind == RIGHT
+    counts = exercise_for(lambda x: (x > 0).sum(), [(torch.randn(3),)])
+    assert verdict_of(lambda x: (x.detach() > 0).sum(), counts).kind == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("reference", "attempt", "values"),
+    [
+        # At a tie, at 0 and at a mark right ways differ in their gradients.
+        (lambda x: x.amax(0), lambda x: x.max(0).values, torch.tensor([0.5, 0.5, 0.1])),
+        (lambda x: x.relu(), lambda x: torch.where(x >= 0, x, 0.0), torch.tensor([0.0, 0.5, -2])),
+        (lambda x: x.square(), lambda x: x * x.abs() * x.sign(), torch.tensor([0.0, 1.5])),
+        (lambda x: x * 2, lambda x: torch.where(x == 1, 2.0, 0.0), torch.tensor([0.0, 1, 1])),
+        # Right for shares that sum to 1 only: another function elsewhere.
+        (lambda x: x / x.sum(), lambda x: x * 1, torch.tensor([0.3, 0.7])),
+    ],
+)
+def test_right_ways_that_differ_in_their_gradient_at_single_points_are_right(
+    reference, attempt, values
+):
+    assert verdict_of(attempt, exercise_for(reference, [(values,)])).kind == RIGHT
+
+
+def test_a_fault_that_does_not_exist_cannot_be_declared():
+    with pytest.raises(TypeError, match="names faults that there are not"):
+        Exercise(reference=len, cases=iter, unaffected={"wobble": "?"})
+
+
 # --- modules ---------------------------------------------------------------------------------
 
 
@@ -516,6 +636,132 @@ def test_a_changed_input_of_a_module_is_named():
     assert "changed its input `x`" in verdict_of(Attempt, scale).sentence
 
 
+# --- builds ----------------------------------------------------------------------------------
+
+
+class Counter3:
+    """A toy build: counts what it is given, and resets."""
+
+    def __init__(self, start=0):
+        self.count = start
+
+    def add(self, items):
+        self.count += len(items)
+        return self.count
+
+    def reset(self):
+        self.count = 0
+
+
+class NeverResets(Counter3):
+    def reset(self):
+        pass
+
+
+def what_it_adds(attempt, seed):
+    counter = attempt()
+    return [counter.add([0] * (seed % 5)), counter.add([0, 0])]
+
+
+def what_is_left(attempt, seed):
+    counter = attempt(5)
+    counter.reset()
+    return {"count": counter.count}
+
+
+counter = Exercise(
+    reference=Counter3,
+    parts=(
+        Part(
+            "adding",
+            what_it_adds,
+            lambda seen, seed: (
+                None if seen == [seed % 5, seed % 5 + 2] else f"The counts are {seen}."
+            ),
+            ("Keep the count.",),
+        ),
+        Part(
+            "resetting",
+            what_is_left,
+            lambda seen, seed: "`reset` leaves the count." if seen["count"] else None,
+            ("Set it to 0.", "`self.count = 0`"),
+        ),
+    ),
+    mistakes=(Mistake(NeverResets, "`reset` leaves the count."),),
+    seconds=0.3,
+)
+
+
+def test_a_build_is_right_where_all_its_parts_hold():
+    verdict = verdict_of(Counter3, counter)
+    assert verdict == core.Verdict(RIGHT, "All 2 parts hold: adding, resetting.")
+
+
+def test_a_build_is_told_its_first_part_that_does_not_hold_and_those_that_do():
+    verdict = verdict_of(NeverResets, counter)
+    assert verdict.sentence == "Part 2 of 2, resetting: `reset` leaves the count."
+    assert ("holds", "adding") in verdict.details
+    assert verdict.part == 1
+
+
+def test_a_build_that_raises_or_does_not_end_is_told_so_in_its_part():
+    class Raises(Counter3):
+        def reset(self):
+            raise ValueError("no")
+
+    class Endless(Counter3):
+        add = loop
+
+    assert "resetting: Your code raised ValueError: no." in verdict_of(Raises, counter).sentence
+    assert "adding: It did not end" in verdict_of(Endless, counter).sentence
+
+
+def test_a_build_that_gives_what_its_part_cannot_read_is_wrong():
+    class Odd(Counter3):
+        def reset(self):
+            del self.count
+
+    unread = Exercise(
+        reference=Counter3, parts=(Part("size", lambda a, s: a, lambda seen, s: seen["x"]),)
+    )
+    assert verdict_of(Odd, counter).kind == WRONG
+    assert "cannot be judged: TypeError" in verdict_of(Odd, unread).sentence
+
+
+def test_an_open_method_of_a_build_is_not_attempted():
+    class Open(Counter3):
+        def reset(self):
+            raise NotImplementedError
+
+    assert verdict_of(Open, counter).kind == NOT_ATTEMPTED
+
+
+def test_hints_of_a_build_follow_the_part_that_the_last_check_met(monkeypatch, capsys):
+    monkeypatch.setattr(exercises, "find", lambda name: counter)
+    monkeypatch.setattr(exercises, "_hints_given", exercises._hints_given.copy())
+    monkeypatch.setattr(core, "_part_reached", {})
+    hint("Counter3")
+    core.check(counter, "Counter3", NeverResets)
+    hint("Counter3")
+    hint("Counter3")
+    hint("Counter3")
+    lines = [line for line in capsys.readouterr().out.splitlines() if "int" in line]
+    assert lines[0] == "Hint 1 of 1 for `Counter3`, adding. Keep the count."
+    assert lines[-3] == "Hint 1 of 2 for `Counter3`, resetting. Set it to 0."
+    assert lines[-1].startswith("No more hints for `Counter3`, resetting.")
+
+
+def test_the_stand_in_of_a_build_does_all_of_it():
+    class Open(Counter3):
+        def reset(self):
+            raise NotImplementedError
+
+    given = core.check(counter, "Counter3", Open)
+    assert verdict_of(given, counter).kind == NOT_ATTEMPTED
+    assert what_is_left(given, 0) == {"count": 0}
+    assert given.__name__ == "Counter3"
+
+
 # --- break this claim ------------------------------------------------------------------------
 
 tried = []
@@ -583,9 +829,19 @@ def test_an_exercise_without_reference_gives_back_the_right_dials():
     assert verdict_of(stub, break_the_claim).kind == NOT_ATTEMPTED
 
 
-@pytest.mark.parametrize("parts", [{}, {"reference": len}, {"cases": iter}])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"reference": len},
+        {"cases": iter},
+        {"parts": counter.parts},
+        {"reference": len, "cases": iter, "parts": counter.parts},
+        {"reference": len, "verify": len},
+    ],
+)
 def test_an_exercise_that_cannot_be_tried_is_refused_when_it_is_declared(parts):
-    with pytest.raises(TypeError, match="either `reference` and `cases`, or `verify`"):
+    with pytest.raises(TypeError, match=r"either `reference` and `cases`, .* or `verify`"):
         Exercise(**parts)
 
 

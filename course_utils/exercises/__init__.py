@@ -43,22 +43,23 @@ def check(fn: Callable, seed: int | None = None, grade: bool = False) -> Callabl
 
 
 def hint(exercise: str | Callable) -> None:
-    """Show the next hint for an exercise, given by its name or as its function."""
+    """Show the next hint for an exercise, given by its name or as its function.
+
+    Of a build it shows the hints of the part that the last check met.
+    """
     name = _name(exercise)
     try:
-        hints = find(name).hints
+        what, hints = core.hints_for(find(name), name)
     except LookupError as error:
         announce("No such exercise", str(error))
         return
-    number = _hints_given[name]
+    number = _hints_given[what]
     if number < len(hints):
-        _hints_given[name] += 1
-        announce(
-            f"Hint {number + 1} of {len(hints)} for `{name}`", hints[number], colour="highlight"
-        )
+        _hints_given[what] += 1
+        announce(f"Hint {number + 1} of {len(hints)} for {what}", hints[number], colour="highlight")
     else:
         announce(
-            f"No more hints for `{name}`",
+            f"No more hints for {what}",
             f"You have seen all {len(hints)}. `solution({name!r})` shows one way to do it.",
             colour="highlight",
         )

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import progress
+from course_utils.exercises import faults
 from course_utils.exercises.difference import difference, extent, shorten
+from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
     TooLong,
     call_within,
@@ -27,12 +29,21 @@ from course_utils.exercises.limits import (
     random_state_kept,
     seed_the_processor,
 )
-from course_utils.exercises.running import Outcome, Unfit, is_stub, own_line, parameters_of, run_all
+from course_utils.exercises.running import (
+    Outcome,
+    Unfit,
+    is_stub,
+    own_line,
+    parameters_of,
+    run_all,
+    run_part,
+)
 from course_utils.exercises.telling import announce, plain
 
 RIGHT, WRONG, NOT_ATTEMPTED = "Right", "Wrong", "Not attempted"
 _COLOURS = {RIGHT: "both", WRONG: "text", NOT_ATTEMPTED: "majority"}
 _STAND_IN = "__course_stand_in__"
+_part_reached: dict[str, int] = {}  # by name of a build, since the last check
 
 # --- what a lesson declares ------------------------------------------------------------------
 
@@ -43,6 +54,24 @@ class Mistake:
 
     fn: Callable
     message: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that a build has to do: what is tried, and what is said of what came out.
+
+    name: in a few words, as messages give it ("an empty row").
+    do: ``do(attempt, seed)`` runs the attempt and returns plain values: tensors, numbers, texts,
+        lists and dicts of them. It may raise ``Unfit`` with a sentence for the learner.
+    judge: ``judge(seen, seed)``, None where these values are right, else a sentence that says
+        what is wrong. It gets no attempt, so the attempt may have run in another process.
+    hints: for this part, from a nudge to nearly the solution.
+    """
+
+    name: str
+    do: Callable[[Any, int], Any]
+    judge: Callable[[Any, int], str | None]
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +91,11 @@ class Exercise:
     changes_input: whether the function is meant to change its arguments. Where it is not, an
         attempt that does so is wrong.
     rtol, atol: how near numbers must come: ``|got - expected| <= atol + rtol * |expected|``.
+    unaffected: faults of ``faults.FAULTS`` that this exercise accepts, each with the reason why
+        it does not matter here. With "detached result", gradients are not compared.
+
+    Or, for a build, a reference and ``parts``, which are tried in order up to the first that does
+    not hold. The message of each of its ``mistakes`` stands in what that part's ``judge`` says.
 
     Or, for *break this claim*, where the attempt takes no argument and returns a dict of dials:
 
@@ -70,11 +104,13 @@ class Exercise:
     exact: ``verify`` computes and does not draw, so one seed is enough.
     right_dials, wrong_dials: dials that do, and several that do not.
 
-    hints: from a nudge to nearly the solution. seconds: the limit for an attempt on all cases.
+    hints: from a nudge to nearly the solution; a build has them in its parts.
+    seconds: the limit for an attempt on all cases, or on one part.
     """
 
     reference: Callable | None = None
     cases: Callable[[torch.Generator], Iterable[tuple]] | None = None
+    parts: tuple[Part, ...] = ()
     also_right: tuple[Callable, ...] = ()
     hints: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
@@ -84,20 +120,35 @@ class Exercise:
     rtol: float = 1e-4
     atol: float = 1e-5
     seconds: float = 10.0
+    unaffected: Mapping[str, str] = field(default_factory=dict)
     verify: Callable[[dict, int], bool | str] | None = None
     exact: bool = False
     right_dials: Mapping[str, Any] = field(default_factory=dict)
     wrong_dials: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self):
-        by_reference = self.reference is not None and self.cases is not None
-        if by_reference == (self.verify is not None):
-            raise TypeError("an exercise needs either `reference` and `cases`, or `verify`")
+        ways = (self.cases is not None, bool(self.parts), self.verify is not None)
+        if sum(ways) != 1 or (self.reference is None) != (self.verify is not None):
+            raise TypeError(
+                "an exercise needs either `reference` and `cases`, or `reference` and `parts`, "
+                "or `verify`"
+            )
+        if unknown := self.unaffected.keys() - faults.FAULTS.keys():
+            raise TypeError(f"`unaffected` names faults that there are not: {sorted(unknown)}")
+
+    @property
+    def like(self) -> type[nn.Module] | None:
+        """The module class whose parameters an attempt is given, where it is to be a module."""
+        return self.reference if self.module else None
+
+    @property
+    def called(self) -> Callable:
+        """What is called with a case's arguments: the reference, or the module's ``forward``."""
+        return self.reference.forward if self.module else self.reference
 
     def run(self, fn: Callable, cases: list[tuple], seed: int) -> list[Outcome]:
         """What ``fn`` does on each case, within the exercise's seconds."""
-        like = self.reference if self.module else None
-        return run_all(fn, cases, seed, self.seconds, self.observe, like)
+        return run_all(fn, cases, seed, self.seconds, self.observe, self.like)
 
     def draw(self, seed: int) -> list[tuple]:
         """The cases of one seed."""
@@ -138,6 +189,7 @@ def check(
     returns the right dials), which a later check knows from an attempt.
     """
     verdict = judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
+    _part_reached[name] = verdict.part or 0
     heading = f"{verdict.kind}: `{name}`"
     if grade and verdict.kind != RIGHT:
         raise AssertionError(plain(f"{heading}. {verdict.sentence}", verdict.details))
@@ -148,6 +200,14 @@ def check(
     return attempt if verdict.kind == RIGHT else stand_in(exercise, name)
 
 
+def hints_for(exercise: Exercise, name: str) -> tuple[str, tuple[str, ...]]:
+    """Whose hints are due, and the hints: of a build, those of the part that the last check met."""
+    if not exercise.parts:
+        return f"`{name}`", exercise.hints
+    part = exercise.parts[_part_reached.get(name, 0)]
+    return f"`{name}`, {part.name}", part.hints
+
+
 def stand_in(exercise: Exercise, name: str) -> Callable:
     """A marked function (class) under the exercise's name that does the exercise right."""
     if exercise.verify:
@@ -155,7 +215,7 @@ def stand_in(exercise: Exercise, name: str) -> Callable:
         def substitute():
             return copy.deepcopy(dict(exercise.right_dials))
 
-    elif exercise.module:
+    elif isinstance(exercise.reference, type):
         substitute = type(name, (exercise.reference,), {"__doc__": exercise.reference.__doc__})
     else:
 
@@ -178,11 +238,16 @@ def is_stand_in(attempt: Callable) -> bool:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of the three answers, and why. ``details`` are pairs of a label and a short text."""
+    """One of the three answers, and why.
+
+    details: pairs of a label and a short text. part: of a build, the place of the first part that
+    does not hold.
+    """
 
     kind: str
     sentence: str
     details: tuple[tuple[str, str], ...] = ()
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -198,8 +263,9 @@ def judge(exercise: Exercise, attempt: Callable, seed: int) -> Verdict:
     """The verdict on an attempt; global random state and torch's defaults are left as found."""
     if is_stand_in(attempt):
         return Verdict(NOT_ATTEMPTED, "Run the cell above first, then this one.")
+    judges = {bool(exercise.parts): _judge_parts, exercise.verify is not None: _judge_dials}
     with random_state_kept(), plain_defaults():
-        return (_judge_dials if exercise.verify else _judge_answers)(exercise, attempt, seed)
+        return judges.get(True, _judge_answers)(exercise, attempt, seed)
 
 
 def _judge_answers(exercise, attempt, seed):
@@ -213,12 +279,32 @@ def _judge_answers(exercise, attempt, seed):
         return _not_attempted()
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
-        return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+        return _judge_gradient(exercise, attempt, cases, seed)
     for mistake in exercise.mistakes:
         if _gives_the_same(exercise, mistake.fn, cases, given, seed):
             return Verdict(WRONG, mistake.message)
     trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
-    return Verdict(WRONG, problem, _details(exercise, trial, seed))
+    fault = _laid_fault(exercise, cases, given, seed)
+    return Verdict(WRONG, fault or problem, _details(exercise, trial, seed))
+
+
+def _judge_gradient(exercise, attempt, cases, seed):
+    """The verdict on an attempt that is right in value."""
+    asked = not exercise.changes_input and "detached result" not in exercise.unaffected
+    problem = gradient_problem(exercise, attempt, cases, seed) if asked else None
+    if problem:
+        return Verdict(WRONG, problem, (_again(seed),))
+    return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+
+
+def _laid_fault(exercise, cases, given, seed):
+    """The sentence of a fault that, laid over the reference, gives the attempt's answers."""
+    if any(outcome.error for outcome in given):
+        return None
+    for name, sentence in faults.SENTENCES.items():
+        if _gives_the_same(exercise, faults.FAULTS[name](exercise.reference), cases, given, seed):
+            return sentence
+    return None
 
 
 def wrong_trials(
@@ -255,6 +341,38 @@ def _same(exercise, one, other):
     if not exercise.changes_input and one.changed != other.changed:
         return False
     return not exercise.differs(one, other) and not exercise.differs(other, one)
+
+
+def _judge_parts(exercise, attempt, seed):
+    for place, part in enumerate(exercise.parts):
+        outcome = run_part(part.do, attempt, seed, exercise.seconds)
+        verdict = judge_part(exercise, place, outcome, seed)
+        if verdict:
+            return verdict
+    names = ", ".join(part.name for part in exercise.parts)
+    return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
+
+
+def judge_part(exercise: Exercise, place: int, outcome: Outcome, seed: int) -> Verdict | None:
+    """The verdict on a build whose part at ``place`` led to ``outcome``; None if it holds."""
+    part = exercise.parts[place]
+    held = tuple(("holds", earlier.name) for earlier in exercise.parts[:place])
+    if is_stub(outcome.error):
+        return Verdict(NOT_ATTEMPTED, _not_attempted().sentence, held, place)
+    problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
+    if problem is None:
+        return None
+    heading = f"Part {place + 1} of {len(exercise.parts)}, {part.name}: "
+    again = (("this trial again", f"check(..., seed={seed})"),)
+    details = (*held, *_where(outcome), *again)
+    return Verdict(WRONG, heading + _sentence(problem), details, place)
+
+
+def _part_problem(part, outcome, seed):
+    try:
+        return part.judge(outcome.seen, seed)
+    except Exception as error:  # values of a kind that the part does not expect
+        return f"What came out cannot be judged: {_named(error)}"
 
 
 def _judge_dials(exercise, attempt, seed):
@@ -308,7 +426,7 @@ def _problem(exercise, trial):
     if problem:
         return _sentence(problem)
     if given.changed and not exercise.changes_input:
-        names = parameters_of(_called(exercise), max(given.changed) + 1)
+        names = parameters_of(exercise.called, max(given.changed) + 1)
         changed = " and ".join(f"`{names[i]}`" for i in given.changed)
         return f"Your function changed its input {changed} in place; work on a copy of it."
     return None
@@ -340,7 +458,11 @@ def _details(exercise, trial, seed):
             ("expected", shorten(trial.expected.seen)),
             ("yours", shorten(trial.given.seen)),
         )
-    return (*details, ("these inputs again", f"check(..., seed={seed})"))
+    return (*details, _again(seed))
+
+
+def _again(seed):
+    return ("these inputs again", f"check(..., seed={seed})")
 
 
 def _where(outcome):
@@ -354,12 +476,8 @@ def _inputs(exercise, case):
     built, called = case
     return (
         *_assigned("built with", exercise.reference, built),
-        *_assigned("called with", _called(exercise), called),
+        *_assigned("called with", exercise.called, called),
     )
-
-
-def _called(exercise):
-    return exercise.reference.forward if exercise.module else exercise.reference
 
 
 def _assigned(verb, fn, values):

@@ -4,6 +4,7 @@ Nothing that the function does comes out of ``run_all`` as an exception, but for
 KeyboardInterrupt: the stop button of the notebook has to work.
 """
 
+import contextlib
 import copy
 import inspect
 import sysconfig
@@ -67,7 +68,7 @@ def run_all(
     def go() -> None:
         for index, case in enumerate(cases):
             outcomes.append(Outcome())
-            _run(outcomes[-1], fn, case, (seed + index) % 2**31, observe, like)
+            run_case(fn, case, (seed + index) % 2**31, observe, like, outcome=outcomes[-1])
 
     try:
         call_within(seconds, go)
@@ -76,20 +77,60 @@ def run_all(
     return outcomes
 
 
-def _run(outcome, fn, case, seed, observe, like):
-    try:
+def run_case(
+    fn: Callable,
+    case: tuple,
+    seed: int,
+    observe: Callable | None = None,
+    like: type[nn.Module] | None = None,
+    prepare: Callable[[nn.Module | None, tuple], tuple] | None = None,
+    outcome: Outcome | None = None,
+) -> Outcome:
+    """Call ``fn`` on a copy of one case, as ``run_all`` does, but without a limit.
+
+    prepare: takes the module that was built, if one was, and the call's arguments, and returns the
+    arguments to call with. outcome: filled in and returned, in place of a new one.
+    """
+    outcome = outcome or Outcome()
+    with _caught(outcome), torch.enable_grad():
         arguments = _copied(case)
         seed_the_processor(seed)
-        with torch.enable_grad():
-            if like is not None:
-                fn = _built(fn, like, arguments[0], seed)
-                case, arguments = case[1], arguments[1]
-            _require_fit(fn, arguments)
-            outcome.result = fn(*arguments)
+        if like is not None:
+            fn = _built(fn, like, arguments[0], seed)
+            case, arguments = case[1], arguments[1]
+        _require_fit(fn, arguments)
+        if prepare is not None:
+            arguments = prepare(fn if like else None, arguments)
+        outcome.result = fn(*arguments)
+        outcome.returned = True
+        outcome.changed = () if prepare else _changed(arguments, case)
+        observed = (outcome.result, fn, *arguments) if like else (outcome.result, *arguments)
+        outcome.seen = observe(*observed) if observe else outcome.result
+    return outcome
+
+
+def run_part(do: Callable, attempt: Any, seed: int, seconds: float) -> Outcome:
+    """What ``do(attempt, seed)``, a part of a build, led to within ``seconds``."""
+    outcome = Outcome()
+
+    def go() -> None:
+        seed_the_processor(seed)
+        with _caught(outcome), torch.enable_grad():
+            outcome.seen = outcome.result = do(attempt, seed)
             outcome.returned = True
-            outcome.changed = _changed(arguments, case)
-            observed = (outcome.result, fn, *arguments) if like else (outcome.result, *arguments)
-            outcome.seen = observe(*observed) if observe else outcome.result
+
+    try:
+        call_within(seconds, go)
+    except TooLong as error:
+        return Outcome(error=error)
+    return outcome
+
+
+@contextlib.contextmanager
+def _caught(outcome):
+    """Keep what is raised in ``outcome``, but for the stop button and the end of the time."""
+    try:
+        yield
     except (KeyboardInterrupt, TooLong):
         raise
     except BaseException as error:
