@@ -21,7 +21,7 @@
 # **The question.** *What can two senses do that one cannot?*
 
 # %%
-from course_utils import seed_everything
+from course_utils import guess, seed_everything, settle
 from course_utils.data import news_cards
 
 seed_everything(0)
@@ -58,16 +58,12 @@ show(card_wall(eight, titles=[f"card {number}" for number in range(1, 9)]),
 # because neither alone tells? Put a number in place of the dots, and run the cell.
 
 # %% tags=["guess"]
-from course_utils import guess
-
 guess("cards that need both", ...)
 
 # %% [markdown]
 # How likely each section is to a perfect reader of pictures, of headlines, of both:
 
 # %%
-from course_utils import settle
-
 said = news_cards.posteriors(eight)
 # Does each reader's likeliest section agree with the true one?
 hits = {who: chance.argmax(1) == eight["section"] for who, chance in said.items()}
