@@ -547,7 +547,7 @@ def one_sense_tells(dials, seed):
     try:
         best = news_cards.ceiling("match", **dials)
     except (TypeError, ValueError) as error:
-        return f"Such cards cannot be made: {error}"
+        return f"Such cards cannot be made: {error}."
     sense = max(("image", "text"), key=best.get)
     if best[sense] - best["chance"] >= ABOVE_COMMONER:
         return True
