@@ -6,16 +6,20 @@ import torch
 
 from course_utils.baselines import majority_baseline as reference_majority
 from course_utils.data import news_cards
+from course_utils.data.read_dials import read_dials
 from course_utils.exercises.core import Exercise, Mistake
 
 
 def as_number(result, *arguments):
     """A share may come as a Python number, or as a tensor of no dimension that holds one.
 
-    A tensor (1,) does not do: printing it with two decimals, as the lesson does, fails.
+    A tensor (1,) does not do: printing it with two decimals, as the lesson does, fails. Whether a
+    tensor with a value for each row holds true and false or 1 and 0 is left aside.
     """
     single = getattr(result, "ndim", None) == 0 or isinstance(result, numbers.Real)
-    return float(result) if single else result
+    if single:
+        return float(result)
+    return result.double() if isinstance(result, torch.Tensor) else result
 
 
 # --- share_right -----------------------------------------------------------------------------
@@ -76,6 +80,25 @@ share_right = Exercise(
         ),
         Mistake(lambda predicted, label: (predicted == label).mean(), NUMBERS_FIRST),
         Mistake(
+            lambda predicted, label: predicted == label,
+            "You returned a value for each row: whether its guess is right. A share is one number, "
+            "their mean.",
+        ),
+        Mistake(
+            lambda predicted, label: len(predicted == label) / len(label),
+            "`len` counts all rows of `predicted == label`, the false ones too, so this is always "
+            "1. `sum()` counts the true ones.",
+        ),
+        Mistake(
+            lambda predicted, label: (predicted == label).float().mean().round(),
+            "Yours is 1 where most rows are right, and 0 where most are wrong. Do not round, and "
+            "take the mean, not the median.",
+        ),
+        Mistake(
+            lambda predicted, label: float(predicted[0] == label[0]) / len(label),
+            "You counted the first row and no other. Is the `return` inside the loop?",
+        ),
+        Mistake(
             lambda predicted, label: torch.equal(predicted, label),
             "Yours is 1 where all rows are right, and 0 elsewhere. `torch.equal` and `all` ask "
             "about all rows at once, and `//` drops what stands behind the point; a share needs a "
@@ -83,8 +106,8 @@ share_right = Exercise(
         ),
         Mistake(
             lambda predicted, label: (predicted.argmax(dim=1) == label).float().mean(),
-            "`predicted` holds the guesses themselves, one class number a row. `argmax` is for a "
-            "table of scores; leave it out.",
+            "Both tensors have one dimension, (n,), and no `dim=1`: `predicted` holds one class "
+            "number a row, the guess itself, and no table of scores.",
         ),
         Mistake(
             lambda predicted, label: (predicted - label).abs().float().mean(),
@@ -125,8 +148,12 @@ LABEL_TABLES = (
 )
 # Their classes are beyond those of the test rows: whoever counts the test rows' classes sees it.
 BEYOND_TABLES = (([5, 2, 1], [0, 3, 4]), ([1, 0, 0], [0, 2, 1]))
-# Class 6 leads, with a count of 4, at place 2 of the classes that occur; below 5, class 3 does.
-NUMBERED = ([1, 3, 3, 6, 6, 6, 6], [6] + 2 * [4] + 3 * [2] + 6 * [3] + 4 * [1])
+# Class 7 leads, with a count of 6, at place 4 of the classes that occur; below 5, class 1 does. The
+# median is 3, the largest 9, and each of these has a share of its own in the test rows.
+NUMBERED = (
+    5 * [1] + [2, 3, 3, 5] + 6 * [7] + [9],
+    [7] + 2 * [6] + 3 * [4] + 4 * [3] + 6 * [1] + 5 * [9],
+)
 
 
 def label_cases(rng):
@@ -222,6 +249,36 @@ majority_baseline = Exercise(
             "`test_label == frequent`.",
         ),
         Mistake(
+            lambda train_label, test_label: test_label.bincount()[train_label.bincount().argmax()],
+            "You counted in `test_label.bincount()`, which ends at the largest class of the test "
+            "rows, and did not divide. Compare, `test_label == frequent`, and take the mean.",
+        ),
+        Mistake(
+            lambda train_label, test_label: reference_majority(test_label, train_label),
+            "The two sets are exchanged: choose in the training rows, judge in the test rows.",
+        ),
+        Mistake(
+            lambda train_label, test_label: 1 - reference_majority(train_label, test_label),
+            "This is how often the most frequent class is wrong: `!=` asks where two differ.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (test_label == train_label.max()).float().mean(),
+            "You named the largest class number. Class numbers are names: count how often each "
+            "occurs.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (test_label == train_label.median()).float().mean(),
+            "You named the median class number. Class numbers are names, and nothing lies between "
+            "them: count how often each occurs.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (
+                (test_label == train_label.bincount().argmin()).float().mean()
+            ),
+            "You named the class that is rarest in the training rows, or not there at all: "
+            "`argmin` for `argmax`.",
+        ),
+        Mistake(
             lambda train_label, test_label: (
                 (test_label == train_label.unique(return_counts=True)[1].argmax()).float().mean()
             ),
@@ -246,8 +303,9 @@ majority_baseline = Exercise(
         ),
         Mistake(
             lambda train_label, test_label: (test_label == train_label.mode()).float().mean(),
-            "`train_label.mode()` gives two things, and a pair equals no label: take `.values`, "
-            "the most frequent class.",
+            "You compared the labels with a pair, and a pair equals no label. `mode()` gives a "
+            "class and a place: take `.values`. `most_common(1)[0]` gives a class and its count: "
+            "take `[0]`.",
         ),
         Mistake(
             lambda train_label, test_label: (test_label == train_label[0]).float().mean(),
@@ -360,8 +418,23 @@ def mispaired_as_floats_if_none(image_probability, text_probability, sure=0.9):
     return torch.tensor(mispaired_row_by_row(image_probability, text_probability, sure))
 
 
+def mispaired_as_sections(image_probability, text_probability, sure=0.9):
+    named = image_probability.argmax(dim=1)
+    return named[mispaired(image_probability, text_probability, sure)]
+
+
 def mispaired_in_a_tuple(image_probability, text_probability, sure=0.9):
     return torch.where(mispaired_as_mask(image_probability, text_probability, sure))
+
+
+def asked_by_if(image, text, sure):
+    both_sure = image.values >= sure and text.values >= sure
+    return (image.indices != text.indices).nonzero().flatten() if both_sure else None
+
+
+def first_row_alone(image_probability, text_probability, sure=0.9):
+    found = mispaired(image_probability, text_probability, sure)
+    return found[found == 0]
 
 
 def joined_by_and(image, text, sure):
@@ -371,8 +444,11 @@ def joined_by_and(image, text, sure):
 
 
 def peaked(section, top, classes, rng):
-    """Probabilities (n, C) whose largest is ``top`` (n,), above one half, at ``section`` (n,)."""
-    rest = torch.rand(len(section), classes, generator=rng) + 0.1
+    """Probabilities (n, C) whose largest is ``top`` (n,) at ``section`` (n,).
+
+    The others are alike enough to stay below a ``top`` of 0.4 of five classes.
+    """
+    rest = torch.rand(len(section), classes, generator=rng) + 0.5
     rest.scatter_(1, section[:, None], 0)
     rest *= ((1 - top) / rest.sum(dim=1))[:, None]
     return rest.scatter(1, section[:, None], top[:, None])
@@ -388,34 +464,46 @@ def opinion_cases(rng):
     And tables where no pair, or the only pair, is wrong; and a call that leaves ``sure`` as it is.
     """
     none, only = KINDS[~KINDS.all(dim=1)], KINDS[KINDS.all(dim=1)]
-    tables = [(5, 0.9, KINDS.repeat(2, 1)), (5, EXACT, KINDS), (3, 0.75, KINDS), (7, 0.95, none),
-              (2, 0.625, KINDS), (5, EXACT, only), (4, EXACT, none[-1:])]  # fmt: skip
+    tables = [(5, EXACT, KINDS), (3, 0.75, KINDS), (7, 0.95, none), (2, 0.625, KINDS),
+              (5, EXACT, only), (4, EXACT, none[-1:])]  # fmt: skip
     for number, (classes, sure, kinds) in enumerate(tables):
-        yield *opinions_of(shuffled(kinds, rng), classes, sure, number % 2, rng), sure
-    yield opinions_of(shuffled(KINDS, rng), 5, 0.9, 0, rng)
+        top = close_tops(kinds := shuffled(kinds, rng), sure, number % 2, rng)
+        yield *opinions_of(kinds, top, classes, rng), sure
+    for given in ((), (0.9,)):
+        kinds = shuffled(KINDS.repeat(2, 1), rng)
+        yield *opinions_of(kinds, clear_tops(kinds, rng), 5, rng), *given
 
 
-def opinions_of(kinds, classes, sure, strong, rng):
+def opinions_of(kinds, tops, classes, rng):
     """Probabilities (n, C) of pictures and of headlines, for rows (n, 3) of ``KINDS``.
 
-    strong: 0 or 1, the one of the two that, where it alone is sure, lifts their mean over ``sure``.
+    tops: the largest of each row, (n,) of pictures and (n,) of headlines.
     """
-    differ, *certain = kinds.unbind(dim=1)
+    differ = kinds[:, 0]
     section = torch.randint(0, classes, differ.shape, generator=rng)
     other = (section + torch.randint(1, classes, differ.shape, generator=rng)) % classes
-    image, text = tops_for(certain, sure, strong, rng)
+    image, text = tops
     return (
         peaked(section, image, classes, rng),
         peaked(torch.where(differ, other, section), text, classes, rng),
     )
 
 
-def tops_for(certain, sure, strong, rng):
-    """Largest probabilities, (n,) for each of the two in ``certain``, both (n,) of bool.
+def clear_tops(kinds, rng):
+    """Largest probabilities far from 0.9, on either side of it, and below one half too."""
+    for certain in kinds[:, 1:].unbind(dim=1):
+        dice = torch.rand(certain.shape, generator=rng)
+        yield torch.where(certain, 0.96 + 0.03 * dice, 0.4 + 0.3 * dice)
+
+
+def close_tops(kinds, sure, strong, rng):
+    """Largest probabilities near ``sure``, (n,) for pictures and for headlines.
 
     Where both are certain, one is barely so: the product of the two is below ``sure``.
+    strong: 0 or 1, the one of the two that, where it alone is sure, lifts their mean over ``sure``.
     """
-    room, dice = 1 - sure, torch.rand(3, *certain[0].shape, generator=rng)
+    certain = kinds[:, 1:].unbind(dim=1)
+    room, dice = 1 - sure, torch.rand(3, len(kinds), generator=rng)
     # At 0.875 exactly as sure as asked, elsewhere a little more, beyond any rounding.
     barely = sure if sure == EXACT else sure + 0.1 * room
     both = certain[0] & certain[1]
@@ -486,6 +574,28 @@ find_mispaired = Exercise(
             "A probability equal to `sure` counts as well: *at least* is `>=`, not `>`.",
         ),
         Mistake(
+            attempt_on_maxima(asked_by_if),
+            "An `if` asks once for the whole table, and there is an answer for each row. Join "
+            "tensors of true and false with `&`, and take the places where they hold.",
+        ),
+        Mistake(
+            first_row_alone,
+            "You looked at the first row and at no other. Is the `return` inside the loop?",
+        ),
+        Mistake(
+            mispaired_as_sections,
+            "You returned the sections that the pictures name in these rows; the exercise asks for "
+            "the numbers of the rows.",
+        ),
+        Mistake(
+            lambda *arguments: mispaired_as_mask(*arguments).sum(),
+            "You counted the rows; the exercise asks which they are.",
+        ),
+        Mistake(
+            lambda *arguments: mispaired(*arguments).flip(0),
+            "The right rows in the wrong order: ascending is from the first to the last.",
+        ),
+        Mistake(
             mispaired_at_nine_tenths,
             "You compare with 0.9 always. `sure` may be another number: use the argument.",
         ),
@@ -545,16 +655,16 @@ def one_sense_tells(dials, seed):
     By the exact ceilings, so that no luck of a draw decides: ``seed`` plays no part.
     """
     try:
+        read_dials(news_cards.Dials, dials, "news_cards")
         best = news_cards.ceiling("match", **dials)
     except (TypeError, ValueError) as error:
         return f"Such cards cannot be made: {error}."
     sense = max(("image", "text"), key=best.get)
     if best[sense] - best["chance"] >= ABOVE_COMMONER:
         return True
-    always = "" if best["chance"] == 0.5 else " (the same answer to every card, here)"
     return (
         f"The claim still holds: a perfect reader of {sense} alone is right on {best[sense]:.3f}, "
-        f"and the commoner answer{always} on {best['chance']:.3f}. You win where the first is "
+        f"and the commoner answer on {best['chance']:.3f}. You win where the first is "
         f"{ABOVE_COMMONER} above the second."
     )
 
