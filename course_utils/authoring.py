@@ -33,14 +33,20 @@ from unittest import mock
 
 import jupytext
 import nbformat
-from nbconvert.exporters import SlidesExporter
+from nbconvert.exporters import HTMLExporter, SlidesExporter
 from nbconvert.preprocessors import CellExecutionError, ExecutePreprocessor
 from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 from traitlets.config import Config
 
-from course_utils.deeper import deeper_faults, deeper_sections, fold_deeper, without_deeper
+from course_utils.deeper import (
+    deeper_faults,
+    deeper_sections,
+    fold_deeper,
+    with_details,
+    without_deeper,
+)
 from course_utils.environment import PACKAGES, course_root
 from course_utils.guess_cells import guess_faults, guess_names
 from course_utils.lessons import titles
@@ -54,6 +60,9 @@ MINUTES = {"read": "to read", "exercises": "of exercises", "deeper": "deeper", "
 REGION = ("<!-- lessons:begin -->", "<!-- lessons:end -->")
 # Words to ruff, noise to a learner.
 FORMATTERS = re.compile(r"  # (?:fmt: skip|noqa: \w+)$", re.MULTILINE)
+# nbconvert's page, but for its raw cells, which are the build's own: it would escape their tags.
+PAGE = """{%- extends 'lab/index.html.j2' -%}
+{%- block rawcell scoped -%}{{ cell.source }}{%- endblock -%}"""
 DATA_URI = re.compile(r"(?<=;base64,)[A-Za-z0-9+/]+=*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a built notebook must not hold, because it differs from machine to machine or day to day.
@@ -589,6 +598,11 @@ def grade(root: Path, folder: Path) -> None:
     for lesson in course.lessons:
         path = folder / "source" / lesson.stem / f"{lesson.stem}.ipynb"
         _write(path, grading_form(course, lesson))
+
+
+def page(notebook: NotebookNode) -> str:
+    """A notebook as one page of HTML for a browser, its deeper sections closed at first."""
+    return HTMLExporter(raw_template=PAGE).from_notebook_node(with_details(notebook))[0]
 
 
 def slides(root: Path, folder: Path) -> None:

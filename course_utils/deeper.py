@@ -62,7 +62,7 @@ def without_deeper(notebook: NotebookNode) -> NotebookNode:
 
 
 def fold_deeper(notebook: NotebookNode) -> None:
-    """Have JupyterLab and Colab show of deeper sections the headings alone, until one opens them."""
+    """Have JupyterLab and Colab show the headings alone of deeper sections, until one opens it."""
     heads = [notebook.cells[section[0]] for section in deeper_sections(notebook.cells)]
     for cell in heads:
         cell.metadata["jp-MarkdownHeadingCollapsed"] = True

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from nbformat import NotebookNode
 
 from course_utils.deeper import MAGIC, deeper_sections
+from course_utils.lessons import GUESS
 
 FORM = 'guess("name", ...) or guess("name", ..., ["one", "other"])'
 
@@ -72,12 +73,13 @@ def _untagged(cells: Sequence[NotebookNode], guesses: Sequence[Call]) -> Iterato
 def _form(cell: NotebookNode, call: Call) -> list[str]:
     """Why a guess's cell is not of the one form that readers and the board know."""
     *before, last = ast.parse(cell.source).body
-    alone = isinstance(last, ast.Expr) and last.value is call.node
+    alone = isinstance(last, ast.Expr) and ast.dump(last.value) == ast.dump(call.node)
     alone = alone and all(isinstance(each, ast.ImportFrom) for each in before)
     arguments = call.node.args + [keyword.value for keyword in call.node.keywords]
     dots = len(arguments) > 1 and isinstance(arguments[1], ast.Constant)
     dots = dots and arguments[1].value is ...
-    if alone and call.name and dots and _are_options(arguments[2:]):
+    named = call.name is not None and GUESS.findall(cell.source) == [call.name]
+    if alone and named and dots and _are_options(arguments[2:]):
         return []
     return [f"the cell that begins {cell.source[:40]!r} must be {FORM} and nothing else"]
 

@@ -1,24 +1,19 @@
 """`board`: what a learner has done so far, lesson by lesson, and how near their guesses were."""
 
-import functools
 import html
-import json
-import re
 from collections import Counter
 
 from matplotlib.figure import Figure
 
 from course_utils import progress
 from course_utils.display import PALETTE, display_html, image_tag
-from course_utils.environment import course_root
 from course_utils.exercises import declared
 from course_utils.exercises.quiz import count_right, load, quiz_file
 from course_utils.exercises.telling import announce
-from course_utils.lessons import titles
+from course_utils.lessons import guesses, titles
 
 FARTHEST = 5  # units; a guess that is farther off is drawn at the edge
 HEAD = ("lesson", "exercises solved", "guesses made", "of these near", "quiz right")
-CALL = re.compile(r'^guess\(\s*"([^"\n]+)"', re.MULTILINE)
 
 
 def board() -> None:
@@ -56,10 +51,10 @@ def _kept() -> str:
 
 def _rows(done: progress.Progress) -> list[tuple[str, ...]]:
     """A row for each lesson that has something to do, in the order of reading, and their sum."""
-    exercises, guesses = exercises_by_lesson(), guesses_by_lesson()
+    exercises, asked_in = exercises_by_lesson(), guesses()
     rows, totals = [], Counter()
     for number, title in titles().items():
-        names, asked, path = exercises[number], guesses.get(number, ()), quiz_file(number)
+        names, asked, path = exercises[number], asked_in.get(number, ()), quiz_file(number)
         questions = load(path) if path.exists() else []
         made = [done.guesses[name] for name in asked if name in done.guesses]
         made = [guess for guess in made if guess.answer is not None]
@@ -90,18 +85,6 @@ def exercises_by_lesson() -> dict[str, list[str]]:
     return found
 
 
-@functools.cache
-def guesses_by_lesson() -> dict[str, tuple[str, ...]]:
-    """The names of the guesses of each lesson, by its number, from the notebooks for learners."""
-    found = {}
-    for path in sorted((course_root() / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        asking = (c for c in cells if "guess" in c["metadata"].get("tags", ()))
-        names = (name for cell in asking for name in CALL.findall("".join(cell["source"])))
-        found[path.name[:2]] = tuple(names)
-    return found
-
-
 def _table(rows: list[tuple[str, ...]]) -> str:
     head, body = _row(HEAD, "th"), "".join(_row(row, "td") for row in rows)
     return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
@@ -118,7 +101,7 @@ def _row(texts: tuple[str, ...], tag: str) -> str:
 def _settled(done: progress.Progress) -> list[tuple[str, str, float]]:
     """(lesson, name, distance in units of *near*) of each settled guess that is a number."""
     found = []
-    for number, names in guesses_by_lesson().items():
+    for number, names in guesses().items():
         for name in names:
             guess = done.guesses.get(name)
             if guess and guess.unit and isinstance(guess.answer, int | float):

@@ -191,7 +191,11 @@ def _shown(value: float | str, unit: float | None = None) -> str:
     """A number with as many decimals as its unit calls for; a word as it is."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int) or unit is None:
-        return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
-    decimals = max(0, -math.floor(math.log10(unit))) if unit > 0 else 3
-    return f"{value:,.{min(decimals, 6)}f}"
+    if abs(value) >= 1e15:
+        return f"{value:g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not unit:
+        return f"{value:,g}"
+    decimals = max(0, -math.floor(math.log10(unit)))
+    return f"{value:,.{decimals}f}" if decimals <= 6 else f"{value:.3g}"
