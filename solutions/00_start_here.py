@@ -221,7 +221,7 @@ guess("where one is right and one wrong", ...)
 # %%
 right = {name: logits[name].argmax(dim=1) == label for name in logits}
 one_right = right["image"] != right["text"]
-share = right["both"][one_right].double().mean().item()
+share = right["both"][one_right].double().mean()
 settle("where one is right and one wrong", share)
 
 # %% [markdown]
@@ -635,7 +635,7 @@ found = find_mispaired(opinion["image"], opinion["text"])
 
 # Ground truth, which no model has seen.
 wrong_pair = torch.from_numpy(all_test["match"] == 0)
-truly = wrong_pair[found].double().mean().item()
+truly = wrong_pair[found].double().mean()
 print(f"wrong pairs: {wrong_pair.sum()} of {len(wrong_pair)}; named: {len(found)}")
 print(f"named, and really wrong: {truly:.2f}")
 
@@ -652,8 +652,7 @@ guess("really wrong in the tidy folder", ...)
 # %%
 alarm = torch.zeros(len(wrong_pair), dtype=torch.bool)
 alarm[found] = True
-hit = alarm[wrong_pair].double().mean().item()
-false_alarm = alarm[~wrong_pair].double().mean().item()
+hit, false_alarm = (alarm[some].double().mean() for some in (wrong_pair, ~wrong_pair))
 print(f"named: {hit:.2f} of the wrong pairs, {false_alarm:.3f} of the good ones")
 
 # Of 100 pairs 1 is wrong and 99 are good.
