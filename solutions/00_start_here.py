@@ -142,7 +142,7 @@ def build(modalities, seed=0):
 
 
 # %% [markdown]
-# Later lessons open up what has a capital in its name.
+# Names with capitals are parts of the course's package; later lessons open them up.
 #
 # `fit` trains. It shows the model all training cards six times (six *epochs*), in *batches* of 32,
 # and after each moves every number a little, so that right sections score higher.
@@ -225,7 +225,7 @@ share = right["both"][one_right].double().mean()
 settle("where one is right and one wrong", share)
 
 # %% [markdown]
-# On most. Four heaps of test cards, and how often both senses together are right there:
+# On most. All test cards in four heaps, and how often both senses together are right there:
 
 # %%
 import pandas as pd
@@ -254,8 +254,8 @@ print(f"where one is right and one wrong, the surer is right on {surer:.2f}")
 # told it so: its head adds five scores from the picture and five from the headline, and five
 # similar scores change little in a sum.
 #
-# One run may be lucky. So a file keeps what five gave, on 5,000 fresh cards each; claims ask it
-# too.
+# One run may be lucky. So a file keeps what five runs gave, on 5,000 fresh cards each; claims ask
+# it too.
 
 # %%
 from course_utils.data.results import read_results
@@ -341,8 +341,8 @@ show(
 
 # %% [markdown]
 # *Answer* is the label, the picture's section. On *typo*, *planted mark* (a small pink square) and
-# *no clue at all* our models can only guess. Twelve traps are few cards: two senses may not even
-# win here.
+# *no clue at all* our models can only guess. Twelve cards are few, and traps: two senses may not
+# even win.
 #
 # What does each model say to *headline of another section*, and how sure is it?
 
@@ -504,10 +504,10 @@ majority_baseline = check(majority_baseline)
 
 # %% [markdown]
 # A sports paper prints eight sport cards for every card of each other section. Somebody sells its
-# editor a model with an accuracy of 0.65. What accuracy comes there for nothing?
+# editor a model with an accuracy of 0.65. What does the majority baseline get there?
 
 # %% tags=["guess"]
-guess("for nothing in the sports paper", ...)
+guess("majority in the sports paper", ...)
 
 # %% [markdown]
 # We print such a paper:
@@ -519,7 +519,7 @@ known, asked = (
     for part in ("train", "test")
 )
 theirs = majority_baseline(known, asked)
-settle("for nothing in the sports paper", theirs)
+settle("majority in the sports paper", theirs)
 
 # %% [markdown]
 # Would you buy the model? (You expected 8 / 12? Chance moves the share in a small test set.)
@@ -538,7 +538,7 @@ claim("in the sports paper, 0.6 comes for nothing", theirs > 0.6)
 #
 # So a *fair table* holds the majority, each modality alone, the model in question, the ceiling. A
 # *seed* decides all that is left to chance: cards, first numbers, the order of batches. *Here* is
-# your run; *mean* and *spread* (standard deviation) are of the file's five.
+# your run; *mean* and *spread* (standard deviation) are of the file's five runs.
 
 # %%
 from course_utils.data.results import within_spread
@@ -717,7 +717,7 @@ telltale_headlines = check(telltale_headlines)
 
 # %% [markdown]
 # Whoever builds a data set can turn such a dial unknowingly, and a model of one sense passes for
-# multimodal. Lesson 09 hunts for this.
+# multimodal.
 
 # %% [markdown]
 # ## The answer
@@ -736,8 +736,8 @@ grow_table("00", results)
 # %% [markdown]
 # ## Where to go from here
 #
-# **The order.** Read 00, 01, 06, 02, 03, 04, 05, 07, 08. Training (06) comes early, because 03 to
-# 05 lean on it; links to the next lesson follow this order.
+# **The order.** Read 00, 01, 06, 02, 03, 04, 05, 07, 08: lessons 03 to 05 lean on training, 06.
+# Links to the next lesson follow this order.
 #
 # **The article.** The course grew out of a Chinese article that lessons quote. Our copy bears no
 # title and no author; in its own words it is about 如何使用PyTorch进行多模态学习任务, "how to do
