@@ -1,14 +1,25 @@
 """The exercises of lesson 00, Start here."""
 
+import numbers
+
 import torch
 
 from course_utils.baselines import majority_baseline as reference_majority
+from course_utils.data import news_cards
+from course_utils.data.read_dials import read_dials
 from course_utils.exercises.core import Exercise, Mistake
 
 
 def as_number(result, *arguments):
-    """A share may come as a Python number or as a tensor that holds one."""
-    return float(result)
+    """A share may come as a Python number, or as a tensor of no dimension that holds one.
+
+    A tensor (1,) does not do: printing it with two decimals, as the lesson does, fails. Whether a
+    tensor with a value for each row holds true and false or 1 and 0 is left aside.
+    """
+    single = getattr(result, "ndim", None) == 0 or isinstance(result, numbers.Real)
+    if single:
+        return float(result)
+    return result.double() if isinstance(result, torch.Tensor) else result
 
 
 # --- share_right -----------------------------------------------------------------------------
@@ -26,11 +37,13 @@ def share_by_counting(predicted, label):
 
 
 def guess_cases(rng):
-    """Class numbers 0 to 4; wrong guesses are off by 2 or 3, so that amounts and shares differ."""
-    for rows, right in [(9, 6), (4, 1), (7, 7), (25, 9)]:
-        label = torch.randint(0, 5, (rows,), generator=rng)
-        off = 2 * (torch.randperm(rows, generator=rng) >= right)
-        yield (label + off) % 5, label
+    """Of 2 to 11 classes; a wrong guess may be any other class, so amounts and shares differ."""
+    sizes = [(5, 9, 6), (2, 1, 1), (3, 1, 0), (4, 7, 7), (11, 25, 9), (2, 8, 3)]
+    for classes, rows, right in sizes:
+        label = torch.randint(0, classes, (rows,), generator=rng)
+        off = torch.randint(1, classes, (rows,), generator=rng)
+        wrong = torch.randperm(rows, generator=rng) >= right
+        yield (label + off * wrong) % classes, label
 
 
 NUMBERS_FIRST = (
@@ -42,7 +55,11 @@ share_right = Exercise(
     reference=share,
     cases=guess_cases,
     observe=as_number,
-    also_right=(share_by_counting, lambda predicted, label: (predicted == label).float().mean()),
+    also_right=(
+        share_by_counting,
+        lambda predicted, label: (predicted == label).float().mean(),
+        lambda predicted, label: predicted.eq(label).sum() / len(label),
+    ),
     hints=(
         "`predicted == label` compares row by row and gives a tensor of true and false.",
         "True counts as 1 and false as 0, so the share is a mean. A tensor of true and false has "
@@ -63,6 +80,36 @@ share_right = Exercise(
         ),
         Mistake(lambda predicted, label: (predicted == label).mean(), NUMBERS_FIRST),
         Mistake(
+            lambda predicted, label: predicted == label,
+            "You returned a value for each row: whether its guess is right. A share is one number, "
+            "their mean.",
+        ),
+        Mistake(
+            lambda predicted, label: len(predicted == label) / len(label),
+            "`len` counts all rows of `predicted == label`, the false ones too, so this is always "
+            "1. `sum()` counts the true ones.",
+        ),
+        Mistake(
+            lambda predicted, label: (predicted == label).float().mean().round(),
+            "Yours is 1 where most rows are right, and 0 where most are wrong. Do not round, and "
+            "take the mean, not the median.",
+        ),
+        Mistake(
+            lambda predicted, label: float(predicted[0] == label[0]) / len(label),
+            "You counted the first row and no other. Is the `return` inside the loop?",
+        ),
+        Mistake(
+            lambda predicted, label: torch.equal(predicted, label),
+            "Yours is 1 where all rows are right, and 0 elsewhere. `torch.equal` and `all` ask "
+            "about all rows at once, and `//` drops what stands behind the point; a share needs a "
+            "mean, or `/`.",
+        ),
+        Mistake(
+            lambda predicted, label: (predicted.argmax(dim=1) == label).float().mean(),
+            "Both tensors have one dimension, (n,), and no `dim=1`: `predicted` holds one class "
+            "number a row, the guess itself, and no table of scores.",
+        ),
+        Mistake(
             lambda predicted, label: (predicted - label).abs().float().mean(),
             "You measured how far the class numbers lie apart. They are names, not amounts: "
             "section 4 is not nearer to section 3 than to section 0.",
@@ -78,6 +125,11 @@ def majority_by_mode(train_label, test_label):
     return (test_label == train_label.mode().values).float().mean()
 
 
+def majority_by_unique(train_label, test_label):
+    classes, counts = train_label.unique(return_counts=True)
+    return (test_label == classes[counts.argmax()]).sum().item() / len(test_label)
+
+
 def majority_by_dictionary(train_label, test_label):
     counts = {}
     for label in train_label.tolist():
@@ -86,22 +138,49 @@ def majority_by_dictionary(train_label, test_label):
     return sum(label == commonest for label in test_label.tolist()) / len(test_label)
 
 
+# How often each class occurs in training rows, and in test rows. One leads in the training rows.
+LABEL_TABLES = (
+    ([6, 4, 2], [2, 5, 1]),
+    ([3, 2, 2, 1], [2, 4, 1, 1]),
+    ([9, 1, 4], [1, 0, 4]),
+    ([2, 1], [1, 2]),
+    ([1], [1]),
+)
+# Their classes are beyond those of the test rows: whoever counts the test rows' classes sees it.
+BEYOND_TABLES = (([5, 2, 1], [0, 3, 4]), ([1, 0, 0], [0, 2, 1]))
+# Class 7 leads, with a count of 6, at place 4 of the classes that occur; below 5, class 1 does. The
+# median is 3, the largest 9, and each of these has a share of its own in the test rows.
+NUMBERED = (
+    5 * [1] + [2, 3, 3, 5] + 6 * [7] + [9],
+    [7] + 2 * [6] + 3 * [4] + 4 * [3] + 6 * [1] + 5 * [9],
+)
+
+
 def label_cases(rng):
     """Labels whose most frequent class is one in the training rows and another in the test rows.
 
-    In the first training row stands neither of the two.
+    Any of 12 class numbers occur, with gaps between them, and no two are equally frequent in the
+    training rows where it matters. Where there is room, a third class stands in their first row.
     """
-    tables = [([6, 4, 2], [2, 5, 1]), ([3, 2, 2, 1], [2, 4, 1, 1]), ([9, 1, 5], [1, 0, 6])]
-    for train_counts, test_counts in tables:
-        names = torch.randperm(5, generator=rng)[: len(train_counts)]
-        train, test = (
-            shuffled(names.repeat_interleave(torch.tensor(counts)), rng)
-            for counts in (train_counts, test_counts)
-        )
-        neither = (train != train.mode().values) & (train != test.mode().values)
-        chosen = neither.nonzero()[0].item()
-        train[[0, chosen]] = train[[chosen, 0]]
-        yield train, test
+    for beyond, tables in ((False, LABEL_TABLES), (True, BEYOND_TABLES)):
+        for train_counts, test_counts in tables:
+            names = torch.randperm(12, generator=rng)[: len(train_counts)]
+            names = names.sort(descending=True).values if beyond else names
+            train, test = (
+                shuffled(names.repeat_interleave(torch.tensor(counts)), rng)
+                for counts in (train_counts, test_counts)
+            )
+            yield with_another_first(train, test), test
+    yield tuple(shuffled(torch.tensor(labels), rng) for labels in NUMBERED)
+
+
+def with_another_first(train, test):
+    """The training rows, a class first that is the commonest in neither set, if there is one."""
+    other = (train != train.mode().values) & (train != test.mode().values)
+    train = train.clone()
+    for row in other.nonzero().flatten()[:1].tolist():
+        train[[0, row]] = train[[row, 0]]
+    return train
 
 
 def shuffled(label, rng):
@@ -112,7 +191,7 @@ majority_baseline = Exercise(
     reference=reference_majority,
     cases=label_cases,
     observe=as_number,
-    also_right=(majority_by_mode, majority_by_dictionary),
+    also_right=(majority_by_mode, majority_by_dictionary, majority_by_unique),
     hints=(
         "Two steps: which class do the training rows have most often? How many of the test rows "
         "have that class?",
@@ -162,9 +241,71 @@ majority_baseline = Exercise(
             NUMBERS_FIRST,
         ),
         Mistake(
+            lambda train_label, test_label: (
+                test_label.bincount()[train_label.bincount().argmax()] / len(test_label)
+            ),
+            "`test_label.bincount()` ends at the largest class of the test rows, and the training "
+            "rows' most frequent class may lie beyond it. Compare instead: "
+            "`test_label == frequent`.",
+        ),
+        Mistake(
+            lambda train_label, test_label: test_label.bincount()[train_label.bincount().argmax()],
+            "You counted in `test_label.bincount()`, which ends at the largest class of the test "
+            "rows, and did not divide. Compare, `test_label == frequent`, and take the mean.",
+        ),
+        Mistake(
+            lambda train_label, test_label: reference_majority(test_label, train_label),
+            "The two sets are exchanged: choose in the training rows, judge in the test rows.",
+        ),
+        Mistake(
+            lambda train_label, test_label: 1 - reference_majority(train_label, test_label),
+            "This is how often the most frequent class is wrong: `!=` asks where two differ.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (test_label == train_label.max()).float().mean(),
+            "You named the largest class number. Class numbers are names: count how often each "
+            "occurs.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (test_label == train_label.median()).float().mean(),
+            "You named the median class number. Class numbers are names, and nothing lies between "
+            "them: count how often each occurs.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (
+                (test_label == train_label.bincount().argmin()).float().mean()
+            ),
+            "You named the class that is rarest in the training rows, or not there at all: "
+            "`argmin` for `argmax`.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (
+                (test_label == train_label.unique(return_counts=True)[1].argmax()).float().mean()
+            ),
+            "`unique` lists only the classes that occur, so a place in its counts is no class "
+            "number. Look the class up: `classes[counts.argmax()]`.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (
+                (test_label == torch.stack([(train_label == c).sum() for c in range(5)]).argmax())
+                .float()
+                .mean()
+            ),
+            "You counted the classes 0 to 4 and no others. `bincount()` counts as many as there "
+            "are.",
+        ),
+        Mistake(
+            lambda train_label, test_label: reference_majority(
+                torch.cat([train_label, test_label]), test_label
+            ),
+            "You looked up the most frequent class in both sets together. Whoever answers must not "
+            "see the test labels: choose in the training rows alone.",
+        ),
+        Mistake(
             lambda train_label, test_label: (test_label == train_label.mode()).float().mean(),
-            "`train_label.mode()` gives two things, and a pair equals no label: take `.values`, "
-            "the most frequent class.",
+            "You compared the labels with a pair, and a pair equals no label. `mode()` gives a "
+            "class and a place: take `.values`. `most_common(1)[0]` gives a class and its count: "
+            "take `[0]`.",
         ),
         Mistake(
             lambda train_label, test_label: (test_label == train_label[0]).float().mean(),
@@ -179,8 +320,9 @@ majority_baseline = Exercise(
 
 
 def as_rows(result, *arguments):
-    """Row numbers may come as a list."""
-    return torch.tensor(result, dtype=torch.long) if isinstance(result, list) else result
+    """Row numbers may come as a list of whole numbers."""
+    whole = isinstance(result, list) and all(isinstance(row, int) for row in result)
+    return torch.tensor(result, dtype=torch.long) if whole else result
 
 
 def opinions(image_probability, text_probability, sure):
@@ -250,44 +392,127 @@ def mispaired_squeezed(image_probability, text_probability, sure=0.9):
     return mispaired_as_column(image_probability, text_probability, sure).squeeze()
 
 
-def peaked(section, top, rng):
-    """Probabilities (n, 5) whose largest is ``top`` (n,), above one half, at ``section`` (n,)."""
-    rest = torch.rand(len(section), 5, generator=rng) + 0.1
+def mispaired_at_nine_tenths(image_probability, text_probability, sure=0.9):
+    return mispaired(image_probability, text_probability, 0.9)
+
+
+def mispaired_by_mean(image_probability, text_probability, sure=0.9):
+    image, text = image_probability.max(dim=1), text_probability.max(dim=1)
+    both_sure = (image.values + text.values) / 2 >= sure
+    return (both_sure & (image.indices != text.indices)).nonzero().flatten()
+
+
+def mispaired_by_product(image_probability, text_probability, sure=0.9):
+    image, text = image_probability.max(dim=1), text_probability.max(dim=1)
+    both_sure = image.values * text.values >= sure
+    return (both_sure & (image.indices != text.indices)).nonzero().flatten()
+
+
+def mispaired_down_columns(image_probability, text_probability, sure=0.9):
+    image, text = image_probability.max(dim=0), text_probability.max(dim=0)
+    both_sure = (image.values >= sure) & (text.values >= sure)
+    return (both_sure & (image.indices != text.indices)).nonzero().flatten()
+
+
+def mispaired_as_floats_if_none(image_probability, text_probability, sure=0.9):
+    return torch.tensor(mispaired_row_by_row(image_probability, text_probability, sure))
+
+
+def mispaired_as_sections(image_probability, text_probability, sure=0.9):
+    named = image_probability.argmax(dim=1)
+    return named[mispaired(image_probability, text_probability, sure)]
+
+
+def mispaired_in_a_tuple(image_probability, text_probability, sure=0.9):
+    return torch.where(mispaired_as_mask(image_probability, text_probability, sure))
+
+
+def asked_by_if(image, text, sure):
+    both_sure = image.values >= sure and text.values >= sure
+    return (image.indices != text.indices).nonzero().flatten() if both_sure else None
+
+
+def first_row_alone(image_probability, text_probability, sure=0.9):
+    found = mispaired(image_probability, text_probability, sure)
+    return found[found == 0]
+
+
+def joined_by_and(image, text, sure):
+    return (
+        image.values >= sure and text.values >= sure and image.indices != text.indices
+    ).nonzero().flatten()  # fmt: skip
+
+
+def peaked(section, top, classes, rng):
+    """Probabilities (n, C) whose largest is ``top`` (n,) at ``section`` (n,).
+
+    The others are alike enough to stay below a ``top`` of 0.4 of five classes.
+    """
+    rest = torch.rand(len(section), classes, generator=rng) + 0.5
     rest.scatter_(1, section[:, None], 0)
     rest *= ((1 - top) / rest.sum(dim=1))[:, None]
     return rest.scatter(1, section[:, None], top[:, None])
 
 
+EXACT = 0.875  # the same number in single and in double precision: no right way stumbles over it
+KINDS = torch.cartesian_prod(*[torch.tensor([False, True])] * 3)  # differ, image sure, text sure
+
+
 def opinion_cases(rng):
-    """Every mix of agree or not, sure or not, in any order; then a table without a wrong pair.
+    """Every mix of agree or not, sure or not, in any order, of 2 to 7 classes.
 
-    In the second table who is sure is exactly as sure as asked: 0.875 is the same number in
-    single and in double precision, so no right way stumbles over rounding.
+    And tables where no pair, or the only pair, is wrong; and a call that leaves ``sure`` as it is.
     """
-    kinds = torch.cartesian_prod(*[torch.tensor([False, True])] * 3)  # differ, image, text sure
-    tables = [(0.9, 2, True, 0.1), (0.875, 1, True, 0), (0.95, 1, False, 0.1)]
-    for sure, repeat, wrong, beyond in tables:
-        chosen = kinds if wrong else kinds[~kinds.all(dim=1)]
-        chosen = shuffled(chosen.repeat(repeat, 1), rng)
-        differ, *certain = chosen.unbind(dim=1)
-        section = torch.randint(0, 5, (len(chosen),), generator=rng)
-        other = (section + torch.randint(1, 5, section.shape, generator=rng)) % 5
-        tops = (tops_for(which, sure, beyond, rng) for which in certain)
-        image, text = (
-            peaked(s, top, rng)
-            for s, top in zip((section, torch.where(differ, other, section)), tops, strict=True)
-        )
-        yield image, text, sure
+    none, only = KINDS[~KINDS.all(dim=1)], KINDS[KINDS.all(dim=1)]
+    tables = [(5, EXACT, KINDS), (3, 0.75, KINDS), (7, 0.95, none), (2, 0.625, KINDS),
+              (5, EXACT, only), (4, EXACT, none[-1:])]  # fmt: skip
+    for number, (classes, sure, kinds) in enumerate(tables):
+        top = close_tops(kinds := shuffled(kinds, rng), sure, number % 2, rng)
+        yield *opinions_of(kinds, top, classes, rng), sure
+    for given in ((), (0.9,)):
+        kinds = shuffled(KINDS.repeat(2, 1), rng)
+        yield *opinions_of(kinds, clear_tops(kinds, rng), 5, rng), *given
 
 
-def tops_for(certain, sure, beyond, rng):
-    """Largest probabilities (n,): where certain, clearly above ``sure``, elsewhere below it.
+def opinions_of(kinds, tops, classes, rng):
+    """Probabilities (n, C) of pictures and of headlines, for rows (n, 3) of ``KINDS``.
 
-    With ``beyond`` 0, exactly ``sure`` where certain.
+    tops: the largest of each row, (n,) of pictures and (n,) of headlines.
     """
-    dice = torch.rand(certain.shape, generator=rng)
-    above = sure + (1 - sure) * (beyond + 8 * beyond * dice)
-    return torch.where(certain, above, 0.55 + 0.2 * dice)
+    differ = kinds[:, 0]
+    section = torch.randint(0, classes, differ.shape, generator=rng)
+    other = (section + torch.randint(1, classes, differ.shape, generator=rng)) % classes
+    image, text = tops
+    return (
+        peaked(section, image, classes, rng),
+        peaked(torch.where(differ, other, section), text, classes, rng),
+    )
+
+
+def clear_tops(kinds, rng):
+    """Largest probabilities far from 0.9, on either side of it, and below one half too."""
+    for certain in kinds[:, 1:].unbind(dim=1):
+        dice = torch.rand(certain.shape, generator=rng)
+        yield torch.where(certain, 0.96 + 0.03 * dice, 0.4 + 0.3 * dice)
+
+
+def close_tops(kinds, sure, strong, rng):
+    """Largest probabilities near ``sure``, (n,) for pictures and for headlines.
+
+    Where both are certain, one is barely so: the product of the two is below ``sure``.
+    strong: 0 or 1, the one of the two that, where it alone is sure, lifts their mean over ``sure``.
+    """
+    certain = kinds[:, 1:].unbind(dim=1)
+    room, dice = 1 - sure, torch.rand(3, len(kinds), generator=rng)
+    # At 0.875 exactly as sure as asked, elsewhere a little more, beyond any rounding.
+    barely = sure if sure == EXACT else sure + 0.1 * room
+    both = certain[0] & certain[1]
+    for k in (0, 1):
+        far_above, little_below = sure + room * (0.5 + 0.3 * dice[k]), 0.05 + 0.15 * dice[k]
+        well_above = both & ((dice[2] < 0.5) == (k == 0)) | ~both & (k == strong)
+        above = torch.where(well_above, far_above, torch.full_like(far_above, barely))
+        below = sure - room * (little_below + (0.1 if k == strong else 0.0))
+        yield torch.where(certain[k], above, below)
 
 
 find_mispaired = Exercise(
@@ -349,12 +574,63 @@ find_mispaired = Exercise(
             "A probability equal to `sure` counts as well: *at least* is `>=`, not `>`.",
         ),
         Mistake(
+            attempt_on_maxima(asked_by_if),
+            "An `if` asks once for the whole table, and there is an answer for each row. Join "
+            "tensors of true and false with `&`, and take the places where they hold.",
+        ),
+        Mistake(
+            first_row_alone,
+            "You looked at the first row and at no other. Is the `return` inside the loop?",
+        ),
+        Mistake(
+            mispaired_as_sections,
+            "You returned the sections that the pictures name in these rows; the exercise asks for "
+            "the numbers of the rows.",
+        ),
+        Mistake(
+            lambda *arguments: mispaired_as_mask(*arguments).sum(),
+            "You counted the rows; the exercise asks which they are.",
+        ),
+        Mistake(
+            lambda *arguments: mispaired(*arguments).flip(0),
+            "The right rows in the wrong order: ascending is from the first to the last.",
+        ),
+        Mistake(
+            mispaired_at_nine_tenths,
+            "You compare with 0.9 always. `sure` may be another number: use the argument.",
+        ),
+        Mistake(
+            mispaired_by_mean,
+            "You asked the mean (or the sum) of the two to be large, so a very sure one makes up "
+            "for an unsure one. Each of the two has to reach `sure`.",
+        ),
+        Mistake(
+            mispaired_by_product,
+            "You asked the product of the two to be large, which is stricter: two that are barely "
+            "sure fail. Each of the two has to reach `sure`.",
+        ),
+        Mistake(
+            mispaired_down_columns,
+            "`max(dim=0)` looks down each column, for the row that is surest of a section. For the "
+            "surest section of each row take `dim=1`.",
+        ),
+        Mistake(
+            mispaired_as_floats_if_none,
+            "Where no row is found, `torch.tensor([])` holds floats, and floats number no rows. "
+            "Say `dtype=torch.long`.",
+        ),
+        Mistake(
+            mispaired_in_a_tuple,
+            "`torch.where(mask)` and `nonzero(as_tuple=True)` give a tuple, one tensor for each "
+            "dimension. Take its first: `[0]`.",
+        ),
+        Mistake(
             attempt_on_maxima(lambda image, text, sure: sure & text.values),
             "`&` binds more tightly than `>=` and `!=`, so it took its neighbours first, a number "
             "among them. Put brackets round each comparison: `(a >= sure) & (b >= sure)`.",
         ),
         Mistake(
-            attempt_on_maxima(lambda image, text, sure: bool(image.values >= sure)),
+            attempt_on_maxima(joined_by_and),
             "Python's `and`, `or` and `if` want one true or false, and a tensor holds one for each "
             "row. Join with `&`. Two whole results of `max(dim=1)` cannot be compared either: take "
             "their `.values` or their `.indices`.",
@@ -364,5 +640,61 @@ find_mispaired = Exercise(
             "`max(dim=1)` gives two things for each row. Take `.values`, the largest probability, "
             "to compare with `sure`, and `.indices` to compare the sections.",
         ),
+    ),
+)
+
+
+# --- telltale_headlines: break this claim ----------------------------------------------------
+
+ABOVE_COMMONER = 0.1
+
+
+def one_sense_tells(dials, seed):
+    """Whether a perfect reader of one sense beats the commoner answer to *do they fit?* clearly.
+
+    By the exact ceilings, so that no luck of a draw decides: ``seed`` plays no part.
+    """
+    try:
+        read_dials(news_cards.Dials, dials, "news_cards")
+        best = news_cards.ceiling("match", **dials)
+    except (TypeError, ValueError) as error:
+        return f"Such cards cannot be made: {error}."
+    sense = max(("image", "text"), key=best.get)
+    if best[sense] - best["chance"] >= ABOVE_COMMONER:
+        return True
+    return (
+        f"The claim still holds: a perfect reader of {sense} alone is right on {best[sense]:.3f}, "
+        f"and the commoner answer on {best['chance']:.3f}. You win where the first is "
+        f"{ABOVE_COMMONER} above the second."
+    )
+
+
+telltale_headlines = Exercise(
+    verify=one_sense_tells,
+    exact=True,
+    right_dials={"class_balance": (8, 1, 1, 1, 1)},
+    wrong_dials=(
+        {},
+        {"mismatch": 0.9},
+        {"mismatch": 0.0},
+        {"text_noise": 0.0, "without_word": 0.0},
+        {"text_noise": 0.6},
+        {"without_motif": 0.0, "image_noise": 0.0},
+        {"words_per_headline": 3},
+        {"label_noise": 0.5},
+        {"mark": 1.0},
+        {"class_balance": (2, 1, 1, 1, 1)},
+        {"class_balance": (3, 1, 1, 1, 1), "mismatch": 0.45},
+        {"class_balance": (8, 1, 1, 1)},
+        {"mismatch": 2.0},
+        {"balance": (8, 1, 1, 1, 1)},
+    ),
+    hints=(
+        "Clearer pictures or headlines do not help: they tell what the card is about, and nothing "
+        "about whether the two fit. What would a reader have to know of the cards as a whole, so "
+        "that one word in a headline makes a good pair likelier than a wrong one?",
+        "A wrong headline comes from one of the other four sections, each as often. So if nearly "
+        "all pictures were of one section, what would a headline about another section tell?",
+        "Turn `class_balance`: five numbers, how often each section occurs.",
     ),
 )
