@@ -8,14 +8,32 @@ from course_utils.exercises.core import Exercise, Mistake
 # --- attention -------------------------------------------------------------------------------
 
 
-def attention_by_loop(query, key, value, mask):
+def attention_by_loop(query, key, value, mask=0):
     """One query at a time, for queries (L, d) and what broadcasts."""
     weights = torch.empty(*query.shape[:-1], key.shape[-2])
     for row in range(query.shape[-2]):
         scores = (query[..., row, None, :] * key).sum(dim=-1) / query.shape[-1] ** 0.5
-        scores = scores + mask.expand(*weights.shape)[..., row, :]
-        weights[..., row, :] = scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
+        scores = scores + torch.as_tensor(mask).expand(*weights.shape)[..., row, :]
+        # Without its largest score taken off, e to the power of a large one is inf.
+        shares = (scores - scores.amax(dim=-1, keepdim=True)).exp()
+        weights[..., row, :] = shares / shares.sum(dim=-1, keepdim=True)
     return torch.einsum("...ls,...sd->...ld", weights, value), weights
+
+
+def attention_by_sums(query, key, value, mask=0):
+    """No `@`: products number by number, summed over an axis that broadcasting made."""
+    scores = (query[..., :, None, :] * key[..., None, :, :]).sum(dim=-1)
+    weights = (scores * key.shape[-1] ** -0.5 + mask).softmax(dim=-1)
+    return (weights[..., None] * value[..., None, :, :]).sum(dim=-2), weights
+
+
+def attention_with_filled_mask(query, key, value, mask=0):
+    """Fills where the mask hides, in place of adding it."""
+    scores = query / key.shape[-1] ** 0.5 @ key.mT
+    if torch.is_tensor(mask):
+        scores = scores.masked_fill(mask == -torch.inf, -torch.inf)
+    weights = scores.log_softmax(dim=-1).exp()
+    return weights @ value, weights
 
 
 def from_scores(query, key, value, mask, divisor):
@@ -24,67 +42,68 @@ def from_scores(query, key, value, mask, divisor):
     return weights @ value, weights
 
 
-def over_queries(query, key, value, mask):
+def over_queries(query, key, value, mask=0):
     scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask
     weights = scores.softmax(dim=-2)
     return weights @ value, weights
 
 
-def masked_after_softmax(query, key, value, mask):
+def masked_after_softmax(query, key, value, mask=0):
     weights = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5).softmax(dim=-1) + mask
     return weights @ value, weights
 
 
-def zeroed_after_softmax(query, key, value, mask):
+def zeroed_after_softmax(query, key, value, mask=0):
     weights = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5).softmax(dim=-1)
-    weights = weights * mask.exp()
+    weights = weights * torch.as_tensor(mask).exp()
     return weights @ value, weights
 
 
-def root_after_softmax(query, key, value, mask):
+def root_after_softmax(query, key, value, mask=0):
     weights = (query @ key.transpose(-2, -1) + mask).softmax(dim=-1) / key.shape[-1] ** 0.5
     return weights @ value, weights
 
 
-def root_under_output(query, key, value, mask):
+def root_under_output(query, key, value, mask=0):
     weights = (query @ key.transpose(-2, -1) + mask).softmax(dim=-1)
     return weights @ value / key.shape[-1] ** 0.5, weights
 
 
-def root_and_mask_after_softmax(query, key, value, mask):
+def root_and_mask_after_softmax(query, key, value, mask=0):
     weights = (query @ key.transpose(-2, -1)).softmax(dim=-1) / key.shape[-1] ** 0.5 + mask
     return weights @ value, weights
 
 
-def mask_times_scores(query, key, value, mask):
+def mask_times_scores(query, key, value, mask=0):
     weights = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 * mask).softmax(dim=-1)
     return weights @ value, weights
 
 
-def masked_where_zero(query, key, value, mask):
+def masked_where_zero(query, key, value, mask=0):
     scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5
-    weights = scores.masked_fill(mask == 0, -torch.inf).softmax(dim=-1)
+    hidden = torch.as_tensor(mask == 0)
+    weights = scores.masked_fill(hidden, -torch.inf).softmax(dim=-1)
     return weights @ value, weights
 
 
-def all_axes_turned_round(query, key, value, mask):
+def all_axes_turned_round(query, key, value, mask=0):
     turned = key.permute(*reversed(range(key.ndim)))  # what `key.T` does, without its warning
     weights = (query @ turned / key.shape[-1] ** 0.5 + mask).softmax(dim=-1)
     return weights @ value, weights
 
 
-def axes_from_the_front(query, key, value, mask):
+def axes_from_the_front(query, key, value, mask=0):
     weights = (query @ key.transpose(0, 1) / key.shape[-1] ** 0.5 + mask).softmax(dim=-1)
     return weights @ value, weights
 
 
-def softmax_over_axis_1(query, key, value, mask):
+def softmax_over_axis_1(query, key, value, mask=0):
     scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask
     weights = scores.softmax(dim=1)
     return weights @ value, weights
 
 
-def axes_of_a_batch(query, key, value, mask, root_of=-1):
+def axes_of_a_batch(query, key, value, mask=0, root_of=-1):
     weights = (query @ key.transpose(1, 2) / key.shape[root_of] ** 0.5 + mask).softmax(dim=-1)
     return weights @ value, weights
 
@@ -122,29 +141,29 @@ attention = Exercise(
     ),
     mistakes=(
         Mistake(
-            lambda query, key, value, mask: from_scores(query, key, value, mask, 1),
+            lambda query, key, value, mask=0: from_scores(query, key, value, mask, 1),
             "The scores are not divided by the square root of d, the length of a query.",
         ),
         Mistake(
-            lambda query, key, value, mask: from_scores(query, key, value, mask, key.shape[-1]),
+            lambda query, key, value, mask=0: from_scores(query, key, value, mask, key.shape[-1]),
             "You divided the scores by d; divide by its square root.",
         ),
         Mistake(
-            lambda query, key, value, mask: from_scores(
+            lambda query, key, value, mask=0: from_scores(
                 query, key, value, mask, key.shape[-2] ** 0.5
             ),
             "You took the root of the number of keys. d is the length of one query or key, the "
             "last axis.",
         ),
         Mistake(
-            lambda query, key, value, mask: from_scores(
+            lambda query, key, value, mask=0: from_scores(
                 query, key, value, mask, query.shape[-2] ** 0.5
             ),
             "You took the root of the number of queries. d is the length of one query, the last "
             "axis: `query.shape[-1]`.",
         ),
         Mistake(
-            lambda query, key, value, mask: from_scores(
+            lambda query, key, value, mask=0: from_scores(
                 query, key, value, mask, value.shape[-1] ** 0.5
             ),
             "You took the root of the length of a value. d is the length of a query or key, which "
@@ -215,15 +234,15 @@ attention = Exercise(
             "stands. Count from the end: `key.transpose(-2, -1)`, `key.shape[-1]`.",
         ),
         Mistake(
-            lambda query, key, value, mask: from_scores(query, key, value, 0, key.shape[-1] ** 0.5),
+            lambda query, key, value, mask=0: from_scores(query, key, value, 0, key.shape[-1] ** 0.5),
             "The mask does not come into it: hidden keys get weight. Add it to the scores.",
         ),
         Mistake(
-            lambda query, key, value, mask: package.attention(query, key, value, mask)[0],
+            lambda query, key, value, mask=0: package.attention(query, key, value, mask)[0],
             "The output is right; return the weights too, as `output, weights`.",
         ),
         Mistake(
-            lambda query, key, value, mask: package.attention(query, key, value, mask)[::-1],
+            lambda query, key, value, mask=0: package.attention(query, key, value, mask)[::-1],
             "Both are right, in the wrong order: return the output first, then the weights.",
         ),
     ),
