@@ -142,6 +142,27 @@ def kernel_of_three(image, kernel):
     return output
 
 
+def whole_windows(image, kernel):
+    """No sum, so that a window of products goes where one number belongs."""
+    height, width = valid_size(image, kernel)
+    rows, columns = kernel.shape
+    output = image.new_zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            output[i, j] = image[i : i + rows, j : j + columns] * kernel
+    return output
+
+
+def kernel_sides_exchanged(image, kernel):
+    columns, rows = kernel.shape
+    height, width = image.shape[0] - rows + 1, image.shape[1] - columns + 1
+    output = torch.zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            output[i, j] = (image[i : i + rows, j : j + columns] * kernel).sum()
+    return output
+
+
 # No kernel is square but the smallest, so that `window @ kernel` raises one and the same error,
 # whatever is done with its result.
 SIZES = (
@@ -244,6 +265,21 @@ cross_correlate2d = Exercise(
             "by number: use `*`.",
         ),
         Mistake(
+            whole_windows,
+            "You put the products of a whole window where one number belongs. Add them up, with "
+            "`.sum()`.",
+        ),
+        Mistake(
+            lambda image, kernel: F.conv2d(image, kernel),
+            "`F.conv2d` takes a batch of images with channels. Put two axes before both, as in "
+            "`image[None, None]`, and take them off again.",
+        ),
+        Mistake(
+            kernel_sides_exchanged,
+            "The kernel's height and width have changed places: `kernel.shape` is (kh, kw), rows "
+            "first.",
+        ),
+        Mistake(
             zeros_where_it_does_not_fit,
             "Your output is as large as the image, and holds zeros where the kernel does not fit. "
             "It has (H - kh + 1, W - kw + 1) places.",
@@ -295,6 +331,20 @@ def convolve_by_index(image, kernel):
     return output
 
 
+def turnable_cases(rng):
+    """Images on which the kernel fits upright and lying, so that turning it raises no error."""
+    for image, kernel in [
+        ((5, 7), (2, 3)),
+        ((6, 6), (3, 2)),
+        ((4, 4), (4, 1)),
+        ((8, 6), (3, 5)),
+        ((3, 5), (1, 3)),
+        ((3, 3), (3, 3)),
+        ((2, 3), (1, 1)),
+    ]:
+        yield torch.randn(image, generator=rng), torch.randn(kernel, generator=rng)
+
+
 def full_convolution(image, kernel):
     """Every place where kernel and image touch: the default of NumPy and SciPy."""
     rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
@@ -303,7 +353,7 @@ def full_convolution(image, kernel):
 
 convolve2d = Exercise(
     reference=convolve,
-    cases=image_cases,
+    cases=turnable_cases,
     also_right=(
         convolve_by_index,
         lambda image, kernel: cross_correlate_fast(image, torch.rot90(kernel, 2)),
@@ -594,10 +644,9 @@ def field_with_last_stride(layers):
 def layer_cases(rng):
     """Stacks of (kernel size, stride), deep enough that strides multiply.
 
-    No layer at all, layers of one pixel, and strides longer than their kernels.
+    Layers of one pixel, and strides longer than their kernels.
     """
     yield ([(3, 1)],)
-    yield ([],)
     yield ([(1, 2), (1, 3), (2, 1)],)
     yield ([(2, 3), (5, 2)],)
     yield ([(3, 1), (3, 1)],)
@@ -661,8 +710,8 @@ receptive_field = Exercise(
         ),
         Mistake(
             lambda layers: field(layers[::-1]),
-            "You went through the layers from the last to the first with the rule for the other "
-            "direction.",
+            "Rule and direction do not go together: `r + (k - 1) * jump` goes from the first layer "
+            "to the last, and `s * (r - 1) + k` from the last to the first.",
         ),
         Mistake(
             lambda layers: field(layers) - 1,

@@ -657,8 +657,8 @@ padding_gap = Exercise(
         ),
         Mistake(
             changed_gap(pad=padded_with_floats),
-            "Your padding is of floats, and ids must be whole numbers: `torch.zeros` gives floats "
-            "unless it is told `dtype=torch.long`.",
+            "Your padded text is of floats, and ids must be whole numbers: `torch.zeros` gives "
+            "floats unless it is told `dtype=torch.long`.",
         ),
         Mistake(
             changed_gap(pad=lambda text, more: F.pad(text, (more, more))),
@@ -840,6 +840,23 @@ def step_with_pieces_of_four(x, h, c, W, U, b):
     return o.sigmoid() * c.tanh(), c
 
 
+def step_with_matrix_products(x, h, c, W, U, b):
+    i, f, g, o = gates_of(x, h, W, U, b)
+    c = f.sigmoid() @ c + i.sigmoid() @ g.tanh()
+    return o.sigmoid() @ c.tanh(), c
+
+
+def step_with_nothing_written(x, h, c, W, U, b):
+    _, f, _, o = gates_of(x, h, W, U, b)
+    c = f.sigmoid() * c
+    return o.sigmoid() * c.tanh(), c
+
+
+def step_with_open_output(x, h, c, W, U, b):
+    _, c = lstm_step_reference(x, h, c, W, U, b)
+    return gates_of(x, h, W, U, b)[3] * c.tanh(), c
+
+
 def step_with_gates_in_turns(x, h, c, W, U, b):
     i, f, g, o = (x @ W.T + h @ U.T + b).unflatten(1, (-1, 4)).unbind(dim=2)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
@@ -901,7 +918,8 @@ lstm_step = Exercise(
         ),
         Mistake(
             step_with_order("figo"),
-            "The input gate and the forget gate have changed places: PyTorch stacks i, f, g, o.",
+            "The input gate and the forget gate have changed places: PyTorch stacks i, f, g, o, "
+            "and f is what multiplies the old c.",
         ),
         Mistake(
             step_without_tanh,
@@ -914,6 +932,18 @@ lstm_step = Exercise(
         Mistake(
             step_with_pieces_of_four,
             "`split(4)` cuts pieces of four numbers; `chunk(4)` cuts four pieces.",
+        ),
+        Mistake(
+            step_with_matrix_products,
+            "Gates multiply number by number, with `*`; `@` is the product of matrices.",
+        ),
+        Mistake(
+            step_with_nothing_written,
+            "Nothing new is written to the cell: add the input gate times the candidate.",
+        ),
+        Mistake(
+            step_with_open_output,
+            "The output gate o lacks its sigmoid.",
         ),
         Mistake(
             step_with_gates_in_turns,

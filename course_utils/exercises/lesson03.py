@@ -81,6 +81,17 @@ def with_overflow(query, key, value, mask=0):
     return weights @ value, weights
 
 
+def with_a_sum_that_lost_its_axis(query, key, value, mask=0):
+    scores = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask).exp()
+    weights = scores / scores.sum(dim=-1)
+    return weights @ value, weights
+
+
+def with_keys_as_they_stand(query, key, value, mask=0):
+    weights = (query @ key / key.shape[-1] ** 0.5 + mask).softmax(dim=-1)
+    return weights @ value, weights
+
+
 def with_one_sum_for_all(query, key, value, mask=0):
     scores = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask).exp()
     weights = scores / scores.sum()
@@ -241,7 +252,24 @@ attention = Exercise(
             lambda query, key, value, mask=0: from_scores(
                 query, key, value, mask, 2 * key.shape[-1]
             ),
-            "`d ** 1 / 2` is (d ** 1) / 2, and the root is `d ** 0.5`.",
+            "You divided the scores by 2 d, as `scores / d ** 1 / 2` does. The root is `d ** 0.5`.",
+        ),
+        Mistake(
+            lambda query, key, value, mask=0: from_scores(
+                query, key, value, mask, key.shape[-1] / 2
+            ),
+            "You divided the scores by d / 2, which is what `d ** 1 / 2` is. The root is "
+            "`d ** 0.5`.",
+        ),
+        Mistake(
+            with_keys_as_they_stand,
+            "`query @ key` does not fit: query is (..., L, d) and key (..., S, d). Turn the key's "
+            "last two axes: `key.transpose(-2, -1)`.",
+        ),
+        Mistake(
+            with_a_sum_that_lost_its_axis,
+            "Your sum over the keys lost its axis, so each weight is divided by the sum of another "
+            "query. Keep it with `keepdim=True`, or use `.softmax(dim=-1)`.",
         ),
         Mistake(
             with_the_root_of_an_int,
@@ -389,9 +417,9 @@ def gap_layers(rng, length, dim):
     """Some that do not mind the order of the rows, (length, dim) -> (length, out), and some do."""
     matrix = torch.randn(dim, 3, generator=rng)
     places = torch.randn(length, dim, generator=rng)
+    yield Layer("x.cumsum(dim=0)", lambda x: x.cumsum(dim=0))
     yield Layer("x @ matrix", lambda x: x @ matrix)
     yield Layer("attention(x, x, x)", lambda x: package.attention(x, x, x)[0])
-    yield Layer("x.cumsum(dim=0)", lambda x: x.cumsum(dim=0))
     yield Layer("x * places", lambda x: x * places)
     yield Layer("x + places", lambda x: x + places)
 
@@ -506,6 +534,21 @@ permutation_gap = Exercise(
             gap_in_shares,
             "You divided each difference by the number itself. The exercise asks for the "
             "difference, not for its share.",
+        ),
+        Mistake(
+            lambda layer, x, order: 0.0,
+            "Your gap is 0 for every layer: the two sides are one and the same. One is "
+            "`layer(x[order])`, the other `layer(x)[order]`.",
+        ),
+        Mistake(
+            lambda layer, x, order: torch.allclose(layer(x[order]), layer(x)[order]),
+            "You said whether the two are alike; the exercise asks how far they are apart, a "
+            "number.",
+        ),
+        Mistake(
+            lambda layer, x, order: (layer(x[order]) - layer(x)[order]).abs().amax(dim=1),
+            "You gave the largest difference of each word; the exercise asks for one number, the "
+            "largest of all: `.max()` without `dim`.",
         ),
         Mistake(
             gap_of_columns,
@@ -667,8 +710,8 @@ sinusoidal_positions = Exercise(
             lambda longest, dim: interleaved(
                 *waves(longest, dim, exponent=lambda i, d: -(2 * i // d))
             ),
-            "`2 * i // dim` rounds down to a whole number, here to 0, so all waves are the same. "
-            "Divide with `/`.",
+            "All your pairs of columns hold the same wave, of the angle p. Divide p by "
+            "10000^(2i / dim), and mind that `2 * i // dim` rounds down to 0.",
         ),
         Mistake(
             without_brackets,
