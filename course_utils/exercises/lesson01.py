@@ -551,8 +551,8 @@ conv_output_size = Exercise(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (
                 (size + 2 * padding - dilation * (kernel_size - 1)) // stride
             ),
-            "Your + 1 stands inside the division. Divide first and round down, then add 1 for the "
-            "place where the kernel starts.",
+            "The - 1 and the + 1 do not cancel each other: the division stands between them. Take "
+            "the span off, divide and round down, then add 1 for the place where the kernel starts.",
         ),
         Mistake(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (
@@ -670,7 +670,8 @@ receptive_field = Exercise(
     mistakes=(
         Mistake(
             lambda layers: 1 + sum(kernel_size - 1 for kernel_size, _ in layers),
-            "You left the strides out. After a stride of 2, one step is two input pixels long.",
+            "The strides have no effect: your jump stays 1. After a stride of 2, one step is two "
+            "input pixels long.",
         ),
         Mistake(
             lambda layers: 1 + sum((size - 1) * stride for size, stride in layers),
@@ -706,7 +707,8 @@ receptive_field = Exercise(
         ),
         Mistake(
             lambda layers: math.prod(kernel_size for kernel_size, _ in layers),
-            "You multiplied the kernel sizes. Two 3 x 3 layers see 5 x 5 pixels, not 9 x 9.",
+            "Your answer is the product of the kernel sizes, as when the jump grows by k in place "
+            "of the stride. Two 3 x 3 layers see 5 x 5 pixels, not 9 x 9.",
         ),
         Mistake(
             lambda layers: field(layers[::-1]),

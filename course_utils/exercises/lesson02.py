@@ -441,7 +441,7 @@ masked_mean = Exercise(
         ),
         Mistake(
             mask_without_new_axis,
-            "The vectors are (B, L, dim), and your mask is (B, L): PyTorch lines up the last "
+            "The vectors are (B, L, dim), and your mask ends in (B, L): PyTorch lines up the last "
             "axes, and these do not fit. Give the mask a last axis with `[..., None]`.",
         ),
         Mistake(
@@ -482,8 +482,8 @@ masked_mean = Exercise(
         ),
         Mistake(
             cut_with_a_tensor,
-            "A slice takes one number, and `text_length` has one for each row. Cut row by row, "
-            "or put a mask over the words.",
+            "`text_length` has a number for each row, where one is wanted, as in a slice or a "
+            "range. Take the rows one by one, or put a mask over the words.",
         ),
         Mistake(
             cut_at_the_longest,

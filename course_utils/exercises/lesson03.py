@@ -496,8 +496,9 @@ permutation_gap = Exercise(
     mistakes=(
         Mistake(
             lambda layer, x, order: (layer(x[order]) - layer(x)).abs().max().item(),
-            "You compared row by row without reordering the output. Row i of `layer(x[order])` "
-            "belongs to word `order[i]`: compare with `layer(x)[order]`.",
+            "You compared row i of both outputs, and these belong to different words: row i of "
+            "`layer(x[order])` is word `order[i]`. Compare it, as it stands, with "
+            "`layer(x)[order]`.",
         ),
         Mistake(
             lambda layer, x, order: (
