@@ -10,6 +10,7 @@ function that works in any case, so that a notebook runs on below an unsolved ex
 import copy
 import functools
 import secrets
+import types
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.exercises import faults
+from course_utils.exercises import faults, handed_in
 from course_utils.exercises.difference import difference, extent, shorten
 from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
@@ -29,6 +30,7 @@ from course_utils.exercises.limits import (
     seed_the_processor,
 )
 from course_utils.exercises.running import (
+    Elsewhere,
     Outcome,
     Unfit,
     is_stub,
@@ -37,7 +39,7 @@ from course_utils.exercises.running import (
     run_all,
     run_part,
 )
-from course_utils.exercises.telling import announce, plain
+from course_utils.exercises.telling import announce
 
 RIGHT, WRONG, NOT_ATTEMPTED = "Right", "Wrong", "Not attempted"
 _COLOURS = {RIGHT: "both", WRONG: "text", NOT_ATTEMPTED: "majority"}
@@ -147,7 +149,15 @@ class Exercise:
 
     def run(self, fn: Callable, cases: list[tuple], seed: int) -> list[Outcome]:
         """What ``fn`` does on each case, within the exercise's seconds."""
+        if isinstance(fn, Elsewhere):
+            return fn.run(cases, seed)
         return run_all(fn, cases, seed, self.seconds, self.observe, self.like)
+
+    def run_part(self, place: int, fn: Callable, seed: int) -> Outcome:
+        """What the part of a build at ``place`` led to with ``fn``."""
+        if isinstance(fn, Elsewhere):
+            return fn.run_part(place, seed)
+        return run_part(self.parts[place].do, fn, seed, self.seconds)
 
     def draw(self, seed: int) -> list[tuple]:
         """The cases of one seed."""
@@ -182,19 +192,26 @@ def check(
     """Show the verdict on an attempt, and give back a function for the cells below.
 
     seed: of the inputs and of every random number; a fresh one where left out.
-    grade: for automatic grading: raise AssertionError unless the attempt is right.
+    grade: for automatic grading: give the score, 1 or 0, as ``grading.score`` does.
 
     Returns the attempt if it is right, else a marked copy of the reference (of a function that
     returns the right dials), which a later check knows from an attempt.
     """
+    if grade:
+        from course_utils.exercises import grading  # which leans on this module
+
+        return grading.score(exercise, name, attempt, seed)
     verdict = judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
-    _part_reached[name] = verdict.part or 0
-    heading = f"{verdict.kind}: `{name}`"
-    if grade and verdict.kind != RIGHT:
-        raise AssertionError(plain(f"{heading}. {verdict.sentence}", verdict.details))
-    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
-    announce(heading, verdict.sentence, (*verdict.details, *more), _COLOURS[verdict.kind])
+    tell(name, verdict)
     return attempt if verdict.kind == RIGHT else stand_in(exercise, name)
+
+
+def tell(name: str, verdict: "Verdict") -> None:
+    """Show a verdict to a learner; the hints that follow are those of the part that it met."""
+    _part_reached[name] = verdict.part or 0
+    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
+    heading, colour = f"{verdict.kind}: `{name}`", _COLOURS[verdict.kind]
+    announce(heading, verdict.sentence, (*verdict.details, *more), colour)
 
 
 def hints_for(exercise: Exercise, name: str) -> tuple[str, tuple[str, ...]]:
@@ -227,7 +244,10 @@ def stand_in(exercise: Exercise, name: str) -> Callable:
 
 def is_stand_in(attempt: Callable) -> bool:
     """Whether ``check`` made this: a class that a learner derives from it is not one."""
-    return _STAND_IN in getattr(attempt, "__dict__", {})
+    try:
+        return _STAND_IN in vars(attempt)
+    except Exception:  # no attributes, or an object that will not show them
+        return False
 
 
 # --- the verdict -----------------------------------------------------------------------------
@@ -258,11 +278,28 @@ class Trial:
 
 def judge(exercise: Exercise, attempt: Callable, seed: int) -> Verdict:
     """The verdict on an attempt; global random state and torch's defaults are left as found."""
+    if isinstance(attempt, handed_in.Missing):
+        return Verdict(NOT_ATTEMPTED, attempt.why)
     if is_stand_in(attempt):
         return Verdict(NOT_ATTEMPTED, "Run the cell above first, then this one.")
+    if not isinstance(attempt, Elsewhere) and (verdict := _of_its_kind(exercise, attempt)):
+        return verdict
     judges = {bool(exercise.parts): _judge_parts, exercise.verify is not None: _judge_dials}
     with random_state_kept(), plain_defaults():
         return judges.get(True, _judge_answers)(exercise, attempt, seed)
+
+
+def _of_its_kind(exercise, attempt):
+    """The verdict on an attempt that need not be run, or None."""
+    wanted = types.FunctionType
+    if isinstance(exercise.reference, type):
+        wanted = nn.Module if issubclass(exercise.reference, nn.Module) else object
+    if problem := handed_in.unusable(attempt, wanted):
+        return Verdict(WRONG, problem)
+    if handed_in.nothing_in_it(attempt):
+        sentence = "There is nothing in the body yet: write it in the cell above and run that."
+        return Verdict(NOT_ATTEMPTED, sentence)
+    return None
 
 
 def _judge_answers(exercise, attempt, seed):
@@ -272,8 +309,8 @@ def _judge_answers(exercise, attempt, seed):
         if outcome.error:
             raise outcome.error  # the course's own fault, and its tests find it
     given = exercise.run(attempt, cases, seed)
-    if any(is_stub(outcome.error) for outcome in given):
-        return _not_attempted()
+    if stubs := [outcome.error for outcome in given if is_stub(outcome.error)]:
+        return _not_attempted(stubs[0], attempt)
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
         return _judge_gradient(exercise, attempt, cases, seed)
@@ -341,21 +378,23 @@ def _same(exercise, one, other):
 
 
 def _judge_parts(exercise, attempt, seed):
-    for place, part in enumerate(exercise.parts):
-        outcome = run_part(part.do, attempt, seed, exercise.seconds)
-        verdict = judge_part(exercise, place, outcome, seed)
+    for place in range(len(exercise.parts)):
+        outcome = exercise.run_part(place, attempt, seed)
+        verdict = judge_part(exercise, place, outcome, seed, attempt)
         if verdict:
             return verdict
     names = ", ".join(part.name for part in exercise.parts)
     return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
 
 
-def judge_part(exercise: Exercise, place: int, outcome: Outcome, seed: int) -> Verdict | None:
+def judge_part(
+    exercise: Exercise, place: int, outcome: Outcome, seed: int, attempt: Any
+) -> Verdict | None:
     """The verdict on a build whose part at ``place`` led to ``outcome``; None if it holds."""
     part = exercise.parts[place]
     held = tuple(("holds", earlier.name) for earlier in exercise.parts[:place])
     if is_stub(outcome.error):
-        return Verdict(NOT_ATTEMPTED, _not_attempted().sentence, held, place)
+        return Verdict(NOT_ATTEMPTED, _not_attempted(outcome.error, attempt).sentence, held, place)
     problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
     if problem is None:
         return None
@@ -375,7 +414,7 @@ def _part_problem(part, outcome, seed):
 def _judge_dials(exercise, attempt, seed):
     (outcome,) = exercise.run(attempt, [()], seed)
     if is_stub(outcome.error):
-        return _not_attempted()
+        return _not_attempted(outcome.error, attempt)
     if outcome.error:
         return Verdict(WRONG, _raised(exercise, outcome), _where(outcome))
     if not isinstance(outcome.result, Mapping):
@@ -405,8 +444,10 @@ def _dial_problem(exercise, dials, seed):
 # --- why it is wrong -------------------------------------------------------------------------
 
 
-def _not_attempted():
-    return Verdict(NOT_ATTEMPTED, "Write the body in the cell above, run it, then run this one.")
+def _not_attempted(error, attempt):
+    if isinstance(attempt, Elsewhere):  # its frames are in another process
+        return Verdict(NOT_ATTEMPTED, "Its body is not written yet.")
+    return Verdict(NOT_ATTEMPTED, handed_in.open_gap(error, attempt))
 
 
 def _problem(exercise, trial):

@@ -10,12 +10,12 @@ import inspect
 import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils.exercises.difference import CannotCompare, difference
 from course_utils.exercises.limits import TooLong, call_within, seed_the_processor
@@ -33,6 +33,22 @@ class Unfit(Exception):
     """The attempt cannot be called as the exercise calls it; the message says why, to a learner."""
 
 
+class Elsewhere:
+    """An attempt that lives in another process and is run there."""
+
+    def run(self, cases: Sequence[tuple], seed: int) -> "list[Outcome]":
+        """One outcome for each case, or fewer."""
+        raise NotImplementedError
+
+    def run_part(self, place: int, seed: int) -> "Outcome":
+        """What a build's part at this place led to."""
+        raise NotImplementedError
+
+    def run_leaves(self, cases: Sequence[tuple], seed: int) -> "list[LeafRun]":
+        """What ``gradient.run_leaves`` gives for it: one run for each case, or fewer."""
+        raise NotImplementedError
+
+
 @dataclass
 class Outcome:
     """What one call led to.
@@ -47,6 +63,18 @@ class Outcome:
     seen: Any = None
     changed: tuple[int, ...] = ()
     error: BaseException | None = None
+
+
+@dataclass
+class LeafRun:
+    """A call with leaves for inputs: what it led to, and the gradient of each leaf by its place.
+
+    carries: whether what the exercise compares carries a gradient at all.
+    """
+
+    outcome: Outcome
+    carries: bool = False
+    gradients: dict[str, Tensor] = field(default_factory=dict)
 
 
 def run_all(
@@ -189,8 +217,6 @@ def parameters_of(fn: Callable, count: int) -> list[str]:
 
 def _built(cls, like, arguments, seed):
     """An instance of the attempt that holds the parameters and buffers of the reference."""
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-        raise Unfit("The exercise asks for a class that derives from `nn.Module`.")
     model = like(*copy.deepcopy(arguments))
     _require_fit(cls, arguments)
     seed_the_processor(seed)
