@@ -207,10 +207,10 @@ def cross_correlate_by_numbers(image, kernel):
 
 
 cross_correlate2d = Exercise(
-    reference=cross_correlate,
+    reference=cross_correlate_fast,
     cases=image_cases,
     also_right=(
-        cross_correlate_fast,
+        cross_correlate,
         cross_correlate_by_windows,
         cross_correlate_by_shifts,
         cross_correlate_by_numbers,
@@ -552,7 +552,7 @@ conv_output_size = Exercise(
                 (size + 2 * padding - dilation * (kernel_size - 1)) // stride
             ),
             "The - 1 and the + 1 do not cancel each other: the division stands between them. Take "
-            "the span off, divide and round down, then add 1 for the place where the kernel starts.",
+            "the span off, divide and round down, then add 1 for the place of the first step.",
         ),
         Mistake(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (

@@ -629,8 +629,7 @@ def gap_cases(rng):
     yield MinusPadding(3), text, length, 4
     yield Wave(6), text, length, 2
     yield LastState(9, 1), text[:1], length[:1], 1
-    yield PlainMean(9, 2), text[:, :1], torch.ones(4, dtype=torch.long), 5
-    yield PlainMean(9, 2), text, length, 0
+    yield PlainMean(9, 2), text[:, :1], torch.ones(4, dtype=torch.long), 0
 
 
 padding_gap = Exercise(
@@ -689,11 +688,6 @@ padding_gap = Exercise(
             "`.abs()` first.",
         ),
         Mistake(
-            changed_gap(measure=lambda moved: moved.norm(dim=1).max()),
-            "This is the length of the longest row of changes; the exercise asks for the largest "
-            "change of a single number: `.abs().max()`.",
-        ),
-        Mistake(
             changed_gap(measure=lambda moved: moved.abs().mean()),
             "This is the mean change; the exercise asks for the largest.",
         ),
@@ -720,10 +714,6 @@ padding_gap = Exercise(
             changed_gap(measure=lambda moved: moved.norm()),
             "This is the length of the whole change as one vector; the exercise asks for the "
             "largest change of a single number.",
-        ),
-        Mistake(
-            changed_gap(measure=lambda moved: moved.min()),
-            "This is the smallest signed change. Take `.abs()`, then `.max()`.",
         ),
     ),
 )
