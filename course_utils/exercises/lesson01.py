@@ -4,6 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from scipy import signal
 
 from course_utils.exercises.core import Exercise, Mistake
 
@@ -110,20 +111,114 @@ def square_image_and_kernel(image, kernel):
     return output
 
 
+def zeros_where_it_does_not_fit(image, kernel):
+    """An output as large as the image, filled at the places where the whole kernel lies on it."""
+    height, width = valid_size(image, kernel)
+    output = torch.zeros_like(image)
+    output[:height, :width] = cross_correlate_fast(image, kernel)
+    return output
+
+
+def last_place_left_at_zero(image, kernel):
+    """The output has its size, and the loops over it stop one short."""
+    output = cross_correlate_fast(image, kernel)
+    output[-1], output[:, -1] = 0, 0
+    return output
+
+
+def last_product_alone(image, kernel):
+    """`=` in place of `+=` in the inner loops."""
+    rows, columns = kernel.shape
+    return kernel[-1, -1] * image[rows - 1 :, columns - 1 :]
+
+
+def kernel_of_three(image, kernel):
+    """A window of 3 x 3, whatever the kernel."""
+    height, width = image.shape[0] - 2, image.shape[1] - 2
+    output = image.new_zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            output[i, j] = (image[i : i + 3, j : j + 3] * kernel).sum()
+    return output
+
+
+def whole_windows(image, kernel):
+    """No sum, so that a window of products goes where one number belongs."""
+    height, width = valid_size(image, kernel)
+    rows, columns = kernel.shape
+    output = image.new_zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            output[i, j] = image[i : i + rows, j : j + columns] * kernel
+    return output
+
+
+def kernel_sides_exchanged(image, kernel):
+    columns, rows = kernel.shape
+    height, width = image.shape[0] - rows + 1, image.shape[1] - columns + 1
+    output = torch.zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            output[i, j] = (image[i : i + rows, j : j + columns] * kernel).sum()
+    return output
+
+
+# No kernel is square but the smallest, so that `window @ kernel` raises one and the same error,
+# whatever is done with its result.
+SIZES = (
+    ((5, 7), (2, 3)),
+    ((6, 6), (3, 2)),
+    ((4, 4), (4, 1)),
+    ((8, 6), (3, 5)),
+    ((1, 6), (1, 3)),
+    ((5, 1), (2, 1)),
+    ((3, 4), (3, 4)),
+    ((2, 3), (1, 1)),
+)
+
+
 def image_cases(rng):
-    """Images that are not square under kernels that are not symmetric."""
-    for image, kernel in [((5, 7), (2, 3)), ((6, 5), (3, 3)), ((4, 4), (4, 1)), ((8, 6), (3, 2))]:
+    """Sides of 1, square and not, even and odd, of image, kernel and output; none symmetric.
+
+    Last a photograph's bytes under whole weights, where the sums are large and exact.
+    """
+    for image, kernel in SIZES:
         yield torch.randn(image, generator=rng), torch.randn(kernel, generator=rng)
+    photo = torch.randint(256, (5, 6), generator=rng).float()
+    yield photo, torch.tensor([[-1.0, 0.0], [-2.0, 3.0], [4.0, 1.0]])
+
+
+NOT_TRAINED = {
+    "detached result": "The lesson lays kernels on pictures that are written by hand; nothing is "
+    "trained through these two functions, so a sum of plain numbers is as right.",
+}
+
+
+def cross_correlate_by_numbers(image, kernel):
+    """Adds up plain numbers, through which no gradient comes back."""
+    height, width = valid_size(image, kernel)
+    rows, columns = kernel.shape
+    return torch.tensor(
+        [
+            [(image[i : i + rows, j : j + columns] * kernel).sum().item() for j in range(width)]
+            for i in range(height)
+        ]
+    )
 
 
 cross_correlate2d = Exercise(
-    reference=cross_correlate,
+    reference=cross_correlate_fast,
     cases=image_cases,
     also_right=(
-        cross_correlate_fast,
+        cross_correlate,
         cross_correlate_by_windows,
         cross_correlate_by_shifts,
+        cross_correlate_by_numbers,
+        lambda image, kernel: torch.from_numpy(
+            signal.correlate2d(image.numpy(), kernel.numpy(), mode="valid")
+        ),
     ),
+    unaffected=NOT_TRAINED,
     hints=(
         "How often does a kernel of height 3 fit on an image of height 5? At rows 0, 1 and 2.",
         "The window of output (i, j) is `image[i : i + kernel_height, j : j + kernel_width]`.",
@@ -170,6 +265,40 @@ cross_correlate2d = Exercise(
             "by number: use `*`.",
         ),
         Mistake(
+            whole_windows,
+            "You put the products of a whole window where one number belongs. Add them up, with "
+            "`.sum()`.",
+        ),
+        Mistake(
+            lambda image, kernel: F.conv2d(image, kernel),
+            "`F.conv2d` takes a batch of images with channels. Put two axes before both, as in "
+            "`image[None, None]`, and take them off again.",
+        ),
+        Mistake(
+            kernel_sides_exchanged,
+            "The kernel's height and width have changed places: `kernel.shape` is (kh, kw), rows "
+            "first.",
+        ),
+        Mistake(
+            zeros_where_it_does_not_fit,
+            "Your output is as large as the image, and holds zeros where the kernel does not fit. "
+            "It has (H - kh + 1, W - kw + 1) places.",
+        ),
+        Mistake(
+            last_place_left_at_zero,
+            "Your output has the right size, but its last row and column are still 0: the loops "
+            "stop one place short. `range(n)` ends at n - 1.",
+        ),
+        Mistake(
+            last_product_alone,
+            "Each place holds the last product of its window alone: each product overwrites the "
+            "one before. Add them up, with `+=`.",
+        ),
+        Mistake(
+            kernel_of_three,
+            "Your window is 3 x 3. A kernel has any height and width: ask `kernel.shape` for both.",
+        ),
+        Mistake(
             square_kernel,
             "You took the kernel's height for its width too. A kernel need not be square: ask "
             "`kernel.shape` for both.",
@@ -202,14 +331,38 @@ def convolve_by_index(image, kernel):
     return output
 
 
+def turnable_cases(rng):
+    """Images on which the kernel fits upright and lying, so that turning it raises no error."""
+    for image, kernel in [
+        ((5, 7), (2, 3)),
+        ((6, 6), (3, 2)),
+        ((4, 4), (4, 1)),
+        ((8, 6), (3, 5)),
+        ((3, 5), (1, 3)),
+        ((3, 3), (3, 3)),
+        ((2, 3), (1, 1)),
+    ]:
+        yield torch.randn(image, generator=rng), torch.randn(kernel, generator=rng)
+
+
+def full_convolution(image, kernel):
+    """Every place where kernel and image touch: the default of NumPy and SciPy."""
+    rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
+    return convolve(F.pad(image, (columns, columns, rows, rows)), kernel)
+
+
 convolve2d = Exercise(
     reference=convolve,
-    cases=image_cases,
+    cases=turnable_cases,
     also_right=(
         convolve_by_index,
         lambda image, kernel: cross_correlate_fast(image, torch.rot90(kernel, 2)),
         lambda image, kernel: cross_correlate_fast(image.flip(0, 1), kernel).flip(0, 1),
+        lambda image, kernel: torch.from_numpy(
+            signal.convolve2d(image.numpy(), kernel.numpy(), mode="valid")
+        ),
     ),
+    unaffected=NOT_TRAINED,
     hints=(
         "In the formula the kernel's index runs against the image's. What happens to the kernel "
         "if you rename u to k - 1 - u?",
@@ -218,7 +371,18 @@ convolve2d = Exercise(
     mistakes=(
         Mistake(
             cross_correlate_fast,
-            "This is the cross-correlation: the kernel is not flipped yet.",
+            "This is the cross-correlation: the kernel is not flipped yet. Mind that `flip` gives "
+            "back a new tensor and leaves the old one as it is.",
+        ),
+        Mistake(
+            lambda image, kernel: cross_correlate_fast(image, kernel).flip(0, 1),
+            "This is the cross-correlation turned by 180 degrees, as when output, or image and "
+            "kernel, are flipped. Flip the kernel alone.",
+        ),
+        Mistake(
+            full_convolution,
+            "Your kernel is flipped, but it also reaches over the edge, on zeros. Keep to the "
+            "places where the whole kernel lies on the image.",
         ),
         Mistake(
             lambda image, kernel: cross_correlate_fast(image, kernel.flip(0)),
@@ -264,9 +428,19 @@ def output_size_by_counting(size, kernel_size, stride=1, padding=0, dilation=1):
     return len(starts)
 
 
+def output_size_of_a_layer(size, kernel_size, stride=1, padding=0, dilation=1):
+    line, kernel = torch.zeros(1, 1, size), torch.zeros(1, 1, kernel_size)
+    return F.conv1d(line, kernel, None, stride, padding, dilation).shape[-1]
+
+
 def size_cases(rng):
-    """Settings that leave a remainder and settings that do not, and a few at random."""
+    """Settings that leave a remainder and settings that do not, and a few at random.
+
+    A kernel of one pixel, one that fits once, steps longer than the kernel and than the image.
+    """
     yield from [(8, 3), (48, 3, 1, 1), (8, 3, 2, 0), (7, 3, 2, 0), (48, 3, 2, 1), (15, 3, 1, 2, 2)]
+    yield from [(1, 1), (1, 1, 3), (9, 1, 4, 0, 3), (7, 7), (2, 4, 1, 1), (5, 3, 1, 0, 2)]
+    yield from [(10, 2, 5), (3, 2, 7, 1), (11, 3, 4, 2, 5), (224, 7, 2, 3)]
     for _ in range(6):
         stride, padding, dilation, kernel = torch.randint(1, 5, (4,), generator=rng).tolist()
         size = torch.randint(20, 60, (), generator=rng).item()
@@ -281,6 +455,10 @@ conv_output_size = Exercise(
         lambda size, kernel_size, stride=1, padding=0, dilation=1: math.floor(
             (size + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1
         ),
+        lambda size, kernel_size, stride=1, padding=0, dilation=1: math.ceil(
+            (size + 2 * padding - dilation * (kernel_size - 1)) / stride
+        ),
+        output_size_of_a_layer,
     ),
     hints=(
         "How many pixels are left to the right of the kernel at its first place? It can take a "
@@ -318,6 +496,39 @@ conv_output_size = Exercise(
         ),
         Mistake(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + 2 * padding - (kernel_size + dilation - 1)) // stride + 1
+            ),
+            "You stretched the kernel by d - 1 pixels in all. Each of its k - 1 gaps grows so "
+            "much, and it spans d(k - 1) + 1.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size + 2 * padding - kernel_size - dilation * (kernel_size - 1)) // stride + 1
+            ),
+            "Your kernel spans k + d(k - 1) pixels. Neighbours are d pixels from each other, with "
+            "d - 1 between them, so it is d(k - 1) + 1.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                size + 2 * padding - dilation * (kernel_size - 1)
+            ),
+            "You left the stride out: the kernel takes a step for every s pixels that are left.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                (size - dilation * (kernel_size - 1) - 1) // stride + 1
+            ),
+            "You left the padding out: the kernel moves over n + 2p pixels.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
+                size + 2 * padding - (dilation * (kernel_size - 1) + 1) // stride + 1
+            ),
+            "Only the kernel's span is divided by the stride: `//` binds before `-`. Put what is "
+            "to be divided in brackets.",
+        ),
+        Mistake(
+            lambda size, kernel_size, stride=1, padding=0, dilation=1: (
                 (size + padding - dilation * (kernel_size - 1) - 1) // stride + 1
             ),
             "You counted the padding once; it is added on both sides.",
@@ -340,8 +551,8 @@ conv_output_size = Exercise(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (
                 (size + 2 * padding - dilation * (kernel_size - 1)) // stride
             ),
-            "Your + 1 stands inside the division. Divide first and round down, then add 1 for the "
-            "place where the kernel starts.",
+            "The - 1 and the + 1 do not cancel each other: the division stands between them. Take "
+            "the span off, divide and round down, then add 1 for the place of the first step.",
         ),
         Mistake(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (
@@ -370,6 +581,30 @@ def field_backwards(layers):
     size = 1
     for kernel_size, stride in reversed(layers):
         size = stride * (size - 1) + kernel_size
+    return size
+
+
+def field_by_places(layers):
+    """The first and the last pixel that output 0 reads."""
+    first = last = 0
+    for kernel_size, stride in reversed(layers):
+        first, last = first * stride, last * stride + kernel_size - 1
+    return last - first + 1
+
+
+def field_without_brackets(layers):
+    size, jump = 1, 1
+    for kernel_size, stride in layers:
+        size += kernel_size - 1 * jump
+        jump *= stride
+    return size
+
+
+def field_overwritten(layers):
+    size, jump = 1, 1
+    for kernel_size, stride in layers:
+        size = (kernel_size - 1) * jump
+        jump *= stride
     return size
 
 
@@ -407,13 +642,18 @@ def field_with_last_stride(layers):
 
 
 def layer_cases(rng):
-    """Stacks of (kernel size, stride), deep enough that strides multiply."""
+    """Stacks of (kernel size, stride), deep enough that strides multiply.
+
+    Layers of one pixel, and strides longer than their kernels.
+    """
     yield ([(3, 1)],)
+    yield ([(1, 2), (1, 3), (2, 1)],)
+    yield ([(2, 3), (5, 2)],)
     yield ([(3, 1), (3, 1)],)
     yield ([(3, 1), (2, 2), (3, 1), (2, 2), (3, 1)],)
     yield ([(7, 2), (3, 2), (3, 1), (3, 3)],)
     for depth in (3, 4, 5):
-        kernels = torch.randint(2, 6, (depth,), generator=rng).tolist()
+        kernels = torch.randint(1, 6, (depth,), generator=rng).tolist()
         strides = torch.randint(1, 4, (depth,), generator=rng).tolist()
         yield (list(zip(kernels, strides, strict=True)),)
 
@@ -421,7 +661,7 @@ def layer_cases(rng):
 receptive_field = Exercise(
     reference=field,
     cases=layer_cases,
-    also_right=(field_backwards,),
+    also_right=(field_backwards, field_by_places),
     hints=(
         "Start with a size of 1 pixel and a jump of 1 pixel, and go through the layers in order.",
         "A layer adds k - 1 steps to the size. Each of these steps is `jump` input pixels long; "
@@ -430,7 +670,8 @@ receptive_field = Exercise(
     mistakes=(
         Mistake(
             lambda layers: 1 + sum(kernel_size - 1 for kernel_size, _ in layers),
-            "You left the strides out. After a stride of 2, one step is two input pixels long.",
+            "The strides have no effect: your jump stays 1. After a stride of 2, one step is two "
+            "input pixels long.",
         ),
         Mistake(
             lambda layers: 1 + sum((size - 1) * stride for size, stride in layers),
@@ -447,18 +688,32 @@ receptive_field = Exercise(
             "You added k where the formula adds k - 1: windows that overlap share pixels.",
         ),
         Mistake(
+            field_without_brackets,
+            "`k - 1 * jump` multiplies the 1 alone, because `*` binds before `-`. Put k - 1 in "
+            "brackets.",
+        ),
+        Mistake(
+            field_overwritten,
+            "Each layer overwrites the size that the layers before it gave. Add to it, with `+=`.",
+        ),
+        Mistake(
+            lambda layers: field([(stride, kernel_size) for kernel_size, stride in layers]),
+            "Kernel size and stride have changed places: a layer is (kernel_size, stride).",
+        ),
+        Mistake(
             field_with_last_stride,
             "You stretched each kernel by the stride of the layer before it alone; the strides "
             "of all layers before it multiply.",
         ),
         Mistake(
             lambda layers: math.prod(kernel_size for kernel_size, _ in layers),
-            "You multiplied the kernel sizes. Two 3 x 3 layers see 5 x 5 pixels, not 9 x 9.",
+            "Your answer is the product of the kernel sizes, as when the jump grows by k in place "
+            "of the stride. Two 3 x 3 layers see 5 x 5 pixels, not 9 x 9.",
         ),
         Mistake(
             lambda layers: field(layers[::-1]),
-            "You went through the layers from the last to the first with the rule for the other "
-            "direction.",
+            "Rule and direction do not go together: `r + (k - 1) * jump` goes from the first layer "
+            "to the last, and `s * (r - 1) + k` from the last to the first.",
         ),
         Mistake(
             lambda layers: field(layers) - 1,

@@ -47,9 +47,25 @@ def build_vocab_in_two_sorts(splits, fewest=1):
     return ids
 
 
-def vocabulary_of_all_splits(splits, fewest=1):
-    texts = [text for part in splits.values() for text in part]
-    return numbered(by_count(often_enough(counted(texts), fewest)))
+def build_vocab_of_sorted_words(splits, fewest=1):
+    """`most_common` keeps the order of first appearance within ties, here the alphabet."""
+    counts = Counter(sorted(tokenize(" ".join(splits["train"]))))
+    kept = [word for word, times in counts.most_common() if times >= fewest]
+    return dict(zip([PADDING, UNKNOWN, *kept], range(len(kept) + 2), strict=True))
+
+
+def of_splits(*names):
+    """A vocabulary of these splits together."""
+
+    def build(splits, fewest=1):
+        texts = [text for name in names for text in splits[name]]
+        return numbered(by_count(often_enough(counted(texts), fewest)))
+
+    return build
+
+
+def of_all_words(splits, fewest=1):
+    return numbered(by_count(counted(splits["train"])))
 
 
 def vocabulary_of_split_at_spaces(splits, fewest=1):
@@ -86,6 +102,46 @@ def from_training(order=by_count, specials=(PADDING, UNKNOWN), above=0):
     return build
 
 
+def vocabulary_of_characters(splits, fewest=1):
+    """What `Counter.update(text)` counts, with `tokenize` forgotten."""
+    counts = Counter(letter for text in splits["train"] for letter in text)
+    return numbered(by_count(often_enough(counts, fewest)))
+
+
+def vocabulary_of_a_list(splits, fewest=1):
+    return numbered(by_count(often_enough(Counter(tokenize(splits["train"])), fewest)))
+
+
+def vocabulary_of_the_names_of_splits(splits, fewest=1):
+    counts = Counter(word for text in splits for word in tokenize(text))
+    return numbered(by_count(often_enough(counts, fewest)))
+
+
+def rare_words_as_unknown(splits, fewest=1):
+    """Rare words are listed too, with the id of UNKNOWN."""
+    counts = counted(splits["train"])
+    return dict.fromkeys(counts, 1) | build_vocab_reference(splits, fewest)
+
+
+def counts_for_ids(splits, fewest=1):
+    counts = often_enough(counted(splits["train"]), fewest)
+    return {PADDING: 0, UNKNOWN: 1, **counts}
+
+
+def words_in_a_list(splits, fewest=1):
+    return list(build_vocab_reference(splits, fewest))
+
+
+def ids_from(first):
+    """Ids of words that start at another number than 2."""
+
+    def build(splits, fewest=1):
+        words = list(build_vocab_reference(splits, fewest))[2:]
+        return {PADDING: 0, UNKNOWN: 1, **{word: i for i, word in enumerate(words, first)}}
+
+    return build
+
+
 def vocabulary_by_texts(splits, fewest=1):
     counts = Counter(word for text in splits["train"] for word in set(tokenize(text)))
     return numbered(by_count(often_enough(counts, fewest)))
@@ -98,7 +154,10 @@ WORDS = (
 
 
 def vocab_cases(rng):
-    """Three splits and a limit, such that ties, rare words and words of one split alone occur."""
+    """Three splits and a limit, such that ties, rare words and words of one split alone occur.
+
+    Then few words, a text without any, splits without texts, and a limit that no word reaches.
+    """
     chance = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
     for fewest in (1, 2, 2):
         words = chance.sample(WORDS, len(WORDS))
@@ -125,12 +184,16 @@ def vocab_cases(rng):
             },
             fewest,
         )
+    word, other = chance.sample(WORDS, 2)
+    yield {"train": [f"{word} 3:1", f"...{other}? {word}'s 3"], "validation": [], "test": []}, 1
+    yield {"train": [f"{word} {other} {word}", "", "?!"], "validation": [other], "test": []}, 3
+    yield ({"train": [f"{word} {other} {other} {other}", other], "validation": [], "test": []},)
 
 
 build_vocab = Exercise(
     reference=build_vocab_reference,
     cases=vocab_cases,
-    also_right=(build_vocab_in_two_sorts, from_training()),
+    also_right=(build_vocab_in_two_sorts, from_training(), build_vocab_of_sorted_words),
     hints=(
         'Count first: `Counter(word for text in splits["train"] for word in tokenize(text))`. '
         "Which words are left when rare ones go?",
@@ -140,9 +203,60 @@ build_vocab = Exercise(
     ),
     mistakes=(
         Mistake(
-            vocabulary_of_all_splits,
+            of_splits("train", "validation", "test"),
             "You counted the words of all splits. A word that only test texts have must stay "
             "unknown, as it would be in use: count the training texts alone.",
+        ),
+        Mistake(
+            of_splits("train", "validation"),
+            "You counted the validation texts too. They stand for texts that the model has not "
+            "seen: count the training texts alone.",
+        ),
+        Mistake(
+            vocabulary_of_characters,
+            "You counted letters: a string given to a Counter falls into its letters. Cut each "
+            "text into words first, with `tokenize(text)`.",
+        ),
+        Mistake(
+            vocabulary_of_a_list,
+            "`tokenize` takes one text, and you gave it the list of all. Call it for each text, "
+            "in a loop.",
+        ),
+        Mistake(
+            vocabulary_of_the_names_of_splits,
+            'A loop over `splits` gives its keys, so you counted the words "train", '
+            '"validation" and "test". The texts are in `splits["train"]`.',
+        ),
+        Mistake(
+            of_all_words,
+            "You kept rare words too: leave out those that occur less than `fewest` times.",
+        ),
+        Mistake(
+            rare_words_as_unknown,
+            "Rare words are in your vocabulary, as unknown. Leave them out: whoever looks a word "
+            "up gives UNKNOWN to all that are not there.",
+        ),
+        Mistake(
+            counts_for_ids,
+            "You gave each word its count. An id is its place in the order: 2, 3, 4 and on.",
+        ),
+        Mistake(
+            words_in_a_list,
+            "You returned the words in a list; the exercise asks for a dict, {word: id}.",
+        ),
+        Mistake(
+            ids_from(0),
+            "Your ids start anew at 0 for the words, so two of them are those of the special "
+            "words. The commonest word is 2.",
+        ),
+        Mistake(
+            ids_from(1),
+            f"The commonest word has the id 1, which is that of {UNKNOWN!r}. Words start at 2.",
+        ),
+        Mistake(
+            ids_from(3),
+            "No word has the id 2: the special words take 0 and 1, and the commonest word comes "
+            "next.",
         ),
         Mistake(
             from_training(specials=(PADDING,)),
@@ -236,6 +350,18 @@ def mean_by_weights(vectors, text_length):
     return (weights[:, None] @ vectors)[:, 0]
 
 
+def mean_by_running_sums(vectors, text_length):
+    rows = torch.arange(len(vectors))
+    return vectors.cumsum(dim=1)[rows, text_length - 1] / text_length[:, None]
+
+
+def mean_in_place(vectors, text_length):
+    output = torch.zeros(vectors.shape[0], vectors.shape[2])
+    for row, length in enumerate(text_length):
+        output[row] = vectors[row, :length].sum(dim=0) / length
+    return output
+
+
 def real_places(vectors, text_length, more=0):
     return (torch.arange(vectors.shape[1]) < text_length[:, None] + more)[..., None]
 
@@ -254,10 +380,28 @@ def mask_without_new_axis(vectors, text_length):
     return (vectors * real).sum(dim=1) / text_length[:, None]
 
 
-def mean_cases(rng):
-    """Lengths from 1 to L, never all the same; at padding any numbers, and once zeros.
+def means_of_all_numbers(vectors, text_length):
+    rows = zip(vectors, text_length, strict=True)
+    return torch.stack([row[:length].mean() for row, length in rows])
 
-    Rows, places and numbers differ, so that a missing axis raises an error.
+
+def mean_over_all_rows(vectors, text_length):
+    return vectors[real_places(vectors, text_length)[..., 0]].mean(dim=0)
+
+
+def cut_with_a_tensor(vectors, text_length):
+    return vectors[:, :text_length].mean(dim=1)
+
+
+def cut_at_the_longest(vectors, text_length):
+    return vectors[:, : text_length.max()].mean(dim=1)
+
+
+def mean_cases(rng):
+    """Lengths from 1 to L; at padding any numbers, and once zeros.
+
+    In the first, rows, places and numbers differ, so that a missing axis raises an error. Then
+    one row, one number a word, one word, and no row as long as L.
     """
     vectors, lengths = torch.randn(2, 5, 3, generator=rng), torch.tensor([2, 4])
     yield vectors * real_places(vectors, lengths), lengths
@@ -266,12 +410,15 @@ def mean_cases(rng):
         middle = torch.randint(2, places, (rows - 2,), generator=rng)
         lengths = torch.cat([torch.tensor([places, 1]), middle])
         yield vectors, lengths
+    for places, dim, lengths in [(6, 4, [2]), (5, 1, [1, 4, 3]), (1, 3, [1, 1]), (7, 2, [5, 3])]:
+        vectors = 100 * torch.randn(len(lengths), places, dim, generator=rng)
+        yield vectors, torch.tensor(lengths)
 
 
 masked_mean = Exercise(
     reference=encoders.masked_mean,
     cases=mean_cases,
-    also_right=(mean_by_loop, mean_by_weights),
+    also_right=(mean_by_loop, mean_by_weights, mean_by_running_sums, mean_in_place),
     hints=(
         "`torch.arange(L) < text_length[:, None]` is True at real words: (B, L).",
         "Give the mask a last axis with `[..., None]`, multiply, add up over the words (axis 1), "
@@ -294,7 +441,7 @@ masked_mean = Exercise(
         ),
         Mistake(
             mask_without_new_axis,
-            "The vectors are (B, L, dim), and your mask is (B, L): PyTorch lines up the last "
+            "The vectors are (B, L, dim), and your mask ends in (B, L): PyTorch lines up the last "
             "axes, and these do not fit. Give the mask a last axis with `[..., None]`.",
         ),
         Mistake(
@@ -322,6 +469,33 @@ masked_mean = Exercise(
                 (vectors * real_places(vectors, text_length, 1)).sum(dim=1) / text_length[:, None]
             ),
             "Your mask runs one word too far: the place with the number `length` is padding.",
+        ),
+        Mistake(
+            means_of_all_numbers,
+            "You took one mean of all numbers of a row, and B numbers came out. The mean runs over "
+            "the words alone: `mean(dim=0)` of one row's vectors (length, dim).",
+        ),
+        Mistake(
+            mean_over_all_rows,
+            "`vectors[mask]` lays the words of all rows under each other, (words, dim), so your "
+            "mean runs over the whole batch. Each row has a mean of its own.",
+        ),
+        Mistake(
+            cut_with_a_tensor,
+            "`text_length` has a number for each row, where one is wanted, as in a slice or a "
+            "range. Take the rows one by one, or put a mask over the words.",
+        ),
+        Mistake(
+            cut_at_the_longest,
+            "You cut all rows at the longest length, so that shorter ones keep padding. Each row "
+            "has its own length.",
+        ),
+        Mistake(
+            lambda vectors, text_length: (
+                (vectors * ~real_places(vectors, text_length)).sum(dim=1) / text_length[:, None]
+            ),
+            "Your mask is the wrong way round: it keeps the padding and hides the words. Places "
+            "with a number less than the length are real.",
         ),
         Mistake(
             lambda vectors, text_length: (
@@ -404,8 +578,47 @@ def changed_gap(pad=lambda text, more: F.pad(text, (0, more)), longer=0, measure
     return gap
 
 
+def padded_with_floats(text, more):
+    """What `torch.zeros` without a dtype leads to: ids that are no whole numbers."""
+    return torch.cat([text, torch.zeros(len(text), more)], dim=1)
+
+
+def gap_with_more_rows(encoder, text, text_length, more):
+    longer = F.pad(text, (0, 0, 0, more))
+    return (encoder(longer, text_length) - encoder(text, text_length)).abs().max().item()
+
+
+def gap_of_the_largest(encoder, text, text_length, more):
+    longer = F.pad(text, (0, more))
+    return (encoder(longer, text_length).max() - encoder(text, text_length).max()).abs().item()
+
+
+def gap_in_shares(encoder, text, text_length, more):
+    before, after = encoder(text, text_length), encoder(F.pad(text, (0, more)), text_length)
+    return ((after - before).abs() / before.abs()).max().item()
+
+
+def gap_of_each_row(encoder, text, text_length, more):
+    longer = F.pad(text, (0, more))
+    return (encoder(longer, text_length) - encoder(text, text_length)).abs().max(dim=1).values
+
+
+class Wave(nn.Module):
+    """Another wave of the number of columns in each place, so that some rise and others fall."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(1, 9, dim))
+
+    def forward(self, text, text_length):
+        return torch.sin(text.shape[1] * self.weight) * text_length[:, None]
+
+
 def gap_cases(rng):
-    """Encoders that padding moves, and one that it does not."""
+    """Encoders that padding moves, up, down and both, and one that it does not.
+
+    One row, one word, one number a row, one column more, and none.
+    """
     text = torch.randint(2, 9, (4, 5), generator=rng)
     length = torch.tensor([5, 2, 3, 4])
     text = text * (torch.arange(5) < length[:, None])
@@ -414,12 +627,16 @@ def gap_cases(rng):
     yield PlainMean(9, 3), text[1:], length[1:], 7
     yield encoders.LSTMEncoder(9, 4, 3), text, length, 3
     yield MinusPadding(3), text, length, 4
+    yield Wave(6), text, length, 2
+    yield LastState(9, 1), text[:1], length[:1], 1
+    yield PlainMean(9, 2), text[:, :1], torch.ones(4, dtype=torch.long), 0
 
 
 padding_gap = Exercise(
     reference=padding_gap_reference,
     cases=gap_cases,
     also_right=(gap_with_zeros_joined, gap_as_a_tensor),
+    unaffected={"detached result": "A gap is measured and printed; nothing is trained through it."},
     observe=as_number,
     atol=1e-6,
     hints=(
@@ -436,6 +653,20 @@ padding_gap = Exercise(
         Mistake(
             changed_gap(pad=lambda text, more: F.pad(text, (0, more), value=1)),
             "You filled up with ones: 1 is the unknown word. Padding is 0.",
+        ),
+        Mistake(
+            changed_gap(pad=padded_with_floats),
+            "Your padded text is of floats, and ids must be whole numbers: `torch.zeros` gives "
+            "floats unless it is told `dtype=torch.long`.",
+        ),
+        Mistake(
+            changed_gap(pad=lambda text, more: F.pad(text, (more, more))),
+            "You padded on both sides. Padding belongs behind the words: `F.pad(text, (0, more))`.",
+        ),
+        Mistake(
+            gap_with_more_rows,
+            "You added rows, that is empty headlines. `F.pad` counts axes from the last: "
+            "`(0, more)` are columns behind the words.",
         ),
         Mistake(
             changed_gap(pad=lambda text, more: F.pad(text, (0, 1))),
@@ -457,22 +688,32 @@ padding_gap = Exercise(
             "`.abs()` first.",
         ),
         Mistake(
-            changed_gap(measure=lambda moved: moved.norm(dim=1).max()),
-            "This is the length of the longest row of changes; the exercise asks for the largest "
-            "change of a single number: `.abs().max()`.",
-        ),
-        Mistake(
             changed_gap(measure=lambda moved: moved.abs().mean()),
             "This is the mean change; the exercise asks for the largest.",
+        ),
+        Mistake(
+            changed_gap(measure=lambda moved: moved.abs().sum()),
+            "This is the sum of all changes; the exercise asks for the largest.",
+        ),
+        Mistake(
+            gap_of_the_largest,
+            "You compared the largest number of one output with the largest of the other, which "
+            "may stand elsewhere. Subtract number by number, then take the largest.",
+        ),
+        Mistake(
+            gap_in_shares,
+            "You divided each change by the number itself. The exercise asks for the change, not "
+            "for its share.",
+        ),
+        Mistake(
+            gap_of_each_row,
+            "You gave the largest change of each row; the exercise asks for one number, the "
+            "largest of all: `.max()` without `dim`.",
         ),
         Mistake(
             changed_gap(measure=lambda moved: moved.norm()),
             "This is the length of the whole change as one vector; the exercise asks for the "
             "largest change of a single number.",
-        ),
-        Mistake(
-            changed_gap(measure=lambda moved: moved.min()),
-            "This is the smallest signed change. Take `.abs()`, then `.max()`.",
         ),
     ),
 )
@@ -493,10 +734,18 @@ def lstm_step_reference(x, h, c, W, U, b):
 
 def step_by_cell(x, h, c, W, U, b):
     cell = nn.LSTMCell(x.shape[1], h.shape[1])
-    with torch.no_grad():
-        for own, given in zip(cell.parameters(), (W, U, b, torch.zeros_like(b)), strict=True):
-            own.copy_(given)
-    return cell(x, (h, c))
+    names = [name for name, _ in cell.named_parameters()]
+    weights = dict(zip(names, (W, U, b, torch.zeros_like(b)), strict=True))
+    return torch.func.functional_call(cell, weights, (x, (h, c)))
+
+
+def step_by_four_matrices(x, h, c, W, U, b):
+    """The five lines of the formula, with its own sigmoid."""
+    parts = zip(W.chunk(4), U.chunk(4), b.chunk(4), strict=True)
+    i, f, g, o = (x @ w.T + h @ u.T + bias for w, u, bias in parts)
+    i, f, o = (1 / (1 + torch.exp(-gate)) for gate in (i, f, o))
+    c = f * c + i * torch.tanh(g)
+    return o * torch.tanh(c), c
 
 
 def step_by_slices(x, h, c, W, U, b):
@@ -559,20 +808,79 @@ def step_cut_by_rows(x, h, c, W, U, b):
     return o.sigmoid() * c.tanh(), c
 
 
+def step_with(gate=torch.sigmoid, candidate=torch.tanh):
+    """The step with other functions for the three gates and for the candidate."""
+
+    def step(x, h, c, W, U, b):
+        i, f, g, o = gates_of(x, h, W, U, b)
+        c = gate(f) * c + gate(i) * candidate(g)
+        return gate(o) * c.tanh(), c
+
+    return step
+
+
+def step_with_overflow(x, h, c, W, U, b):
+    """A sigmoid that divides inf by inf where its argument is large."""
+    return step_with(gate=lambda z: z.exp() / (1 + z.exp()))(x, h, c, W, U, b)
+
+
+def step_with_pieces_of_four(x, h, c, W, U, b):
+    i, f, g, o = (x @ W.T + h @ U.T + b).split(4, dim=1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def step_with_matrix_products(x, h, c, W, U, b):
+    i, f, g, o = gates_of(x, h, W, U, b)
+    c = f.sigmoid() @ c + i.sigmoid() @ g.tanh()
+    return o.sigmoid() @ c.tanh(), c
+
+
+def step_with_nothing_written(x, h, c, W, U, b):
+    _, f, _, o = gates_of(x, h, W, U, b)
+    c = f.sigmoid() * c
+    return o.sigmoid() * c.tanh(), c
+
+
+def step_with_open_output(x, h, c, W, U, b):
+    _, c = lstm_step_reference(x, h, c, W, U, b)
+    return gates_of(x, h, W, U, b)[3] * c.tanh(), c
+
+
+def step_with_gates_in_turns(x, h, c, W, U, b):
+    i, f, g, o = (x @ W.T + h @ U.T + b).unflatten(1, (-1, 4)).unbind(dim=2)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def step_with_old_cell_returned(x, h, c, W, U, b):
+    return lstm_step_reference(x, h, c, W, U, b)[0], c
+
+
+def drawn_step(rng, rows, ins, dim):
+    sizes = (rows, ins), (rows, dim), (rows, dim), (4 * dim, ins), (4 * dim, dim), (4 * dim,)
+    return tuple(torch.randn(*size, generator=rng) for size in sizes)
+
+
 def step_cases(rng):
     """Input and state sizes that differ, so that a matrix cannot stand in for another.
 
-    Fewer than four rows, so that cutting the batch in four fails alike on every case.
+    Then sizes of 1, the first step of a text, whose states are zeros, and open gates, whose sums
+    are large. No number of rows that `chunk` can cut in four parts, so that cutting the batch
+    fails alike on every case.
     """
-    for rows, ins, dim in [(1, 2, 3), (3, 4, 2), (2, 3, 5)]:
-        sizes = (rows, ins), (rows, dim), (rows, dim), (4 * dim, ins), (4 * dim, dim), (4 * dim,)
-        yield tuple(torch.randn(*size, generator=rng) for size in sizes)
+    for rows, ins, dim in [(1, 2, 3), (3, 4, 2), (2, 3, 5), (5, 1, 1), (1, 3, 1)]:
+        yield drawn_step(rng, rows, ins, dim)
+    x, h, c, *weights = drawn_step(rng, 3, 2, 2)
+    yield x, torch.zeros_like(h), torch.zeros_like(c), *weights
+    *states, b = drawn_step(rng, 2, 3, 2)
+    yield *states, b + 200
 
 
 lstm_step = Exercise(
     reference=lstm_step_reference,
     cases=step_cases,
-    also_right=(step_by_cell, step_by_slices, step_with_order("ifgo")),
+    also_right=(step_by_cell, step_by_slices, step_by_four_matrices, step_with_order("ifgo")),
     hints=(
         "`x @ W.T + h @ U.T + b` has the shape (B, 4 D). `.chunk(4, dim=1)` cuts it into i, f, g "
         "and o, in this order.",
@@ -600,7 +908,8 @@ lstm_step = Exercise(
         ),
         Mistake(
             step_with_order("figo"),
-            "The input gate and the forget gate have changed places: PyTorch stacks i, f, g, o.",
+            "The input gate and the forget gate have changed places: PyTorch stacks i, f, g, o, "
+            "and f is what multiplies the old c.",
         ),
         Mistake(
             step_without_tanh,
@@ -609,6 +918,58 @@ lstm_step = Exercise(
         Mistake(
             step_from_old_cell,
             "You made the new h from the old c. Compute the new c first.",
+        ),
+        Mistake(
+            step_with_pieces_of_four,
+            "`split(4)` cuts pieces of four numbers; `chunk(4)` cuts four pieces.",
+        ),
+        Mistake(
+            step_with_matrix_products,
+            "Gates multiply number by number, with `*`; `@` is the product of matrices.",
+        ),
+        Mistake(
+            step_with_nothing_written,
+            "Nothing new is written to the cell: add the input gate times the candidate.",
+        ),
+        Mistake(
+            step_with_open_output,
+            "The output gate o lacks its sigmoid.",
+        ),
+        Mistake(
+            step_with_gates_in_turns,
+            "You took every fourth number for a gate. The gates lie side by side: first D numbers "
+            "of i, then D of f, of g and of o.",
+        ),
+        Mistake(
+            step_with_old_cell_returned,
+            "The second thing that you return is the old c; return the new one.",
+        ),
+        Mistake(
+            step_with(gate=lambda z: z),
+            "The gates lack their sigmoid, so they are no shares between 0 and 1.",
+        ),
+        Mistake(
+            step_with(gate=torch.tanh),
+            "You sent the gates through tanh, so they can be negative. i, f and o go through "
+            "sigmoid; g alone goes through tanh.",
+        ),
+        Mistake(
+            step_with(gate=lambda z: z.softmax(dim=1)),
+            "You sent the gates through a softmax, so the numbers of a gate share 1 among them. "
+            "Each goes through a sigmoid by itself.",
+        ),
+        Mistake(
+            step_with(candidate=lambda z: z),
+            "The candidate g lacks its tanh.",
+        ),
+        Mistake(
+            step_with_overflow,
+            "Your answer is NaN where a sum is large: e^z is then inf, and inf / inf is NaN. Use "
+            "`torch.sigmoid` and `torch.tanh`, or 1 / (1 + e^-z).",
+        ),
+        Mistake(
+            lambda x, h, c, W, U, b: lstm_step_reference(x, h, c, W, U, b)[0],
+            "The new h is right; return the new c too, as `h, c`.",
         ),
         Mistake(
             step_with_sigmoid_candidate,
