@@ -560,6 +560,41 @@ def stops_at_one_moment(scores, patience):
     return bool(scores) and len(scores) - 1 - scores.index(max(scores)) == patience
 
 
+def any_of_the_last(scores, patience):
+    return len(scores) > patience and any(
+        score <= max(scores[:-patience]) for score in scores[-patience:]
+    )
+
+
+def first_of_the_list(scores, patience):
+    return len(scores) > patience and max(scores[-patience:]) <= max(scores[:patience])
+
+
+def last_against_best(scores, patience):
+    return len(scores) > patience and scores[-1] < max(scores)
+
+
+def best_never_raised(scores, patience):
+    waited = 0
+    for score in scores[1:]:
+        waited = 0 if score > scores[0] else waited + 1
+    return waited >= patience
+
+
+def splits_a_list_of_the_last(scores, patience):
+    return len(scores) >= patience and splits_too_short_a_list(scores, patience)
+
+
+def falls_all_the_way(scores, patience):
+    last = scores[-patience:]
+    return all(score <= before for before, score in itertools.pairwise(last))
+
+
+def yes_or_no(result, *arguments):
+    """What a learner returned, as a bool; a count, a text or None is neither yes nor no."""
+    return result if isinstance(result, int | float | str | None) else bool(result)
+
+
 def score_cases(rng):
     """Histories, and at each of them a patience on both sides of the answer."""
     for scores in (
@@ -576,16 +611,22 @@ def score_cases(rng):
         for patience in (1, 2, 3, 4):
             yield scores, patience
     yield [], 1
+    yield [0.3], 1
+    yield [-0.5, *(-1 - torch.rand(12, generator=rng)).tolist()], 10
 
 
 should_stop = Exercise(
     reference=training.should_stop,
     cases=score_cases,
-    observe=lambda result, *arguments: bool(result),
+    observe=yes_or_no,
     also_right=(
         stops_by_counting,
         lambda scores, patience: (
             len(scores) > patience and max(scores[-patience:]) <= max(scores[:-patience])
+        ),
+        lambda scores, patience: (
+            len(scores) > patience
+            and not any(score > max(scores[:-patience]) for score in scores[-patience:])
         ),
     ),
     hints=(
@@ -620,6 +661,39 @@ should_stop = Exercise(
             "`patience`, and max of nothing is an error. Then the answer is False.",
         ),
         Mistake(
+            splits_a_list_of_the_last,
+            "With exactly `patience` epochs so far, nothing stands before the last `patience`: "
+            "your question whether there are enough lets this one through.",
+        ),
+        Mistake(
+            any_of_the_last,
+            "You stop as soon as *one* of the last `patience` epochs is no better. None of them "
+            "may be: ask for all.",
+        ),
+        Mistake(
+            first_of_the_list,
+            "`scores[:patience]` are the first epochs of all. Those before the last `patience` are "
+            "`scores[:-patience]`.",
+        ),
+        Mistake(
+            last_against_best,
+            "You ask whether the last score is below the best. The best may have come a moment "
+            "ago; count the epochs since then.",
+        ),
+        Mistake(
+            best_never_raised,
+            "You compare every score with the first one: your best is never raised.",
+        ),
+        Mistake(
+            falls_all_the_way,
+            "You compare the last `patience` epochs with each other. Compare them with the best of "
+            "all that came before.",
+        ),
+        Mistake(
+            lambda scores, patience: not training.should_stop(scores, patience),
+            "Yes and no are exchanged: True means that the run ends.",
+        ),
+        Mistake(
             stops_at_one_moment,
             "You ask for exactly `patience` epochs since the best one. There may be more: use >=.",
         ),
@@ -651,13 +725,6 @@ should_stop = Exercise(
             counts_from_zero,
             "Your best starts at 0; scores may be negative (minus a loss). Start from the first "
             "score, or from minus infinity.",
-        ),
-        Mistake(
-            lambda scores, patience: any(
-                counts_from_zero(scores[: n + 1], patience) for n in range(len(scores))
-            ),
-            "Your best starts at 0; scores may be negative. And a True stays True: the streak "
-            "ended; count again after a new best.",
         ),
         Mistake(
             once_and_for_all,
@@ -715,24 +782,27 @@ def share_after_squeezing(is_one_column, dim):
 
 
 def answer_cases(rng):
-    """One column and several; some logits lie between 0 and 0.5, some rows are wrong.
+    """One column and several; some logits lie between 0 and 0.5, one is 0, some rows are wrong.
 
-    Two batches of one row, too, for those who squeeze.
+    Two batches of one row, too, for those who squeeze, and as many rows as columns.
     """
     yield 1 + torch.rand(1, 1, generator=rng), torch.tensor([1])
     yield (
         torch.tensor([[-1.0, -2.0, 1.0]]) + 0.1 * torch.rand(1, 3, generator=rng),
         torch.tensor([2]),
     )
-    for far, near, below, flipped in ((4, 3, 3, -1), (2, 1, 4, 0)):
-        z = torch.cat([torch.ones(far), 0.2 * torch.ones(near), -0.5 * torch.ones(below)])
+    for far, near, below, flipped in ((4, 3, 3, -1), (2, 1, 4, 0), (4, 1, 1, 0)):
+        size = torch.tensor([1, 0.2, 0, -0.5]).repeat_interleave(
+            torch.tensor([far, near, 1, below])
+        )
+        z = 300 * size if far == 4 else size
         label = (z > 0).long()
         label[flipped] = 1 - label[flipped]
         z = z * (1 + torch.rand(len(z), generator=rng))
         order = torch.randperm(len(z), generator=rng)
         yield z[order, None], label[order]
-    for rows, classes in ((6, 2), (7, 4)):
-        label = torch.randint(0, classes, (rows,), generator=rng)
+    for rows, classes in ((6, 2), (7, 4), (3, 3)):
+        label = torch.randperm(rows, generator=rng) % classes
         logits = F.one_hot((label + (torch.arange(rows) < 2)) % classes, classes)
         yield logits + 0.1 * torch.rand(rows, classes, generator=rng), label
 
@@ -774,6 +844,23 @@ SHARE_MISTAKES = (
     Mistake(
         lambda logits, label: 1 - measures.accuracy(logits, label),
         "This is the share of wrong answers.",
+    ),
+    Mistake(
+        with_one_column(lambda logits, label: ((logits[:, 0] >= 0) == label).double().mean()),
+        "A logit of exactly 0 is not positive: ask `> 0`.",
+    ),
+    Mistake(
+        with_one_column(lambda logits, label: ((logits[:, 0] < 0) == label).double().mean()),
+        "The sign is turned round: a *positive* logit says class 1.",
+    ),
+    Mistake(
+        lambda logits, label: (
+            measures.accuracy(logits, label)
+            if logits.shape[1] == 2
+            else ((logits[:, 0] > 0) == label).double().mean().item()
+        ),
+        "You look for exactly two columns, and take any other number for one. Ask whether there "
+        "is one column; two, three and more go the same way.",
     ),
 )
 
