@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_utils import fusion, measures
@@ -44,6 +45,35 @@ def share_of(mixed, scores):
     return (mixed.square().mean() / scores.var(correction=0)).item()
 
 
+@of_moving_scores
+def strength_by_sample_variances(scores):
+    """Both divide by one less than the number of scores, and so the ratio is the same."""
+    return (mixed_differences(scores).var() / scores.var()).item()
+
+
+@of_moving_scores
+def strength_by_centring(scores):
+    centred = scores - scores.mean(dim=0, keepdim=True)
+    centred = centred - centred.mean(dim=1, keepdim=True)
+    return (centred.square().sum() / (scores - scores.mean()).square().sum()).item()
+
+
+def of_sums(scores):
+    sums = scores.sum(dim=0) + scores.sum(dim=1, keepdim=True)
+    return share_of(scores - sums + scores.sum(), scores)
+
+
+def squared_one_by_one(scores):
+    """4 times the answer, exactly: of independent parts, each of the four terms adds its share."""
+    partners = (
+        scores[:, :, None, None]
+        - scores.T[None, :, :, None]
+        - scores[:, None, None, :]
+        + scores[None, None, :, :]
+    )
+    return (partners.square().mean() / scores.var(correction=0)).item()
+
+
 def without_keepdim(scores):
     mixed = scores - scores.mean(dim=0) - scores.mean(dim=1) + scores.mean()
     return share_of(mixed, scores)
@@ -51,18 +81,20 @@ def without_keepdim(scores):
 
 def as_a_number(result, scores):
     """A learner's answer, refused where it is still a tensor: later cells round it."""
-    if torch.is_tensor(result):
+    if torch.is_tensor(result) and result.numel() == 1:
         raise TypeError("this is a tensor of one number; return a float: .item()")
     return result
 
 
 def score_cases(rng):
-    """Scores off zero, few and many; then a sum, without interaction; then a constant.
+    """Scores off zero, few and many, in several units; one row; a sum; a constant.
 
     Never as many rows as columns, so that a forgotten ``keepdim`` cannot broadcast in silence.
     """
-    for n, m in [(2, 3), (4, 3), (5, 6)]:
-        yield (3 + torch.randn(n, m, generator=rng).double(),)
+    for (n, m), unit in {(2, 3): 1, (4, 3): 0.1, (5, 6): 20}.items():
+        yield (3 + unit * torch.randn(n, m, generator=rng).double(),)
+    yield (torch.randn(3, 2, generator=rng),)  # of single precision, as the lesson's tables are
+    yield (torch.randn(1, 4, generator=rng).double(),)  # with one row nothing is exchanged
     yield (torch.randn(4, 1, generator=rng).double() + torch.randn(1, 3, generator=rng).double(),)
     yield (torch.full((3, 4), 2.0).double(),)
 
@@ -71,7 +103,11 @@ interaction_strength = Exercise(
     reference=measures.interaction_strength,
     cases=score_cases,
     observe=as_a_number,
-    also_right=(strength_by_quadruples,),
+    also_right=(
+        strength_by_quadruples,
+        strength_by_centring,
+        strength_by_sample_variances,
+    ),
     hints=(
         "Average the mixed difference over all a' and b': what becomes of f(a', b), of f(a, b') "
         "and of f(a', b')? Three means, one of each column, one of each row, one of all.",
@@ -128,6 +164,14 @@ interaction_strength = Exercise(
             "This is the share that a sum does explain; the exercise asks for the other part.",
         ),
         Mistake(
+            of_moving_scores(
+                lambda scores: (
+                    scores.var(correction=0) / mixed_differences(scores).square().mean()
+                ).item()
+            ),
+            "The fraction is upside down: the variance of the scores stands below.",
+        ),
+        Mistake(
             of_moving_scores(lambda scores: share_of(scores - scores.mean(dim=0), scores)),
             "You took away the mean over a' alone. What a adds by itself is still there; take away "
             "the mean over b' too, and add the mean of all.",
@@ -141,7 +185,34 @@ interaction_strength = Exercise(
         ),
         Mistake(
             of_moving_scores(lambda scores: mixed_differences(scores).mean().item()),
-            "Without the square the mixed differences cancel: their mean is always 0.",
+            "Your answer is always 0: mixed differences cancel in their mean. Square each of them "
+            "before you take the mean.",
+        ),
+        Mistake(
+            of_moving_scores(of_sums),
+            "You took sums over the partners where means are due, so the terms do not balance.",
+        ),
+        Mistake(
+            of_moving_scores(squared_one_by_one),
+            "This is 4 times the answer: the mean square of single mixed differences. Average an "
+            "entry's differences over all its partners first, which gives D, and square D.",
+        ),
+        Mistake(
+            of_moving_scores(
+                lambda scores: (
+                    mixed_differences(scores).square().mean() / scores.std(correction=0)
+                ).item()
+            ),
+            "You divided by the standard deviation; the variance is its square.",
+        ),
+        Mistake(
+            of_moving_scores(
+                lambda scores: (
+                    mixed_differences(scores).square().mean() / scores.square().mean()
+                ).item()
+            ),
+            "You divided by the mean square of the scores. Their variance is the mean squared "
+            "distance from their *mean*: `scores.var(correction=0)`.",
         ),
     ),
 )
@@ -149,18 +220,28 @@ interaction_strength = Exercise(
 # --- best_additive_rule --------------------------------------------------------------------------
 
 
-def share_right(rule, fits, misfits):
-    """How often a learner's rule is right: any of the best ones will do."""
+def what_a_rule_does(rule, fits, misfits):
+    """How often a learner's rule is right: any of the best ones will do.
+
+    Of one that is not the best, also where it says yes, so that two rules which are right equally
+    often by chance are told apart.
+    """
     u, v = (torch.as_tensor(part, dtype=torch.double) for part in rule)
+    shapes = {"The shape of u": str(tuple(u.shape)), "The shape of v": str(tuple(v.shape))}
     if (u.shape, v.shape) != (fits.shape[:1], fits.shape[1:]):
-        wanted = tuple(fits.shape[:1]), tuple(fits.shape[1:])
-        raise ValueError(f"u and v need the shapes {wanted[0]} and {wanted[1]}")
-    return {"share right": measures.rule_accuracy(u, v, fits, misfits)}
+        return shapes | {SHARE: None, "Where it says yes": None}
+    best = measures.rule_accuracy(*measures.best_additive_rule(fits, misfits), fits, misfits)
+    share = measures.rule_accuracy(u, v, fits, misfits)
+    yes = None if share > best - 1e-9 else u[:, None] + v > 0
+    return shapes | {SHARE: share, "Where it says yes": yes}
+
+
+SHARE = "The share of cards that your rule gets right"
 
 
 def staircase(gain, order, place=0.5):
     """u, v and gain of the best rule whose v falls along ``order``."""
-    stretches = nn.functional.pad(gain[:, order].cumsum(dim=1), (1, 0))
+    stretches = F.pad(gain[:, order].cumsum(dim=1), (1, 0))
     most, lengths = stretches.max(dim=1)
     v = torch.empty(gain.shape[1], dtype=gain.dtype)
     v[order] = -(torch.arange(gain.shape[1], dtype=gain.dtype) + place)
@@ -216,12 +297,45 @@ def one_column_at_least(fits, misfits):
     return u, v
 
 
+def one_too_short(fits, misfits):
+    """As above, and the place is taken for the length."""
+    u, v = one_column_at_least(fits, misfits)
+    return u - 1, v
+
+
 def always_yes(fits, misfits):
     return torch.ones(fits.shape[0]), torch.ones(fits.shape[1])
 
 
 def always_no(fits, misfits):
     return -torch.ones(fits.shape[0]), -torch.ones(fits.shape[1])
+
+
+def of_the_last_order(fits, misfits):
+    """v of the best order, u of the one that was tried last."""
+    last = staircase(fits - misfits, list(range(fits.shape[1]))[::-1])[0]
+    return last, best_staircase(fits, misfits)[1]
+
+
+def by_means(fits, misfits):
+    gain = fits - misfits
+    return gain.mean(dim=1), gain.mean(dim=0)
+
+
+def by_largest(fits, misfits):
+    gain = fits - misfits
+    return gain.max(dim=1).values, gain.max(dim=0).values
+
+
+def of_fits_alone(fits, misfits):
+    u, v = by_sums(fits, torch.zeros_like(misfits))
+    return u - u.mean(), v - v.mean()
+
+
+def worst_order(fits, misfits):
+    gain = fits - misfits
+    orders = map(list, permutations(range(gain.shape[1])))
+    return min((staircase(gain, order) for order in orders), key=lambda s: s[2])[:2]
 
 
 def upside_down(fits, misfits):
@@ -233,8 +347,8 @@ def table_cases(rng):
     """Diagonals that stand out of noise, columns shuffled, so that no order is right by luck.
 
     The first row tends to yes and the last to no: totals alone do not say the same everywhere.
-    In the last table a rule can do the better thing in every cell; one column's large total is
-    made by a single cell.
+    In the fifth a rule can do the better thing in every cell, and one column's large total is made
+    by a single cell. Then small tables, of one row and of one column too, and empty cells.
     """
     for rows, columns in [(4, 4), (5, 5), (3, 4), (5, 4)]:
         fits, misfits = (torch.rand(rows, columns, generator=rng).double() for _ in range(2))
@@ -248,13 +362,33 @@ def table_cases(rng):
     shuffled = torch.tensor([3, 0, 1, 2]).roll(int(torch.randint(1, 4, (), generator=rng)))
     # A tenth of a card on both sides, so that a yes that forgets misfits gains in every cell.
     yield gain.clamp(min=0)[:, shuffled] + 0.1, (-gain).clamp(min=0)[:, shuffled] + 0.1
+    # Here a row's total and its mean say different things; then a row whose best stretch is empty.
+    for gain in ([[1] * 4, [-4] * 4], [[5, -9], [5, -9], [-3, 1]]):
+        gain = torch.tensor(gain).double()
+        yield gain.clamp(min=0) + 0.1, (-gain).clamp(min=0) + 0.1
+    for rows, columns in [(1, 3), (3, 1)]:
+        fits, misfits = (torch.rand(rows, columns, generator=rng).double() for _ in range(2))
+        fits.view(-1)[0], misfits.view(-1)[-1] = 2, 2  # a yes and a no
+        yield fits, misfits
+    # Counts, some of them 0 and some equal, so that several rules are the best.
+    fits, misfits = (torch.randint(0, 3, (3, 3), generator=rng).double() for _ in range(2))
+    fits[:, 2], misfits[:, 2] = 0, 1
+    yield fits + torch.tensor([[1, 0, 0], [0, 0, 0], [0, 0, 0]]), misfits
 
 
 best_additive_rule = Exercise(
     reference=measures.best_additive_rule,
     cases=table_cases,
-    observe=share_right,
-    also_right=(best_staircase, by_first_empty_place, by_rows),
+    observe=what_a_rule_does,
+    also_right=(
+        best_staircase,
+        by_first_empty_place,
+        by_rows,
+        lambda fits, misfits: [part.tolist() for part in best_staircase(fits, misfits)],
+    ),
+    unaffected={
+        "another dtype": "Any u and v will do whose rule is right most often, whatever their kind.",
+    },
     hints=(
         "Sort the columns by v, largest first. Whatever u_i is, row i says yes on the first k_i "
         "of them and no on the rest. So choose an order, and then the best k_i for each row.",
@@ -290,8 +424,37 @@ best_additive_rule = Exercise(
         ),
         Mistake(
             always_yes,
-            "This rule says yes to everything. Did you leave `misfits` out? A yes gains a cell "
-            "`fits - misfits`. Or is v too large for the columns that say yes last?",
+            "This rule says yes to everything. v has to fall along the order, -0.5, -1.5, ..., so "
+            "that u_i = k_i says yes on the first k_i columns alone.",
+        ),
+        Mistake(
+            lambda fits, misfits: best_staircase(fits, torch.zeros_like(misfits)),
+            "You left `misfits` out, so that no yes ever costs anything. A yes gains a cell `fits "
+            "- misfits`.",
+        ),
+        Mistake(
+            by_means,
+            "You took the mean of each row and of each column. They tell what a modality knows "
+            "alone, which may be nothing; search the orders instead.",
+        ),
+        Mistake(
+            by_largest,
+            "You took the largest gain of each row and of each column. One cell does not make a "
+            "rule; search the orders instead.",
+        ),
+        Mistake(
+            of_fits_alone,
+            "These are totals of `fits`, row by row and column by column. `misfits` is left out, "
+            "and totals tell what a modality knows alone; search the orders of the gains.",
+        ),
+        Mistake(
+            worst_order,
+            "This is the order with the *smallest* sum of gains; the largest is wanted.",
+        ),
+        Mistake(
+            of_the_last_order,
+            "u belongs to the order that was tried last, v to the best one. Keep both whenever an "
+            "order is better than the best so far.",
         ),
         Mistake(
             always_no,
@@ -301,6 +464,15 @@ best_additive_rule = Exercise(
             lambda fits, misfits: best_staircase(fits, misfits, place=1.0),
             "Each row stops one column too early: at u_i + v_j = 0 the rule says no. Put v half "
             "way between two values of u, at -0.5, -1.5, ...",
+        ),
+        Mistake(
+            lambda fits, misfits: best_staircase(fits, misfits)[::-1],
+            "You returned v and then u; the rule wants u, one number a row, and then v.",
+        ),
+        Mistake(
+            one_too_short,
+            "u is the place of the best stretch among those of length 1 and more, so it is one "
+            "too small. Put a stretch of length 0 before them: `F.pad(..., (1, 0))`.",
         ),
         Mistake(
             upside_down,
@@ -332,26 +504,73 @@ def one_before_the_first(features):
 
 
 def by_einsum(features):
-    one, two, *others = map(with_one, features)
-    if others:
-        return torch.einsum("bi,bj,bk->bijk", one, two, others[0]).flatten(start_dim=1)
-    return torch.einsum("bi,bj->bij", one, two).reshape(len(one), -1)
+    product = F.pad(features[0], (1, 0), value=1.0)
+    for feature in features[1:]:
+        extended = F.pad(feature, (1, 0), value=1.0)
+        product = torch.einsum("bi,bj->bij", product, extended).reshape(len(feature), -1)
+    return product
 
 
-def features_of(rng, *dims, rows=3):
+def row_by_row(features):
+    def of_row(parts):
+        product = torch.ones(1)
+        for part in parts:
+            product = torch.kron(product, torch.cat([torch.ones(1), part]))
+        return product
+
+    return torch.stack([of_row(parts) for parts in zip(*features, strict=True)])
+
+
+def of_two(features):
+    return outer([features[0], features[1]])
+
+
+def of_exactly_two(features):
+    one, two = features
+    return outer([one, two])
+
+
+def with_zeros(features):
+    """A 0 in place of each 1."""
+    return without_ones([F.pad(feature, (1, 0)) for feature in features])
+
+
+def ones_at_every_turn(features):
+    """A 1 before the finished product each time, and one before each later modality."""
+    product = features[0]
+    for feature in features[1:]:
+        product = without_ones([with_one(product), with_one(feature)])
+    return product
+
+
+def never_flat(features):
+    product = torch.ones(len(features[0]), 1)
+    for feature in features:
+        product = product[:, :, None] * with_one(feature)[:, None, :]
+    return product
+
+
+def added(features):
+    product = torch.zeros(len(features[0]), 1)
+    for feature in features:
+        product = (product[:, :, None] + with_one(feature)[:, None, :]).flatten(start_dim=1)
+    return product
+
+
+def features_of(rng, *dims, rows):
     return [torch.randn(rows, dim, generator=rng) for dim in dims]
 
 
 def outer_cases(rng):
-    """Two modalities and three; lengths equal and not, and as many rows as features."""
-    for dims in [(2, 3), (3, 2), (3, 3), (2, 3, 4)]:
-        yield (features_of(rng, *dims),)
+    """Two modalities to four; lengths equal and not, 1 too; one row, and as many as features."""
+    for rows, *dims in [(3, 2, 3), (1, 3, 2), (3, 3, 3), (2, 2, 3, 4), (4, 1, 2, 1, 3)]:
+        yield (features_of(rng, *dims, rows=rows),)
 
 
 outer_fusion = Exercise(
     reference=fusion.outer_fusion,
     cases=outer_cases,
-    also_right=(by_einsum,),
+    also_right=(by_einsum, row_by_row),
     hints=(
         "Put a column of ones before each modality: `torch.cat([ones, feature], dim=1)`, where "
         "`ones` has the shape (B, 1).",
@@ -389,6 +608,38 @@ outer_fusion = Exercise(
             lambda features: torch.cat([with_one(feature) for feature in features], dim=1),
             "These are the features side by side. Multiply every entry of one with every entry of "
             "the other.",
+        ),
+        Mistake(
+            of_two,
+            "Only the first two modalities take part. Go through the whole list, however long it "
+            "is: multiply the result by the third, and so on.",
+        ),
+        Mistake(
+            of_exactly_two,
+            "You opened the list into two names, and there may be three modalities or more. Go "
+            "through the list in a loop.",
+        ),
+        Mistake(
+            lambda features: with_one(features[0]),
+            "Only the first modality has been worked in: does a `return` stand inside the loop?",
+        ),
+        Mistake(
+            with_zeros,
+            "There is a 0 before each modality where a 1 belongs, so all that it multiplies is 0.",
+        ),
+        Mistake(
+            ones_at_every_turn,
+            "A 1 goes before the product of the modalities so far, time and again. Put it before "
+            "each modality once, before anything is multiplied.",
+        ),
+        Mistake(
+            never_flat,
+            "The products of two modalities are still (B, n, m) when the third comes. Flatten "
+            "after each product: `.flatten(start_dim=1)`.",
+        ),
+        Mistake(
+            added,
+            "You added the entries; the outer product multiplies them.",
         ),
     ),
 )
@@ -498,6 +749,30 @@ class DividedBySize(fusion.LowRankFusion):
             nn.init.normal_(factor, std=1 / factor.shape[1])
 
 
+class Uniform(fusion.LowRankFusion):
+    """As ``torch.rand`` makes them: never negative, around 0.5 before the division."""
+
+    def __init__(self, dims, dim=64, rank=4):
+        super().__init__(dims, dim, rank)
+        for factor in self.factors:
+            nn.init.uniform_(factor, 0, factor.shape[1] ** -0.5)
+
+
+class FirstFactorsOnly(RanksAddedFirst):
+    def forward(self, features, present=None):
+        return self.parts(features, present)[0].sum(dim=0)
+
+
+class RanksKept(RanksAddedFirst):
+    def forward(self, features, present=None):
+        return torch.stack(self.parts(features, present)).prod(dim=0)
+
+
+class RowsAdded(RanksAddedFirst):
+    def forward(self, features, present=None):
+        return torch.stack(self.parts(features, present)).prod(dim=0).sum(dim=1)
+
+
 class AllOnes(fusion.LowRankFusion):
     def __init__(self, dims, dim=64, rank=4):
         super().__init__(dims, dim, rank)
@@ -514,27 +789,30 @@ def low_rank_seen(result, module, features, present=None):
     dims = {name: feature.shape[1] for name, feature in features.items()}
     fresh = type(module)(dims, module.dim_out, len(module.factors[0]))
     start = [factor.detach().clone() for factor in fresh.factors]
-    step_down(fresh, features)
-    moved = [
-        bool(new.isfinite().all() and (new - old).abs().max() > 1e-6)
+    learns = step_down(fresh, {name: feature.detach() for name, feature in features.items()})
+    moved = [  # without any gradient the check of gradients says why, in better words
+        new.requires_grad
+        and (not learns or bool(new.isfinite().all() and (new - old).abs().max() > 1e-6))
         for new, old in zip(fresh.factors, start, strict=True)
     ]
-    ranks = any(factor.std(dim=0).max().item() > 1e-6 for factor in start)
+    ranks = any(factor.std(dim=0, correction=0).max().item() > 1e-6 for factor in start)
     return {
         "Your answer": result,
         "Whether each factor moves": moved,
         "Whether ranks differ": ranks,
-        "The size of the factors at the start": starting_size(type(module), features),
+        "The factors at the start": starting_size(type(module), features),
     }
 
 
 def starting_size(kind, names, size=99):
-    """Whether factors are too large or too small at first, by more than a factor of 2.
+    """Whether factors are too large, too small or off 0 at first, by more than a factor of 2.
 
     Built anew with many numbers, so that chance has no say. A factor of zeros may be meant.
     """
-    built = kind(dict.fromkeys(names, size), 16, 3)
-    scales = [factor.std().item() * (size + 1) ** 0.5 for factor in built.factors]
+    built = [factor.detach() for factor in kind(dict.fromkeys(names, size), 16, 3).factors]
+    scales = [factor.std().item() * (size + 1) ** 0.5 for factor in built]
+    if any(factor.mean().abs() > factor.std() > 0 for factor in built):
+        return "not around 0"
     if max(scales) > 2:
         return "too large"
     return "too small" if any(0 < scale < 0.5 for scale in scales) else "about right"
@@ -544,20 +822,26 @@ def step_down(module, features, steps=2):
     """Steps of gradient descent on a loss that weighs the outputs differently, as a head does.
 
     Two steps, since one factor may well start at 0 if the others do not, and gets going first.
+    Returns False where the output carries no gradient to go down.
     """
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     for _ in range(steps):
         optimizer.zero_grad()
         output = module(features)
+        if not output.requires_grad:
+            return False
         (torch.linspace(1, 2, output.shape[1]) * output).mean().backward()
         optimizer.step()
+    return True
 
 
 def low_rank_cases(rng):
-    """Two modalities and three, rank 1 to 3; the last case lacks some."""
+    """Two modalities and three, rank 1 to 3, one row and one output too; each time some lack."""
     for dims, dim, rank in [({"image": 4, "text": 3}, 2, 3), ({"a": 2, "b": 3, "c": 2}, 4, 2)]:
         features = {name: torch.randn(4, size, generator=rng) for name, size in dims.items()}
         yield (dims, dim, rank), (features,)
+        one = {name: feature[:1] for name, feature in features.items()}
+        yield (dims, 1, 1), (one,)
         present = {name: torch.ones(4, dtype=torch.bool) for name in dims}
         for row, name in zip((1, 2), dims, strict=False):
             present[name][row] = False
@@ -585,12 +869,18 @@ LowRankFusion = Exercise(
         ),
         Mistake(
             WithoutRoot,
-            "The factors are too large at the start: divide by the root of size + 1.",
+            "The factors are too large at the start: divide normal random numbers by the root of "
+            "size + 1, the middle number of the shape.",
         ),
         Mistake(
             DividedBySize,
-            "The factors are too small at the start: divide by the root of size + 1, and by "
-            "nothing else.",
+            "The factors are too small at the start: normal random numbers (`torch.randn`) over "
+            "the root of size + 1, and over nothing else.",
+        ),
+        Mistake(
+            Uniform,
+            "The factors are not spread around 0 at the start, as `torch.rand` is not, which draws "
+            "from 0 to 1. Normal random numbers are `torch.randn`.",
         ),
         Mistake(
             AllOnes,
@@ -599,8 +889,8 @@ LowRankFusion = Exercise(
         ),
         Mistake(
             InAList,
-            "The factors stand in a plain Python list. The module does not know them: they are "
-            "not counted, not saved, and no optimiser ever moves them. Use nn.ParameterList.",
+            "The factors stand in a plain Python list or dict. The module does not know them: they "
+            "are not counted, not saved, and no optimiser ever moves them. Use nn.ParameterList.",
         ),
         Mistake(
             WithoutOnes,
@@ -632,6 +922,18 @@ LowRankFusion = Exercise(
             "An absent modality still takes part. Let `zero_absent` have `present` too.",
         ),
         Mistake(
+            FirstFactorsOnly,
+            "Only the first modality has been worked in: does a `return` stand inside the loop?",
+        ),
+        Mistake(
+            RanksKept,
+            "The ranks are still there, (rank, B, dim): add them up, axis 0.",
+        ),
+        Mistake(
+            RowsAdded,
+            "You added up over axis 1, the rows of the batch. The ranks are axis 0.",
+        ),
+        Mistake(
             OnesBehind,
             "The 1 stands behind each feature; [1; F] begins with it, as `with_one` makes it.",
         ),
@@ -657,6 +959,11 @@ def linear_accuracies(rows):
 
 def adding_is_enough(dials, seed):
     """Whether concat + linear comes within GAP of a head that interacts, on fresh rows."""
+    for name, value in dials.items():
+        if value is ...:
+            return f"Put a number in place of the dots of {name}, or leave {name} out."
+        if isinstance(value, str) or value is None:
+            return f"{name} is a number, without quotes; yours is {value!r}."
     others = [name for name in ("redundant", "unique_first", "unique_second") if dials.get(name)]
     if others:
         return f"{others[0]} is not 0: then the label is more than a product. Leave it at 0."
@@ -693,6 +1000,8 @@ enough_to_add = Exercise(
         {"offset": 40.0},
         {"product": 0.0, "noise": 0.0},
         {"strength": 1.0},
+        {"offset": "3.0"},
+        {"product": ..., "offset": 3.0},
     ),
     hints=(
         "Turning `product` or `noise` changes how loud the product is, not what it is. When does "

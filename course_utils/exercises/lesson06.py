@@ -1,13 +1,14 @@
 """The exercises of lesson 06, Training."""
 
 import itertools
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from course_utils import measures, training
-from course_utils.exercises.core import Exercise, Mistake, gradients
+from course_utils.exercises.core import Exercise, Mistake
 
 # --- bce_with_logits -------------------------------------------------------------------------
 
@@ -36,11 +37,43 @@ def bce_cut_off(logits, target):
     return ((1 + logits.clamp(max=80).exp()).log() - logits * target).mean()
 
 
+def bce_without_targets(logits, target):
+    return F.softplus(logits).mean()
+
+
+def bce_of_ones_alone(logits, target):
+    return -(target * F.logsigmoid(logits)).mean()
+
+
+def bce_of_signs(logits, target):
+    """The formula for targets of -1 and 1, asked with 0 and 1."""
+    return F.softplus(-target * logits).mean()
+
+
+def bce_without_rest(logits, target):
+    return (logits.clamp(min=0) - logits * target).mean()
+
+
+def bce_of_sizes(logits, target):
+    return (logits.abs() - logits * target + torch.log1p((-logits.abs()).exp())).mean()
+
+
+def bce_in_other_logarithms(logits, target):
+    rest = torch.log2(1 + (-logits.abs()).exp())
+    return (logits.clamp(min=0) - logits * target + rest).mean()
+
+
+def bce_by_math(logits, target):
+    return (math.log(1 + math.exp(logits)) - logits * target).mean()
+
+
 def binary_cases(rng):
-    """Logits and targets (n,): ordinary ones, then some beyond 88, where exp() is infinite."""
+    """Logits and targets (n,): ordinary ones, one row, then some beyond 88, whose exp() is inf."""
     for rows in (5, 8):
         near = 2 * torch.randn(rows, generator=rng)
         yield near.requires_grad_(), mixed_targets(rows, rng)
+    for target in (1.0, 0.0):
+        yield torch.randn(1, generator=rng).requires_grad_(), torch.tensor([target])
     far = torch.cat([torch.tensor([150.0, -150.0, 120.0, -120.0]), torch.randn(3, generator=rng)])
     yield far.requires_grad_(), torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
 
@@ -49,11 +82,15 @@ def loss_and_slope(result, logits, target):
     """What is compared; of far logits that were cut off, wherever it was, only that they were."""
     loss, z = result.detach(), logits.detach()
     truth = F.binary_cross_entropy_with_logits(z, target)
+    if not result.requires_grad:  # the check of gradients says so, in better words
+        return {"Your loss": result, "Its gradient": (z.sigmoid() - target) / len(z)}
     if z.abs().max() > 88 and loss.isfinite().all() and loss.mean() < truth - 1:
         return {"Your loss of large logits": "too small"}
-    (slope,) = gradients(result, logits)
-    spoilt = slope is not None and slope.isnan().any()
-    return {"Your loss": loss, "Its gradient": "NaN" if spoilt else slope}
+    total = result.sum()
+    (slope,) = torch.autograd.grad(total, logits, retain_graph=True, allow_unused=True)
+    slope = torch.zeros_like(z) if slope is None else slope
+    spoilt = slope.isnan().any()
+    return {"Your loss": result, "Its gradient": "NaN" if spoilt else slope}
 
 
 def mixed_targets(rows, rng):
@@ -74,6 +111,9 @@ bce_with_logits = Exercise(
         lambda logits, target: (
             -(target * F.logsigmoid(logits) + (1 - target) * F.logsigmoid(-logits)).mean()
         ),
+        lambda logits, target: torch.logsumexp(
+            torch.stack([torch.zeros_like(logits), (1 - 2 * target) * logits]), dim=0
+        ).mean(),
     ),
     hints=(
         "Each row's loss is log(1 + e^z) - y z. The first term overflows where z is large; for "
@@ -130,6 +170,38 @@ bce_with_logits = Exercise(
             lambda logits, target: -F.binary_cross_entropy_with_logits(logits, target),
             "The sign is turned round. A loss is lower where the model is better.",
         ),
+        Mistake(
+            bce_without_targets,
+            "The targets do not come in: y z is missing, which each row's loss takes away.",
+        ),
+        Mistake(
+            bce_of_ones_alone,
+            "Only the rows with y = 1 cost anything. A row with y = 0 costs -log(1 - p).",
+        ),
+        Mistake(
+            bce_of_signs,
+            "log(1 + e^(-y z)) is the formula for targets of -1 and 1. Here they are 0 and 1, and "
+            "a row with y = 0 would always cost log 2: log(1 + e^z) - y z.",
+        ),
+        Mistake(
+            bce_without_rest,
+            "The logarithm is missing. max(z, 0) is near log(1 + e^z) for large z alone; what "
+            "lacks is log(1 + e^-|z|).",
+        ),
+        Mistake(
+            bce_of_sizes,
+            "log(1 + e^z) is max(z, 0) + log(1 + e^-|z|); you took |z| for max(z, 0), which is the "
+            "same for positive logits alone.",
+        ),
+        Mistake(
+            bce_in_other_logarithms,
+            "You took another logarithm; cross-entropy has the natural one, `.log()`.",
+        ),
+        Mistake(
+            bce_by_math,
+            "The functions of `math` take one number and lose the gradient. A tensor has its own: "
+            "`.exp()`, `.log()`.",
+        ),
     ),
 )
 
@@ -140,15 +212,44 @@ bce_with_logits = Exercise(
 class Linear(nn.Module):
     """A model small enough for a check, called as the course's models are."""
 
-    def __init__(self):
+    def __init__(self, classes=2):
         super().__init__()
-        self.map = nn.Linear(2, 2)
+        self.map = nn.Linear(2, classes)
 
     def forward(self, batch):
+        if not isinstance(batch, dict):
+            raise TypeError("this model takes the whole batch, a dict, as in model(batch)")
         return self.map(batch["x"])
 
     def __repr__(self):
         return "a model"
+
+
+class Watched:
+    """What an optimizer of a check remembers: which gradients each of its steps met.
+
+    It stands among the settings of the parameters, the one part of an optimizer that is copied.
+    """
+
+    def __init__(self, parameters, **settings):
+        super().__init__(parameters, **settings)
+        (group,) = self.param_groups
+        group["old"], group["met"] = [p.grad.clone() for p in group["params"]], []
+
+    def step(self, closure=None):
+        (group,) = self.param_groups
+        found = [p.grad for p in group["params"] if p.grad is not None and p.grad.any()]
+        old = all(any(torch.equal(gradient, one) for one in group["old"]) for gradient in found)
+        group["met"].append(("the old gradients" if old else "gradients") if found else "none")
+        return super().step(closure)
+
+
+class WatchedSGD(Watched, torch.optim.SGD):
+    pass
+
+
+class WatchedAdamW(Watched, torch.optim.AdamW):
+    pass
 
 
 def stepped(model, batch, optimizer):
@@ -196,6 +297,54 @@ def cleared_before_step(model, batch, optimizer):
     return loss.item()
 
 
+def never_stepped(model, batch, optimizer):
+    loss = F.cross_entropy(model(batch), batch["label"])
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+def never_backward(model, batch, optimizer):
+    """Old gradients are there, and the step follows them."""
+    loss = F.cross_entropy(model(batch), batch["label"])
+    optimizer.step()
+    return loss.item()
+
+
+def stepped_twice(model, batch, optimizer):
+    loss = stepped(model, batch, optimizer)
+    optimizer.step()
+    return loss
+
+
+def backward_twice(model, batch, optimizer):
+    loss = F.cross_entropy(model(batch), batch["label"])
+    optimizer.zero_grad()
+    loss.backward(retain_graph=True)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def loss_after_the_step(model, batch, optimizer):
+    stepped(model, batch, optimizer)
+    return F.cross_entropy(model(batch), batch["label"]).item()
+
+
+def gradient_lost(model, batch, optimizer):
+    with torch.no_grad():
+        loss = F.cross_entropy(model(batch), batch["label"])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def backward_on_a_number(model, batch, optimizer):
+    loss = F.cross_entropy(model(batch), batch["label"]).item()
+    loss.backward()
+
+
 def stepped_before_backward(model, batch, optimizer):
     loss = F.cross_entropy(model(batch), batch["label"])
     optimizer.step()
@@ -218,32 +367,41 @@ def yes_or_no_of_columns(logits, label):
     return F.binary_cross_entropy_with_logits(logits, target)
 
 
-def weights_after(result, model, batch, optimizer):
-    """The loss that was returned, and the weights as the step left them."""
-    return {"The returned loss": result, "The weights": model.map.weight.detach()}
+def after_the_step(result, model, batch, optimizer):
+    """The loss that was returned, the weights as the step left them, and what the step met."""
+    return {
+        "What `optimizer.step()` met": " and then ".join(optimizer.param_groups[0]["met"])
+        or "it was not called",
+        "The returned loss": result,
+        "The weights": model.map.weight.detach(),
+    }
 
 
 def step_cases(rng):
-    """A model with an old gradient in it, as after the batch before; two kinds of optimizer."""
-    for make in (
-        lambda parameters: torch.optim.SGD(parameters, lr=0.5),
-        lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9),
-        lambda parameters: torch.optim.AdamW(parameters, lr=0.05),
+    """A model with an old gradient in it, as after the batch before; two kinds of optimizer.
+
+    Two classes, three and five; a batch of one row.
+    """
+    for rows, classes, kind, settings in (
+        (4, 2, WatchedSGD, {"lr": 0.5}),
+        (5, 3, WatchedSGD, {"lr": 0.1, "momentum": 0.9}),
+        (4, 2, WatchedAdamW, {"lr": 0.05}),
+        (1, 5, WatchedSGD, {"lr": 1.0}),
     ):
-        model = Linear()
+        model = Linear(classes)
         for parameter in model.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=rng)
         batch = {
-            "x": torch.randn(4, 2, generator=rng),
-            "label": torch.randint(0, 2, (4,), generator=rng),
+            "x": torch.randn(rows, 2, generator=rng),
+            "label": torch.randint(0, classes, (rows,), generator=rng),
         }
-        yield model, batch, make(model.parameters())
+        yield model, batch, kind(model.parameters(), **settings)
 
 
 training_step = Exercise(
     reference=stepped,
     cases=step_cases,
-    observe=weights_after,
+    observe=after_the_step,
     changes_input=True,
     also_right=(stepped_after_clearing,),
     hints=(
@@ -262,12 +420,41 @@ training_step = Exercise(
         ),
         Mistake(
             cleared_before_step,
-            "The weights did not move: when `step` was called there was no gradient. `step` comes "
-            "after `backward`, and `zero_grad` not between the two.",
+            "The weights did not move: when `step` was called there was no gradient. `backward()`, "
+            "with its brackets, comes before it, and `zero_grad` not between the two.",
         ),
         Mistake(
             stepped_before_backward,
-            "You stepped before `backward`: the step used the gradients of the batch before.",
+            "The step used the gradients of the batch before: no `backward` came before it.",
+        ),
+        Mistake(
+            never_stepped,
+            "The weights did not move: `optimizer.step()` was never called (without its brackets "
+            "it is only named).",
+        ),
+        Mistake(
+            stepped_twice,
+            "You stepped twice on one batch.",
+        ),
+        Mistake(
+            backward_twice,
+            "The step was twice as large: `backward` was called twice, and it *adds* to the "
+            "gradients that are there.",
+        ),
+        Mistake(
+            loss_after_the_step,
+            "The step is right. You returned the loss after it; keep the loss with which you went "
+            "backward.",
+        ),
+        Mistake(
+            gradient_lost,
+            "The loss carries no gradient, so there is nothing to go backward through. Look for "
+            "`torch.no_grad()`, `.detach()`, `argmax` or `.item()` before `backward`.",
+        ),
+        Mistake(
+            backward_on_a_number,
+            "`.item()` makes a plain number, which has no `backward`. Go backward from the tensor, "
+            "and take its `.item()` at the end.",
         ),
         Mistake(
             stepped_on(lambda logits, label: F.cross_entropy(logits.softmax(dim=1), label)),
@@ -373,6 +560,41 @@ def stops_at_one_moment(scores, patience):
     return bool(scores) and len(scores) - 1 - scores.index(max(scores)) == patience
 
 
+def any_of_the_last(scores, patience):
+    return len(scores) > patience and any(
+        score <= max(scores[:-patience]) for score in scores[-patience:]
+    )
+
+
+def first_of_the_list(scores, patience):
+    return len(scores) > patience and max(scores[-patience:]) <= max(scores[:patience])
+
+
+def last_against_best(scores, patience):
+    return len(scores) > patience and scores[-1] < max(scores)
+
+
+def best_never_raised(scores, patience):
+    waited = 0
+    for score in scores[1:]:
+        waited = 0 if score > scores[0] else waited + 1
+    return waited >= patience
+
+
+def splits_a_list_of_the_last(scores, patience):
+    return len(scores) >= patience and splits_too_short_a_list(scores, patience)
+
+
+def falls_all_the_way(scores, patience):
+    last = scores[-patience:]
+    return all(score <= before for before, score in itertools.pairwise(last))
+
+
+def yes_or_no(result, *arguments):
+    """What a learner returned, as a bool; a count, a text or None is neither yes nor no."""
+    return result if isinstance(result, int | float | str | None) else bool(result)
+
+
 def score_cases(rng):
     """Histories, and at each of them a patience on both sides of the answer."""
     for scores in (
@@ -389,16 +611,22 @@ def score_cases(rng):
         for patience in (1, 2, 3, 4):
             yield scores, patience
     yield [], 1
+    yield [0.3], 1
+    yield [-0.5, *(-1 - torch.rand(12, generator=rng)).tolist()], 10
 
 
 should_stop = Exercise(
     reference=training.should_stop,
     cases=score_cases,
-    observe=lambda result, *arguments: bool(result),
+    observe=yes_or_no,
     also_right=(
         stops_by_counting,
         lambda scores, patience: (
             len(scores) > patience and max(scores[-patience:]) <= max(scores[:-patience])
+        ),
+        lambda scores, patience: (
+            len(scores) > patience
+            and not any(score > max(scores[:-patience]) for score in scores[-patience:])
         ),
     ),
     hints=(
@@ -433,6 +661,39 @@ should_stop = Exercise(
             "`patience`, and max of nothing is an error. Then the answer is False.",
         ),
         Mistake(
+            splits_a_list_of_the_last,
+            "With exactly `patience` epochs so far, nothing stands before the last `patience`: "
+            "your question whether there are enough lets this one through.",
+        ),
+        Mistake(
+            any_of_the_last,
+            "You stop as soon as *one* of the last `patience` epochs is no better. None of them "
+            "may be: ask for all.",
+        ),
+        Mistake(
+            first_of_the_list,
+            "`scores[:patience]` are the first epochs of all. Those before the last `patience` are "
+            "`scores[:-patience]`.",
+        ),
+        Mistake(
+            last_against_best,
+            "You ask whether the last score is below the best. The best may have come a moment "
+            "ago; count the epochs since then.",
+        ),
+        Mistake(
+            best_never_raised,
+            "You compare every score with the first one: your best is never raised.",
+        ),
+        Mistake(
+            falls_all_the_way,
+            "You compare the last `patience` epochs with each other. Compare them with the best of "
+            "all that came before.",
+        ),
+        Mistake(
+            lambda scores, patience: not training.should_stop(scores, patience),
+            "Yes and no are exchanged: True means that the run ends.",
+        ),
+        Mistake(
             stops_at_one_moment,
             "You ask for exactly `patience` epochs since the best one. There may be more: use >=.",
         ),
@@ -464,13 +725,6 @@ should_stop = Exercise(
             counts_from_zero,
             "Your best starts at 0; scores may be negative (minus a loss). Start from the first "
             "score, or from minus infinity.",
-        ),
-        Mistake(
-            lambda scores, patience: any(
-                counts_from_zero(scores[: n + 1], patience) for n in range(len(scores))
-            ),
-            "Your best starts at 0; scores may be negative. And a True stays True: the streak "
-            "ended; count again after a new best.",
         ),
         Mistake(
             once_and_for_all,
@@ -528,24 +782,27 @@ def share_after_squeezing(is_one_column, dim):
 
 
 def answer_cases(rng):
-    """One column and several; some logits lie between 0 and 0.5, some rows are wrong.
+    """One column and several; some logits lie between 0 and 0.5, one is 0, some rows are wrong.
 
-    Two batches of one row, too, for those who squeeze.
+    Two batches of one row, too, for those who squeeze, and as many rows as columns.
     """
     yield 1 + torch.rand(1, 1, generator=rng), torch.tensor([1])
     yield (
         torch.tensor([[-1.0, -2.0, 1.0]]) + 0.1 * torch.rand(1, 3, generator=rng),
         torch.tensor([2]),
     )
-    for far, near, below, flipped in ((4, 3, 3, -1), (2, 1, 4, 0)):
-        z = torch.cat([torch.ones(far), 0.2 * torch.ones(near), -0.5 * torch.ones(below)])
+    for far, near, below, flipped in ((4, 3, 3, -1), (2, 1, 4, 0), (4, 1, 1, 0)):
+        size = torch.tensor([1, 0.2, 0, -0.5]).repeat_interleave(
+            torch.tensor([far, near, 1, below])
+        )
+        z = 300 * size if far == 4 else size
         label = (z > 0).long()
         label[flipped] = 1 - label[flipped]
         z = z * (1 + torch.rand(len(z), generator=rng))
         order = torch.randperm(len(z), generator=rng)
         yield z[order, None], label[order]
-    for rows, classes in ((6, 2), (7, 4)):
-        label = torch.randint(0, classes, (rows,), generator=rng)
+    for rows, classes in ((6, 2), (7, 4), (3, 3)):
+        label = torch.randperm(rows, generator=rng) % classes
         logits = F.one_hot((label + (torch.arange(rows) < 2)) % classes, classes)
         yield logits + 0.1 * torch.rand(rows, classes, generator=rng), label
 
@@ -587,6 +844,23 @@ SHARE_MISTAKES = (
     Mistake(
         lambda logits, label: 1 - measures.accuracy(logits, label),
         "This is the share of wrong answers.",
+    ),
+    Mistake(
+        with_one_column(lambda logits, label: ((logits[:, 0] >= 0) == label).double().mean()),
+        "A logit of exactly 0 is not positive: ask `> 0`.",
+    ),
+    Mistake(
+        with_one_column(lambda logits, label: ((logits[:, 0] < 0) == label).double().mean()),
+        "The sign is turned round: a *positive* logit says class 1.",
+    ),
+    Mistake(
+        lambda logits, label: (
+            measures.accuracy(logits, label)
+            if logits.shape[1] == 2
+            else ((logits[:, 0] > 0) == label).double().mean().item()
+        ),
+        "You look for exactly two columns, and take any other number for one. Ask whether there "
+        "is one column; two, three and more go the same way.",
     ),
 )
 

@@ -1,5 +1,7 @@
 """The exercises of lesson 07, Debug the article: five faults, mended one by one."""
 
+from pathlib import PurePosixPath
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -79,12 +81,55 @@ def one_word_a_review(text_field, label_field, train, test):
     label_field.build_vocab([label for _, label in train])
 
 
-def reviews(count, words, rng):
+def cut_by_hand_and_lower(text_field, label_field, train, test):
+    text_field.build_vocab([review.lower().split() for review, _ in train])
+    label_field.build_vocab([label for _, label in train])
+
+
+def without_the_text(text_field, label_field, train, test):
+    label_field.build_vocab([label for _, label in train])
+
+
+def fields_exchanged(text_field, label_field, train, test):
+    label_field.build_vocab([text_field.preprocess(review) for review, _ in train])
+    text_field.build_vocab([label for _, label in train])
+
+
+def pairs_turned_round(text_field, label_field, train, test):
+    text_field.build_vocab([text_field.preprocess(review) for _, review in train])
+    label_field.build_vocab([label for label, _ in train])
+
+
+def one_flat_list(text_field, label_field, train, test):
+    text_field.build_vocab([word for review, _ in train for word in text_field.preprocess(review)])
+    label_field.build_vocab([label for _, label in train])
+
+
+def first_review_alone(text_field, label_field, train, test):
+    with_vocabulary(text_field, label_field, train[:1], test)
+
+
+def without_rare_words(text_field, label_field, train, test):
+    text_field.build_vocab([text_field.preprocess(review) for review, _ in train], min_freq=2)
+    label_field.build_vocab([label for _, label in train])
+
+
+def labels_by_letter(text_field, label_field, train, test):
+    text_field.build_vocab([text_field.preprocess(review) for review, _ in train])
+    label_field.build_vocab("".join(label for _, label in train))
+
+
+def labels_known_beforehand(text_field, label_field, train, test):
+    text_field.build_vocab([text_field.preprocess(review) for review, _ in train])
+    label_field.build_vocab(["pos", "neg"])
+
+
+def reviews(count, words, labels, rng):
     """Pairs (review of two to six words, label); both labels occur equally often."""
     lengths = torch.randint(2, 7, (count,), generator=rng).tolist()
     chosen = [torch.randint(len(words), (n,), generator=rng).tolist() for n in lengths]
     texts = [" ".join(words[i] for i in row) for row in chosen]
-    return [(text, ("pos", "neg")[number % 2]) for number, text in enumerate(texts)]
+    return [(text, labels[number % len(labels)]) for number, text in enumerate(texts)]
 
 
 def field_cases(rng):
@@ -92,17 +137,19 @@ def field_cases(rng):
 
     The test rows have a label too that training lacks, and one text field makes words lower-case.
     """
-    for count, lower in ((4, False), (6, True)):
-        train = [*reviews(count, WORDS[:6], rng), ("Silly jokes", "neg"), ("Clever", "pos")]
-        test = [*reviews(count, WORDS[3:], rng), ("Silly lighthouse", "neg"), ("train", "mixed")]
+    for count, lower, labels in ((4, False, ("pos", "neg")), (6, True, ("good", "fair", "bad"))):
+        train = [("Silly jokes", labels[-1]), *reviews(count, WORDS[:6], labels, rng)]
+        test = [*reviews(count, WORDS[3:], labels, rng), ("Silly lighthouse", labels[1])]
+        train, test = [*train, ("Clever", labels[0])], [*test, ("train", "mixed")]
         yield *article_fields(lower), train, test
 
 
 def vocabularies(_, text_field, label_field, train, test):
-    """What the fields know after the call."""
-    known = {"the words of text_field": text_field, "the labels of label_field": label_field}
-    return {name: field.vocab.itos if hasattr(field, "vocab") else None
-            for name, field in known.items()}  # fmt: skip
+    """What the fields know after the call, and the rows, which are no more to be changed."""
+    known = {"The words of `text_field`": text_field, "The labels of `label_field`": label_field}
+    learnt = {name: field.vocab.itos if hasattr(field, "vocab") else "none yet"
+              for name, field in known.items()}  # fmt: skip
+    return learnt | {"The list `train` afterwards": train, "The list `test` afterwards": test}
 
 
 give_vocabulary = Exercise(
@@ -149,13 +196,54 @@ give_vocabulary = Exercise(
             "and does it to every later text; use `text_field.preprocess(review)`.",
         ),
         Mistake(
+            cut_by_hand_and_lower,
+            "You cut the reviews by hand, and made every word lower-case. Not every field does so; "
+            "it knows by itself what it does: `text_field.preprocess(review)`.",
+        ),
+        Mistake(
+            without_the_text,
+            "The label field is ready, the text field has no vocabulary yet. It needs "
+            "`build_vocab` too.",
+        ),
+        Mistake(
+            fields_exchanged,
+            "Each field got the other's words: labels belong to `label_field`, reviews to "
+            "`text_field`.",
+        ),
+        Mistake(
+            pairs_turned_round,
+            "A pair is (review, label), in this order; you took the label for the review.",
+        ),
+        Mistake(
+            one_flat_list,
+            "`build_vocab` takes a list of *lists* of words. Yours is one flat list, so each word "
+            "is taken for a list of letters.",
+        ),
+        Mistake(
+            first_review_alone,
+            "Only the first training review was counted; take all of them.",
+        ),
+        Mistake(
+            without_rare_words,
+            "`min_freq` leaves words out that occur once. Every training word gets a number here.",
+        ),
+        Mistake(
+            labels_by_letter,
+            "The label field got one long string, which is a list of letters. Hand it the labels "
+            "in a list.",
+        ),
+        Mistake(
+            labels_known_beforehand,
+            "You wrote the labels out. Other rows have other labels; take them from `train`.",
+        ),
+        Mistake(
             from_the_test_rows,
             "You built the vocabularies from the test rows; the training rows are the ones that "
             "a model may learn from.",
         ),
         Mistake(
             without_the_label,
-            "The text field is ready, the label field has no vocabulary yet: pos and neg have "
+            "The text field is ready, the label field has no vocabulary yet: its labels have "
             "no number. It needs `build_vocab` too.",
         ),
         Mistake(
@@ -202,9 +290,88 @@ def in_the_tables_order(files, samples):
     return list(range(len(files)))
 
 
+def ends_of(paths):
+    """Section and name of each path."""
+    return [tuple(path.split("/")[-2:]) for path in paths]
+
+
 def the_other_way_round(files, samples):
-    answer = by_name(files, samples)
-    return [answer.index(i) if i in answer else 0 for i in range(len(files))]
+    wanted = ends_of(files)
+    return [wanted.index(end) for end in ends_of(path for path, _ in samples) if end in wanted]
+
+
+def in_the_folders_order(files, samples):
+    return sorted(by_name(files, samples))
+
+
+def by_last_name(files, samples):
+    place = {path.split("/")[-1]: number for number, (path, _) in enumerate(samples)}
+    return [place[file.split("/")[-1]] for file in files]
+
+
+def by_first_name(files, samples):
+    names = [path.split("/")[-1] for path, _ in samples]
+    return [names.index(file.split("/")[-1]) for file in files]
+
+
+def by_section_anywhere(files, samples):
+    """The root of the folder may hold a section's name, too."""
+    parts = [file.split("/")[1:] for file in files]
+    return [
+        next(
+            place
+            for place, (path, _) in enumerate(samples)
+            if section in path and path.endswith(name)
+        )
+        for section, name in parts
+    ]
+
+
+def below_the_root(depth):
+    """The first ``depth`` parts of a folder's path are cut off, and one of a file's."""
+
+    def attempt(files, samples):
+        place = {tuple(path.split("/")[depth:]): number for number, (path, _) in enumerate(samples)}
+        return [place[tuple(file.split("/")[1:])] for file in files]
+
+    return attempt
+
+
+def by_equal_paths(files, samples):
+    paths = [path for path, _ in samples]
+    return [paths.index(file) for file in files]
+
+
+def by_containing(files, samples):
+    return [[i for i, (path, _) in enumerate(samples) if file in path][:1][0] for file in files]
+
+
+def as_paths(files, samples):
+    return [samples[number][0] for number in by_name(files, samples)]
+
+
+def as_a_dict(files, samples):
+    return dict(zip(files, by_name(files, samples), strict=True))
+
+
+def by_a_list_as_key(files, samples):
+    return {path.split("/")[-2:]: number for number, (path, _) in enumerate(samples)}
+
+
+def by_pathlib(files, samples):
+    place = {PurePosixPath(path).parts[-2:]: number for number, (path, _) in enumerate(samples)}
+    return [place[PurePosixPath(file).parts[-2:]] for file in files]
+
+
+def by_going_through(files, samples):
+    found = []
+    for file in files:
+        _, section, name = file.split("/")
+        for number, (path, _) in enumerate(samples):
+            *_, folder, last = path.split("/")
+            if (folder, last) == (section, name):
+                found.append(number)
+    return found
 
 
 def by_class(files, samples):
@@ -228,10 +395,16 @@ def one_too_far(files, samples):
 def pair_cases(rng):
     """Files in a table's order, and samples in the folder's, with one picture that has no row.
 
-    The last folder's root does not end in the split.
+    Roots end in the split or not, lie at different depths, and may hold a section's name.
     """
     three = [f"train/{section}/0007.png" for section in ("sport", "business", "science")]
     yield three, [(f"cards/{file}", SECTIONS.index(file.split("/")[1])) for file in sorted(three)]
+    yield three[:1], [(f"train/{file}", 0) for file in ("business/0007.png", "sport/0007.png")]
+    root = "my/science/and/sport/cards"
+    yield (
+        three,
+        [(f"{root}{file[5:]}", SECTIONS.index(file.split("/")[1])) for file in sorted(three)],
+    )
     for count, root in ((6, "cards/train"), (9, "downloads/cards")):
         numbers = torch.randperm(90, generator=rng)[: count + 1].add(10).tolist()
         kinds = [2, 0, 1, *torch.randint(3, (count - 3,), generator=rng).tolist()]
@@ -245,7 +418,7 @@ def pair_cases(rng):
 picture_index = Exercise(
     reference=by_name,
     cases=pair_cases,
-    also_right=(by_search,),
+    also_right=(by_search, by_pathlib, by_going_through),
     hints=(
         "What do the two lists have in common? Not their order, and not where a path begins: "
         "section and name end both.",
@@ -267,6 +440,59 @@ picture_index = Exercise(
             the_other_way_round,
             "This is the inverse: for each picture its row. Asked is, for each row of the table, "
             "the position of its picture.",
+        ),
+        Mistake(
+            in_the_folders_order,
+            "These are the right positions, in the folder's order. Give them in the order of "
+            "`files`: one for each file, as it stands there.",
+        ),
+        Mistake(
+            by_last_name,
+            "You compared file names alone. Two sections may have a picture of one name, and the "
+            "last one wins in your dict; compare section and name.",
+        ),
+        Mistake(
+            by_first_name,
+            "You compared file names alone, and took the first hit. Two sections may have a "
+            "picture of one name; compare section and name.",
+        ),
+        Mistake(
+            by_section_anywhere,
+            "You looked for the section anywhere in the path, and the root may hold its name by "
+            "chance. Compare the folder right before the name.",
+        ),
+        Mistake(
+            below_the_root(1),
+            "You cut one folder off on both sides. The folder's root may be longer; count from the "
+            "end, `.split('/')[-2:]`.",
+        ),
+        Mistake(
+            below_the_root(2),
+            "You cut two folders off the paths, but a root has as many as it likes. Count from the "
+            "end, `.split('/')[-2:]`.",
+        ),
+        Mistake(
+            by_equal_paths,
+            "No path of the folder equals a file of the table: where they begin differs. Section "
+            "and name, the last two parts, are the same.",
+        ),
+        Mistake(
+            by_containing,
+            "You looked for the table's whole file within the path. A folder's root need not end "
+            "in the split; compare section and name, the last two parts.",
+        ),
+        Mistake(
+            as_paths,
+            "These are the paths of the right pictures. Asked are their positions in `samples`.",
+        ),
+        Mistake(
+            as_a_dict,
+            "The positions are right. Return them in a list, in the order of `files`.",
+        ),
+        Mistake(
+            by_a_list_as_key,
+            "A list cannot be a key of a dict, and `.split` makes lists. Make a tuple of it, or "
+            "join it again: `'/'.join(...)`.",
         ),
         Mistake(
             by_class,
@@ -361,16 +587,61 @@ def mask_of_two_axes(lstm_output, text, padding=1):
     return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
 
 
+def last_word(lstm_output, text, padding=1):
+    """What packing would give: the state after the last word."""
+    places = (text != padding).sum(dim=1) - 1
+    return lstm_output[0][torch.arange(len(text)), places]
+
+
+def largest(lstm_output, text, padding=1):
+    gone = (text == padding).unsqueeze(2)
+    return lstm_output[0].masked_fill(gone, -torch.inf).max(dim=1).values
+
+
+def all_rows_together(lstm_output, text, padding=1):
+    return lstm_output[0][text != padding].mean(dim=0)
+
+
+def counts_of_one_axis(lstm_output, text, padding=1):
+    real = text != padding
+    return (lstm_output[0] * real.unsqueeze(2)).sum(dim=1) / real.sum(dim=1)
+
+
+def one_word_too_many(lstm_output, text, padding=1):
+    real = (text != padding).unsqueeze(2)
+    return (lstm_output[0] * real).sum(dim=1) / (real.sum(dim=1) + 1)
+
+
+def above_padding(lstm_output, text, padding=1):
+    real = (text > padding).unsqueeze(2)
+    return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
+
+
+def padding_alone(lstm_output, text, padding=1):
+    real = (text == padding).unsqueeze(2)
+    return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
+
+
+def mean_by_weights(lstm_output, text, padding=1):
+    weights = (text != padding).float()
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    return torch.bmm(weights[:, None, :], lstm_output[0]).squeeze(1)
+
+
 def state_cases(rng):
     """What an nn.LSTM returns for B texts of different lengths, and the texts, padded.
 
-    Padding is 1 in most cases, as in torchtext, and 0 in one.
+    Padding is 1 in most cases, as in torchtext, 0 in one and a number among the words' in another;
+    one text alone, and states of one number.
     """
-    for rows, longest, dim, padding in [(3, 5, 4, 1), (2, 6, 3, 1), (4, 4, 5, 0)]:
+    for rows, longest, dim, padding in [
+        (3, 5, 4, 1), (2, 6, 3, 1), (4, 4, 5, 0), (3, 4, 2, 9), (1, 3, 2, 1), (2, 3, 1, 1),
+    ]:  # fmt: skip
         lengths = torch.randint(2, longest, (rows,), generator=rng)
         lengths[0] = longest
         text = torch.randint(2, 30, (rows, longest), generator=rng)
-        text[0, 1] = 1 - padding  # an unknown word, which is a word
+        text[text == padding] = 30
+        text[0, 1] = 0 if padding else 1  # an unknown word, which is a word
         text[torch.arange(longest) >= lengths[:, None]] = padding
         states = torch.randn(rows, longest, dim, generator=rng)
         # As an LSTM without packing has it: the last state is the one at the last place.
@@ -382,7 +653,7 @@ def state_cases(rng):
 pool_words = Exercise(
     reference=mean_of_words,
     cases=state_cases,
-    also_right=(mean_by_loop,),
+    also_right=(mean_by_loop, mean_by_weights),
     hints=(
         "`states, _ = lstm_output` opens the tuple. Which places of `text` hold a word?",
         "`real = (text != padding).unsqueeze(2)` is (B, L, 1). Multiply the states by it, add up "
@@ -453,13 +724,46 @@ pool_words = Exercise(
         ),
         Mistake(
             tuple_kept,
-            "`lstm_output` is a tuple, which cannot be multiplied by a mask. Open it first: "
-            "`states, _ = lstm_output`.",
+            "A tuple cannot be multiplied by a mask. `lstm_output` is (outputs, (h, c)), and the "
+            "outputs are what to pool: `states, _ = lstm_output`.",
         ),
         Mistake(
             mask_of_two_axes,
-            "The mask is (B, L) and the states are (B, L, d), so they do not multiply place by "
-            "place. Give the mask a third axis: `(text != padding).unsqueeze(2)`.",
+            "The states are (B, L, d), and the mask does not meet them word by word. It needs L on "
+            "axis 1 and a third axis of 1: `(text != padding).unsqueeze(2)`.",
+        ),
+        Mistake(
+            last_word,
+            "This is the state after the last word, what packing gives (lesson 02). Here the mean "
+            "over all words is wanted.",
+        ),
+        Mistake(
+            largest,
+            "You took the largest of the words' numbers; the mean is wanted.",
+        ),
+        Mistake(
+            all_rows_together,
+            "Picking the words by a mask of two axes lays all texts' words in one list, so this is "
+            "the mean over the whole batch. Each text has its own mean.",
+        ),
+        Mistake(
+            counts_of_one_axis,
+            "The sums are (B, d) and the numbers of words (B,), which do not meet row by row. "
+            "Count with `real.sum(dim=1, keepdim=True)`, (B, 1).",
+        ),
+        Mistake(
+            one_word_too_many,
+            "You divided by one more than the number of words.",
+        ),
+        Mistake(
+            above_padding,
+            "A word may have a smaller number than `padding`: 0 is the unknown word in torchtext. "
+            "Ask `!=`, not `>`.",
+        ),
+        Mistake(
+            padding_alone,
+            "Your mask is turned round: you averaged the padding, and a row without any gives NaN. "
+            "Words are where `text != padding`.",
         ),
     ),
 )
@@ -529,6 +833,44 @@ class WordsNotPooled(Published):
         return self.text_branch(self.lstm(self.embedding(text))[0])
 
 
+class UnknownLeftOut(Published):
+    def text_feature(self, text):
+        return self.text_branch(mean_of_words(self.lstm(self.embedding(text)), text, padding=0))
+
+
+class OpenedBefore(Published):
+    def text_feature(self, text):
+        states, _ = self.lstm(self.embedding(text))
+        return self.text_branch(mean_of_words(states, text))
+
+
+class EmbeddingSkipped(Published):
+    def text_feature(self, text):
+        return self.text_branch(mean_of_words(self.lstm(text), text))
+
+
+class PlacesAdded(Published):
+    def image_feature(self, image):
+        return self.image_branch(image).sum(dim=(2, 3))
+
+
+class RowsHandedOver(Published):
+    """Two arguments to the fusion layer in place of one vector."""
+
+    def forward(self, image, text):
+        return self.fusion_layer(self.image_feature(image), self.text_feature(text))
+
+
+class FeaturesAdded(Published):
+    def forward(self, image, text):
+        return self.fusion_layer(self.image_feature(image) + self.text_feature(text))
+
+
+class NotFused(Published):
+    def forward(self, image, text):
+        return torch.cat((self.image_feature(image), self.text_feature(text)), dim=1)
+
+
 class PaddingPooled(Published):
     def text_feature(self, text):
         return self.text_branch(self.lstm(self.embedding(text))[0].mean(dim=1))
@@ -578,10 +920,14 @@ class Probability(Published):
 
 
 def model_cases(rng):
-    """(words, outputs) and a small batch: pictures of other sizes than 224, texts with padding."""
-    for words, outputs, rows, size in [(20, 1, 3, (8, 12)), (12, 1, 2, (9, 6))]:
+    """(words, outputs) and a small batch: pictures of other sizes than 224, texts with padding.
+
+    One output as published and several; one row.
+    """
+    for words, outputs, rows, size in [(20, 1, 3, (8, 12)), (12, 4, 2, (9, 6)), (9, 1, 1, (2, 4))]:
         text = torch.randint(2, words, (rows, 5), generator=rng)
         text[1:, 3:] = 1
+        text[:, 1] = 0  # the unknown word is a word
         yield (words, outputs), (torch.rand(rows, 3, *size, generator=rng), text)
 
 
@@ -616,6 +962,37 @@ MendedModel = Exercise(
             HalfPooled,
             "You averaged over one axis of the map, and three are left. Its places have two axes, "
             "height and width: `dim=(2, 3)`.",
+        ),
+        Mistake(
+            PlacesAdded,
+            "You added the places of the map up, so a larger picture gives larger numbers. Average "
+            "them.",
+        ),
+        Mistake(
+            UnknownLeftOut,
+            "You called `pool_words` with padding=0, the course's own number. This text comes from "
+            "torchtext: 1 pads, and 0 is the unknown word.",
+        ),
+        Mistake(
+            OpenedBefore,
+            "`pool_words` opens the LSTM's tuple itself. Hand it over whole.",
+        ),
+        Mistake(
+            EmbeddingSkipped,
+            "The LSTM got the words' numbers. `self.embedding` makes vectors of them first.",
+        ),
+        Mistake(
+            RowsHandedOver,
+            "`fusion_layer` takes one vector a row: join the two with `torch.cat`.",
+        ),
+        Mistake(
+            FeaturesAdded,
+            "The two features have different lengths, 64 and 128, and cannot be added. Put them "
+            "side by side.",
+        ),
+        Mistake(
+            NotFused,
+            "These are the two features side by side. `self.fusion_layer` makes logits of them.",
         ),
         Mistake(
             TuplePassed,
@@ -735,18 +1112,77 @@ def added_up(output, label, positive):
     return F.binary_cross_entropy_with_logits(output.squeeze(1), target, reduction="sum")
 
 
+def as_a_number(output, label, positive):
+    return against_the_rest(output, label, positive).item()
+
+
+def of_probabilities(output, label, positive):
+    return F.binary_cross_entropy(output.squeeze(1), target_of(label, positive))
+
+
+def by_probabilities(output, label, positive):
+    p, target = output.squeeze(1).sigmoid(), target_of(label, positive)
+    return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
+
+
+def through_a_sigmoid(output, label, positive):
+    """Right for ordinary logits; beyond 100 PyTorch cuts the loss off, and the gradient is lost."""
+    return F.binary_cross_entropy(output.squeeze(1).sigmoid(), target_of(label, positive))
+
+
+def of_several_classes(output, label, positive):
+    return F.cross_entropy(output, label)
+
+
+def of_two_classes(output, label, positive):
+    return F.cross_entropy(output, (label == positive).long())
+
+
+def exchanged(output, label, positive):
+    return bce(target_of(label, positive), output.squeeze(1))
+
+
+def column_of_the_class(output, label, positive):
+    return bce(output[:, positive], target_of(label, positive))
+
+
+def from_there_on(output, label, positive):
+    return bce(output.squeeze(1), (label >= positive).float())
+
+
+def one_by_one(output, label, positive):
+    target = target_of(label, positive)
+    return F.binary_cross_entropy_with_logits(output.squeeze(1), target, reduction="none")
+
+
+def of_answers(output, label, positive):
+    return bce((output.squeeze(1) > 0).float(), target_of(label, positive))
+
+
+def loss_by_columns(output, label, positive):
+    """Two classes with the logits 0 and z are one logit z."""
+    columns = torch.cat([torch.zeros_like(output), output], dim=1)
+    return F.cross_entropy(columns, (label == positive).long())
+
+
 def label_cases(rng):
-    """Logits (B, 1), class numbers (B,) long of five classes, all of them there; and one row."""
-    for rows, positive in [(6, 2), (7, 4)]:
+    """Logits (B, 1), class numbers (B,) long of five classes, all of them there.
+
+    Asked for the first class, the last and one between; then logits beyond 100, one row, and a
+    class that no row has.
+    """
+    for rows, positive, size in [(6, 2, 2), (7, 4, 2), (8, 0, 2), (6, 1, 300)]:
         label = torch.cat([torch.arange(5), torch.randint(5, (rows - 5,), generator=rng)])
-        yield 2 * torch.randn(rows, 1, generator=rng), label, positive
+        sign = torch.tensor([1, -1]).repeat(4)[:rows, None]
+        yield size * sign * (0.5 + torch.rand(rows, 1, generator=rng)), label, positive
     yield torch.randn(1, 1, generator=rng), torch.tensor([3]), 3
+    yield torch.randn(3, 1, generator=rng), torch.tensor([0, 2, 0]), 1
 
 
 one_against_rest_loss = Exercise(
     reference=against_the_rest,
     cases=label_cases,
-    also_right=(loss_by_formula,),
+    also_right=(loss_by_formula, loss_by_columns),
     hints=(
         "Three things have to change before the loss: the class numbers become 0 and 1, whole "
         "numbers become floats, and the two shapes become the same.",
@@ -796,6 +1232,56 @@ one_against_rest_loss = Exercise(
         Mistake(
             added_up,
             "You added the rows' losses up; the loss of a batch is their mean.",
+        ),
+        Mistake(
+            one_by_one,
+            "This is one loss for each row; take their mean.",
+        ),
+        Mistake(
+            as_a_number,
+            "`.item()` makes a plain number, and nobody can go backward from it; keep the tensor.",
+        ),
+        Mistake(
+            of_probabilities,
+            "`binary_cross_entropy` takes probabilities, and these are logits: its sister "
+            "`binary_cross_entropy_with_logits` takes those.",
+        ),
+        Mistake(
+            by_probabilities,
+            "Right for ordinary logits, but a large one gives a probability of exactly 1 or 0, "
+            "whose logarithm is infinite. `binary_cross_entropy_with_logits` works on logits.",
+        ),
+        Mistake(
+            through_a_sigmoid,
+            "Right for ordinary logits, but the sigmoid of a large one is exactly 1 or 0, and the "
+            "loss is cut off at 100. `binary_cross_entropy_with_logits` works on logits.",
+        ),
+        Mistake(
+            of_several_classes,
+            "`cross_entropy` takes one logit for each class. Here is one logit a row, and a "
+            "yes-or-no question: `binary_cross_entropy_with_logits`.",
+        ),
+        Mistake(
+            of_two_classes,
+            "`cross_entropy` wants two columns for two classes. With one logit a row, yes or no is "
+            "`binary_cross_entropy_with_logits`.",
+        ),
+        Mistake(
+            exchanged,
+            "The arguments are exchanged: the logits come first, the targets second.",
+        ),
+        Mistake(
+            column_of_the_class,
+            "`output` has one column, (B, 1), and not one for each class: `output.squeeze(1)`.",
+        ),
+        Mistake(
+            from_there_on,
+            "Every class from `positive` on counts as positive; ask `==`.",
+        ),
+        Mistake(
+            of_answers,
+            "You made yes-or-no answers of the logits first; no gradient gets through a comparison "
+            "with 0. Hand over the logits.",
         ),
     ),
 )
