@@ -282,6 +282,8 @@ def _mark_exercises(lesson: Lesson, cells: Sequence[NotebookNode]) -> None:
                 f"{lesson.path.name}: after the exercise that begins {cell.source[:40]!r} must "
                 'come a cell `name = check(name)` with tags=["check"]'
             )
+        # By name, so that `check` can answer where nothing, or no function, has that name.
+        following.source = following.source.replace(f"check({check[1]}", f'check("{check[1]}"', 1)
         cell.metadata.nbgrader = _nbgrader(check[1], grade=False)
         following.metadata.nbgrader = _nbgrader(f"check-{check[1]}", grade=True)
 

@@ -1,5 +1,6 @@
 """The machinery of `check`, `hint` and `solution`, on toy exercises that stand in this file."""
 
+import linecache
 import random
 import signal
 import subprocess
@@ -620,7 +621,7 @@ def test_a_forgotten_super_and_a_wrong_forward_are_said():
 
     class NoInput(Scale):
         def forward(self):
-            return None
+            return self.factor
 
     assert "AttributeError: cannot assign" in verdict_of(NoSuper, scale).sentence
     assert "takes the arguments `()`" in verdict_of(NoInput, scale).sentence
@@ -806,7 +807,7 @@ def test_dials_that_do_not_break_the_claim_are_told_why(dials, why):
 
 def test_dials_that_hold_at_one_seed_of_three_are_not_enough():
     exercise = Exercise(verify=lambda dials, seed: seed != 2, right_dials={})
-    assert verdict_of(dict, exercise, seed=0).kind == WRONG
+    assert verdict_of(lambda: {}, exercise, seed=0).kind == WRONG
 
 
 def test_a_trial_of_dials_without_end_is_stopped():
@@ -815,7 +816,7 @@ def test_a_trial_of_dials_without_end_is_stopped():
             pass
 
     exercise = Exercise(verify=endless, right_dials={}, seconds=0.2)
-    assert "did not end within 0.2 seconds" in verdict_of(dict, exercise).sentence
+    assert "did not end within 0.2 seconds" in verdict_of(lambda: {}, exercise).sentence
 
 
 def test_an_exercise_without_reference_gives_back_the_right_dials():
@@ -1104,16 +1105,10 @@ def test_the_reference_that_was_given_back_is_no_right_answer(toys, capsys):
     assert isinstance(module(3), Scale)
 
 
-@pytest.mark.parametrize("attempt", [stub, wrong])
-def test_grading_raises_unless_the_attempt_is_right(toys, attempt, monkeypatch):
-    for name in ("NBGRADER_EXECUTION", "COURSE_SMOKE"):
-        monkeypatch.setenv(name, "1")
-        with pytest.raises(AssertionError, match=r"^(Wrong|Not attempted): `squared_distance`\. "):
-            check(attempt, grade=True)
-        monkeypatch.delenv(name)
-    with pytest.raises(AssertionError, match="Run the cell above first"):
-        check(core.stand_in(squared_distance, "squared_distance"), grade=True)
-    assert check(solved, grade=True) is solved
+@pytest.mark.parametrize(("attempt", "points"), [(stub, 0), (wrong, 0), (solved, 1)])
+def test_grading_gives_the_score_and_raises_nothing(toys, attempt, points):
+    assert int(check(attempt, grade=True)) == points
+    assert check(core.stand_in(squared_distance, "squared_distance"), grade=True) == 0
 
 
 def test_in_a_notebook_the_verdict_is_html_that_says_it_in_words(toys, monkeypatch):
@@ -1141,10 +1136,156 @@ def test_an_exercise_that_does_not_exist_is_answered_with_names_like_it(toys, ca
     assert len(lines) == 3
     sentence = "The course has no exercise called `squared_distances`. Did you mean `squared_dist"
     assert all(sentence in line for line in lines)
-    with pytest.raises(AssertionError, match="no exercise called"):
-        check(squared_distances, grade=True)
-    check(17)
-    assert "no exercise called `17`." in capsys.readouterr().out
+    assert check(squared_distances, grade=True) == 0
+
+
+# --- by the name in the check cell -----------------------------------------------------------
+
+CELLS_ABOVE = {
+    "undefined": ("", "Not attempted: `squared_distance`. There is no `squared_distance` yet"),
+    "none": ("squared_distance = None", "This is None, and the exercise asks for a function."),
+    "module": ("import random as squared_distance", "This is the Python module `random`"),
+    "value": ("squared_distance = torch.ones(3)", "This is a tensor (3,) and not a function."),
+    "text": ("squared_distance = 'x' * 10**6", "This is a str and not a function."),
+    "class": ("class squared_distance: ...", "asks for a function."),
+    "wrong lambda": ("squared_distance = lambda points, query: points", "expected is (1,)."),
+    "body open": (
+        "def squared_distance(points, query):\n    raise NotImplementedError",
+        "Write the body in the cell above",
+    ),
+    "body empty": (
+        "def squared_distance(points, query):\n    'Squared distance.'",
+        "There is nothing in the body yet",
+    ),
+    "stub left standing": (
+        "def squared_distance(points, query):\n    'Doc.'\n"
+        "    d = ((points - query) ** 2).sum(1)\n    raise NotImplementedError",
+        "still reaches `raise NotImplementedError` (line 4). If its body is written, delete",
+    ),
+    "another stub": (
+        "def other(x):\n    raise NotImplementedError\n"
+        "def squared_distance(points, query):\n    return other(points)",
+        "`other`, which your code calls, is still open",
+    ),
+    "generator": (
+        "def squared_distance(points, query):\n    for p in points:\n        yield p.sum()",
+        "a generator (is there a `yield` where a `return` belongs?); expected is a tensor",
+    ),
+    "coroutine": (
+        "async def squared_distance(points, query):\n    return points",
+        "Your answer is a coroutine; expected is a tensor",
+    ),
+    "not called": (
+        "def squared_distance(points, query):\n    return (points - query).square().sum",
+        "is the function `sum` itself (are brackets missing?); expected is a tensor",
+    ),
+    "not implemented": (
+        "def squared_distance(points, query):\n    return NotImplemented",
+        "Your answer is NotImplemented; expected is a tensor",
+    ),
+    "builtin": ("squared_distance = len", "Yours takes the arguments `(obj, /)`"),
+    "builtin class": ("squared_distance = int", "This is the class `int` itself"),
+}
+RIGHT_CELLS = {
+    "lambda": "squared_distance = lambda points, query: ((points - query) ** 2).sum(1)",
+    "partial": (
+        "import functools\ndef distance(p, points, query):\n"
+        "    return ((points - query) ** p).sum(1)\n"
+        "squared_distance = functools.partial(distance, 2)"
+    ),
+    "decorated": (
+        "def loud(fn):\n    def wrapper(*a):\n        return fn(*a)\n    return wrapper\n"
+        "@loud\ndef squared_distance(points, query):\n    return ((points - query) ** 2).sum(1)"
+    ),
+    "object": (
+        "class Distance:\n    def __call__(self, points, query):\n"
+        "        return ((points - query) ** 2).sum(1)\nsquared_distance = Distance()"
+    ),
+}
+CHECK_CELL = 'squared_distance = check("squared_distance")'
+
+
+def run_cells(*cells):
+    """The names of a notebook after these cells; each is text that errors can be traced to."""
+    namespace = {"check": check, "torch": torch}
+    for number, cell in enumerate(cells):
+        filename = f"<cell {number} of {hash(cell)}>"
+        linecache.cache[filename] = (len(cell), None, cell.splitlines(keepends=True), filename)
+        exec(compile(cell, filename, "exec"), namespace)
+    return namespace
+
+
+@pytest.mark.parametrize("kind", CELLS_ABOVE)
+def test_whatever_stands_under_the_name_gets_a_sentence_and_the_stand_in(toys, kind, capsys):
+    cell, sentence = CELLS_ABOVE[kind]
+    given = run_cells(cell, CHECK_CELL)["squared_distance"]
+    shown = capsys.readouterr().out
+    assert sentence in shown
+    assert len(shown) < 1200
+    assert core.is_stand_in(given)
+    assert given.__name__ == "squared_distance"
+
+
+@pytest.mark.parametrize("kind", RIGHT_CELLS)
+def test_a_right_answer_is_right_by_name_however_it_was_made(toys, kind, capsys):
+    before = run_cells(RIGHT_CELLS[kind])
+    given = run_cells(RIGHT_CELLS[kind], CHECK_CELL)["squared_distance"]
+    assert capsys.readouterr().out.startswith("Right: `squared_distance`.")
+    assert type(given).__name__ == type(before["squared_distance"]).__name__
+    assert not core.is_stand_in(given)
+
+
+def test_a_cell_that_python_cannot_read_is_said_with_its_line_though_an_answer_is_there(
+    toys, monkeypatch, capsys
+):
+    cells = [
+        "def squared_distance(points, query):\n    return ((points - query) ** 2).sum(1)",
+        "def squared_distance(points, query):\n    return ((points - query) ** 2).sum(1",
+    ]
+    monkeypatch.setattr(exercises.grading, "cells_so_far", lambda: cells)
+    given = run_cells(cells[0], CHECK_CELL)["squared_distance"]
+    assert core.is_stand_in(given)
+    shown = capsys.readouterr().out
+    assert "Python cannot read the cell that defines `squared_distance`: '(' was never" in shown
+    assert "(line 2)" in shown
+
+
+def test_a_method_that_is_still_open_is_named():
+    class Half(nn.Module):
+        def __init__(self, dim, dropout=0.0):
+            raise NotImplementedError
+
+        def forward(self, x):
+            return x
+
+    verdict = verdict_of(Half, scale)
+    assert verdict.kind == NOT_ATTEMPTED
+    assert "`__init__` is still open" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("attempt", "why"),
+    [
+        (lambda dim: None, "the function `<lambda>` itself; the exercise asks for a class that"),
+        (int, "the class `int` itself; the exercise asks for a class that derives from"),
+        (
+            Scale(3),
+            "This is a Scale; the exercise asks for a class that derives from `nn.Module`. ",
+        ),
+    ],
+)
+def test_where_a_module_class_is_due_anything_else_is_said(attempt, why):
+    assert why in verdict_of(attempt, scale).sentence
+
+
+@pytest.mark.parametrize("given", [lambda: 1, 17, torch.ones(3), "a" * 10**6, None])
+def test_what_has_no_name_is_given_back_with_a_sentence(toys, given, capsys):
+    assert check(given) is given or isinstance(given, str)
+    shown = capsys.readouterr().out
+    assert (
+        'An exercise is given by its name, in quotes, as in `check("' in shown or "a" * 9 in shown
+    )
+    assert len(shown) < 400
 
 
 def test_hints_come_one_by_one_until_there_are_no_more(toys, capsys):
@@ -1234,15 +1375,25 @@ def test_a_real_kernel_shows_html_stops_loops_and_runs_to_the_end(toys):
         "squared_distance = check(squared_distance)",
         "def squared_distance(points, query): return ((points - query) ** 2).sum(1)",
         "squared_distance = check(squared_distance)",
+        """
+        def squared_distance(points, query):
+            return points query
+        """,
+        'squared_distance = check("squared_distance")',
+        "print(squared_distance(torch.ones(1, 2), torch.zeros(2)))",
     ]
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(textwrap.dedent(cell).strip()) for cell in cells]
     )
+    notebook.cells[-3].metadata.tags = ["raises-exception"]
     nbclient.NotebookClient(notebook, timeout=200, kernel_name="python3").execute(cwd=str(toys))
+    assert notebook.cells[-3].outputs[0].ename == "SyntaxError"
+    notebook.cells[-3].outputs = []
     outputs = [output for cell in notebook.cells for output in cell.outputs]
     assert {output.output_type for output in outputs} == {"display_data", "stream"}
     pages = [output.data["text/html"] for output in outputs if output.output_type == "display_data"]
     words = ["Not attempted", "Run the cell above", "It did not end", "RuntimeError", "Right"]
+    words.append("Python cannot read the cell that defines <code>squared_distance</code>")
     for page, word in zip(pages, words, strict=True):
         assert word in page
         assert "Traceback" not in page

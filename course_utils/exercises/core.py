@@ -10,6 +10,7 @@ function that works in any case, so that a notebook runs on below an unsolved ex
 import copy
 import functools
 import secrets
+import types
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.exercises import faults
+from course_utils.exercises import faults, handed_in
 from course_utils.exercises.difference import difference, extent, shorten
 from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
@@ -142,6 +143,13 @@ class Exercise:
         return self.reference if self.module else None
 
     @property
+    def asks_for(self) -> type:
+        """What an attempt is to be: ``nn.Module`` or ``object`` for a class, or a function."""
+        if not isinstance(self.reference, type):
+            return types.FunctionType
+        return nn.Module if issubclass(self.reference, nn.Module) else object
+
+    @property
     def called(self) -> Callable:
         """What is called with a case's arguments: the reference, or the module's ``forward``."""
         return self.reference.forward if self.module else self.reference
@@ -243,7 +251,10 @@ def stand_in(exercise: Exercise, name: str) -> Callable:
 
 def is_stand_in(attempt: Callable) -> bool:
     """Whether ``check`` made this: a class that a learner derives from it is not one."""
-    return _STAND_IN in getattr(attempt, "__dict__", {})
+    try:
+        return _STAND_IN in vars(attempt)
+    except Exception:  # no attributes, or an object that will not show them
+        return False
 
 
 # --- the verdict -----------------------------------------------------------------------------
@@ -274,11 +285,25 @@ class Trial:
 
 def judge(exercise: Exercise, attempt: Callable, seed: int) -> Verdict:
     """The verdict on an attempt; global random state and torch's defaults are left as found."""
+    if isinstance(attempt, handed_in.Missing):
+        return Verdict(NOT_ATTEMPTED, attempt.why)
     if is_stand_in(attempt):
         return Verdict(NOT_ATTEMPTED, "Run the cell above first, then this one.")
+    if not isinstance(attempt, Elsewhere) and (verdict := _of_its_kind(exercise, attempt)):
+        return verdict
     judges = {bool(exercise.parts): _judge_parts, exercise.verify is not None: _judge_dials}
     with random_state_kept(), plain_defaults():
         return judges.get(True, _judge_answers)(exercise, attempt, seed)
+
+
+def _of_its_kind(exercise, attempt):
+    """The verdict on an attempt that need not be run, or None."""
+    if problem := handed_in.unusable(attempt, exercise.asks_for):
+        return Verdict(WRONG, problem)
+    if handed_in.nothing_in_it(attempt):
+        sentence = "There is nothing in the body yet: write it in the cell above and run that."
+        return Verdict(NOT_ATTEMPTED, sentence)
+    return None
 
 
 def _judge_answers(exercise, attempt, seed):
@@ -288,8 +313,8 @@ def _judge_answers(exercise, attempt, seed):
         if outcome.error:
             raise outcome.error  # the course's own fault, and its tests find it
     given = exercise.run(attempt, cases, seed)
-    if any(is_stub(outcome.error) for outcome in given):
-        return _not_attempted()
+    if stubs := [outcome.error for outcome in given if is_stub(outcome.error)]:
+        return _not_attempted(stubs[0], attempt)
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
         return _judge_gradient(exercise, attempt, cases, seed)
@@ -359,19 +384,21 @@ def _same(exercise, one, other):
 def _judge_parts(exercise, attempt, seed):
     for place in range(len(exercise.parts)):
         outcome = exercise.run_part(place, attempt, seed)
-        verdict = judge_part(exercise, place, outcome, seed)
+        verdict = judge_part(exercise, place, outcome, seed, attempt)
         if verdict:
             return verdict
     names = ", ".join(part.name for part in exercise.parts)
     return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
 
 
-def judge_part(exercise: Exercise, place: int, outcome: Outcome, seed: int) -> Verdict | None:
+def judge_part(
+    exercise: Exercise, place: int, outcome: Outcome, seed: int, attempt: Any
+) -> Verdict | None:
     """The verdict on a build whose part at ``place`` led to ``outcome``; None if it holds."""
     part = exercise.parts[place]
     held = tuple(("holds", earlier.name) for earlier in exercise.parts[:place])
     if is_stub(outcome.error):
-        return Verdict(NOT_ATTEMPTED, _not_attempted().sentence, held, place)
+        return Verdict(NOT_ATTEMPTED, _not_attempted(outcome.error, attempt).sentence, held, place)
     problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
     if problem is None:
         return None
@@ -391,7 +418,7 @@ def _part_problem(part, outcome, seed):
 def _judge_dials(exercise, attempt, seed):
     (outcome,) = exercise.run(attempt, [()], seed)
     if is_stub(outcome.error):
-        return _not_attempted()
+        return _not_attempted(outcome.error, attempt)
     if outcome.error:
         return Verdict(WRONG, _raised(exercise, outcome), _where(outcome))
     if not isinstance(outcome.result, Mapping):
@@ -421,8 +448,10 @@ def _dial_problem(exercise, dials, seed):
 # --- why it is wrong -------------------------------------------------------------------------
 
 
-def _not_attempted():
-    return Verdict(NOT_ATTEMPTED, "Write the body in the cell above, run it, then run this one.")
+def _not_attempted(error, attempt):
+    if isinstance(attempt, Elsewhere):  # its frames are in another process
+        return Verdict(NOT_ATTEMPTED, "Its body is not written yet.")
+    return Verdict(NOT_ATTEMPTED, handed_in.open_gap(error, attempt))
 
 
 def _problem(exercise, trial):

@@ -1,8 +1,10 @@
 """Do two answers agree, and if not, where: said in a sentence that a learner can read."""
 
 import dataclasses
+import inspect
 import numbers
 import reprlib
+import types
 from collections.abc import Mapping, Set
 from typing import Any
 
@@ -28,7 +30,8 @@ def difference(
     """
     kind = _kind(expected)
     if not kind.accepts(got, expected):
-        return f"{where} is {_a(got)}; expected is {_a(expected)}"
+        why = " (are brackets missing?)" if isinstance(got, tuple(_CALLED)) else ""
+        return f"{where} is {described(got)}{why}; expected is {described(expected)}"
     try:
         return kind.differ(got, expected, rtol, atol, where)
     except CannotCompare:
@@ -275,13 +278,29 @@ def _plain(value):
     return str(tuple(value)) if isinstance(value, tuple) else str(value).removeprefix("torch.")
 
 
-def _a(value):
-    """The class of a value with its article: "a tensor (3,)", "an int"."""
-    if value is None:
-        return "None"
+def described(value: Any) -> str:
+    """The kind of a value with its article: "a tensor (3,)", "an int", "the class `Net`"."""
+    if value is None or value is NotImplemented:
+        return str(value)
     if isinstance(value, torch.Tensor):
         return f"a tensor {tuple(value.shape)}"
     if isinstance(value, np.ndarray):
         return f"a numpy array {value.shape}"
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
+    if inspect.iscoroutine(value):
+        value.close()  # it will never be awaited, and Python would warn of that
+    if isinstance(value, types.GeneratorType):
+        return "a generator (is there a `yield` where a `return` belongs?)"
+    name = reprlib.repr(getattr(value, "__name__", "")).strip("'")
+    for kind, noun in _CALLED.items():
+        if isinstance(value, kind):
+            return f"the {noun} `{name}` itself"
+    name = type(value).__name__[:60]
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
+
+
+_CALLED = {
+    type: "class",
+    types.FunctionType: "function",
+    types.BuiltinFunctionType: "function",
+    types.MethodType: "function",
+}
