@@ -1,29 +1,17 @@
 """What the graded form promises: points for right answers alone, whatever a notebook does."""
 
-import base64
 import contextlib
-import csv
-import functools
-import io
-import os
-import subprocess
-import sys
 import time
-from copy import deepcopy
 
-import nbformat
 import numpy as np
 import pytest
 import test_exercises as authored
 import torch
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nbconvert.preprocessors import ExecutePreprocessor
-from nbgrader.utils import determine_grade
 
-from course_utils import authoring, check, exercises
-from course_utils.exercises import core, grading, processes, wire
+from course_utils import check, exercises
+from course_utils.exercises import core, grading, wire
 from course_utils.exercises.cells import find_answer
 from course_utils.exercises.difference import difference
 from course_utils.exercises.running import Outcome, Unfit

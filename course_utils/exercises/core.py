@@ -226,8 +226,6 @@ def check(
     verdict = _judge_anything(exercise, attempt, secrets.randbits(31) if seed is None else seed)
     with contextlib.suppress(ValueError, OSError):  # the attempt closed what is written to
         tell(name, verdict)
-    if verdict.kind == RIGHT:
-        progress.record_solved(name)
     return attempt if verdict.kind == RIGHT else stand_in(exercise, name)
 
 
@@ -244,7 +242,12 @@ def _judge_anything(exercise, attempt, seed):
 
 
 def tell(name: str, verdict: "Verdict") -> None:
-    """Show a verdict to a learner; the hints that follow are those of the part that it met."""
+    """Show a verdict to a learner; the hints that follow are those of the part that it met.
+
+    A right answer is recorded as solved.
+    """
+    if verdict.kind == RIGHT:
+        progress.record_solved(name)
     _part_reached[name] = verdict.part or 0
     if verdict.printed:
         print(verdict.printed, end="" if verdict.printed.endswith("\n") else "\n")
