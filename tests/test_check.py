@@ -548,6 +548,24 @@ def test_a_fault_that_does_not_exist_cannot_be_declared():
         Exercise(reference=len, cases=iter, unaffected={"wobble": "?"})
 
 
+def test_where_an_answer_cannot_be_observed_other_values_are_not_called_wrong():
+    exercise = exercise_for(
+        lambda x: (x, 0 * x), [(torch.ones(2, 2),)], observe=lambda result, x: result[0] + result[1]
+    )
+    sentence = verdict_of(lambda x: (3 * x, "two"), exercise).sentence
+    assert sentence == "Your answer[1] is a str; expected is a tensor (2, 2)."
+
+
+def test_an_answer_that_takes_for_ever_to_print_is_wrong_all_the_same():
+    class Slow:
+        def __repr__(self):
+            time.sleep(60)
+
+    started = time.monotonic()
+    assert verdict_of(lambda points, query: Slow()).kind == WRONG
+    assert time.monotonic() - started < 20
+
+
 # --- modules ---------------------------------------------------------------------------------
 
 
@@ -718,7 +736,7 @@ def test_a_build_is_right_where_all_its_parts_hold():
 def test_a_build_is_told_its_first_part_that_does_not_hold_and_those_that_do():
     verdict = verdict_of(NeverResets, counter)
     assert verdict.sentence == "Part 2 of 2, resetting: `reset` leaves the count."
-    assert ("holds", "adding") in verdict.details
+    assert ("holds already", "adding") in verdict.details
     assert verdict.part == 1
 
 
