@@ -1207,6 +1207,7 @@ def no_gain_dials():
     """Dials where the second sense gains less than 0.05: a dict, as for news_cards.make
 
     All dials' names: help(news_cards.Dials). An empty dict means the default dials.
+    label_noise stays at 0: it spoils the labels, not what is on the cards.
     """
     ### BEGIN SOLUTION
     # Few headlines have a section word, so they have little to add to the pictures.

@@ -587,6 +587,11 @@ def mask_of_two_axes(lstm_output, text, padding=1):
     return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
 
 
+def mask_before_the_words(lstm_output, text, padding=1):
+    real = (text != padding).unsqueeze(1)
+    return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
+
+
 def last_word(lstm_output, text, padding=1):
     """What packing would give: the state after the last word."""
     places = (text != padding).sum(dim=1) - 1
@@ -731,6 +736,11 @@ pool_words = Exercise(
             mask_of_two_axes,
             "The states are (B, L, d), and the mask does not meet them word by word. It needs L on "
             "axis 1 and a third axis of 1: `(text != padding).unsqueeze(2)`.",
+        ),
+        Mistake(
+            mask_before_the_words,
+            "Your mask has its new axis before the words, (B, 1, L). It belongs after them: "
+            "`(text != padding).unsqueeze(2)` is (B, L, 1).",
         ),
         Mistake(
             last_word,
@@ -1150,6 +1160,11 @@ def from_there_on(output, label, positive):
     return bce(output.squeeze(1), (label >= positive).float())
 
 
+def of_the_positive_rows(output, label, positive):
+    own = output.squeeze(1)[label == positive]
+    return bce(own, torch.ones(len(own)))
+
+
 def one_by_one(output, label, positive):
     target = target_of(label, positive)
     return F.binary_cross_entropy_with_logits(output.squeeze(1), target, reduction="none")
@@ -1277,6 +1292,11 @@ one_against_rest_loss = Exercise(
         Mistake(
             from_there_on,
             "Every class from `positive` on counts as positive; ask `==`.",
+        ),
+        Mistake(
+            of_the_positive_rows,
+            "Only the rows of the positive class cost anything, and without any there is no mean. "
+            "The others are rows with the target 0.",
         ),
         Mistake(
             of_answers,

@@ -1,5 +1,7 @@
 """The exercises of lesson 08, The image and text classifier."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -101,6 +103,75 @@ class WritesNamesOut(Classifier):
         return self.head(self.fusion(features, batch.get("present")))
 
 
+class OnlyTwoNames(Classifier):
+    """The same by somebody who opens what there is into two."""
+
+    def forward(self, batch):
+        image, text = self.read(batch).values()
+        return self.head(self.fusion({"image": image, "text": text}, batch.get("present")))
+
+
+class HandsOverTheBatch(Classifier):
+    def forward(self, batch):
+        features = {name: encoder(batch) for name, encoder in self.encoders.items()}
+        return self.head(self.fusion(features, batch.get("present")))
+
+
+class EncodesAName(Classifier):
+    def forward(self, batch):
+        features = {name: encode(name, batch) for name in self.encoders}
+        return self.head(self.fusion(features, batch.get("present")))
+
+
+class EncodesAPart(Classifier):
+    def forward(self, batch):
+        features = {name: encode(encoder, batch[name]) for name, encoder in self.encoders.items()}
+        return self.head(self.fusion(features, batch.get("present")))
+
+
+class EncodesTheOtherWayRound(Classifier):
+    def forward(self, batch):
+        features = {name: encode(batch, encoder) for name, encoder in self.encoders.items()}
+        return self.head(self.fusion(features, batch.get("present")))
+
+
+class OpensNames(Classifier):
+    def forward(self, batch):
+        features = {name: encode(encoder, batch) for name, encoder in self.encoders}
+        return self.head(self.fusion(features, batch.get("present")))
+
+
+class KeepsTheLast(Classifier):
+    def forward(self, batch):
+        for name, encoder in self.encoders.items():
+            features = {name: encode(encoder, batch)}
+        return self.head(self.fusion(features, batch.get("present")))
+
+
+class KeepsTheFirst(Classifier):
+    """As a ``return`` inside the loop does."""
+
+    def forward(self, batch):
+        name, encoder = next(iter(self.encoders.items()))
+        return self.head(self.fusion({name: encode(encoder, batch)}, batch.get("present")))
+
+
+class CallsThemAll(Classifier):
+    def forward(self, batch):
+        return self.head(self.fusion(self.encoders(batch), batch.get("present")))
+
+
+class ScoresEach(Classifier):
+    def forward(self, batch):
+        features = {name: self.head(feature) for name, feature in self.read(batch).items()}
+        return self.fusion(features, batch.get("present"))
+
+
+class EndsInAClass(Classifier):
+    def forward(self, batch):
+        return self.head(self.fusion(self.read(batch), batch.get("present"))).argmax(dim=1)
+
+
 class ByHand(Classifier):
     def forward(self, batch):
         features = {}
@@ -112,7 +183,10 @@ class ByHand(Classifier):
 
 
 def classifier_cases(rng):
-    """Two fusions, rows that lack a modality, fewer classes than fused features and as many."""
+    """Two fusions, rows that lack a modality, fewer classes than fused features and as many.
+
+    Then one modality of another name, and three in one row with one class.
+    """
     for fusion_class, classes in ((WeightedFusion, 3), (ConcatFusion, 5)):
         encoders = {"image": Shrink(6, 4), "text": Mean(3, 2)}
         dims = {"image": 4, "text": 2}
@@ -133,6 +207,10 @@ def classifier_cases(rng):
     # One modality, of another name: who writes "image" and "text" out has solved less.
     alone = {"photograph": Shrink(6, 4)}
     yield (alone, ConcatFusion({"photograph": 4}), 3), ({"image": batch["image"]},)
+    three = {"title": Mean(3, 2), "photograph": Shrink(6, 4), "drawing": Shrink(6, 3)}
+    fusion = ConcatFusion({"title": 2, "photograph": 4, "drawing": 3})
+    row = {name: batch[name][:1] for name in ("image", "text", "text_length")}
+    yield (three, fusion, 1), (row | {"present": {"drawing": torch.tensor([False])}},)
 
 
 MultimodalClassifier = Exercise(
@@ -190,6 +268,57 @@ MultimodalClassifier = Exercise(
             "You wrote the names image and text out. Other models have other modalities, more or "
             "fewer: go through self.encoders.items().",
         ),
+        Mistake(
+            OnlyTwoNames,
+            "You opened the features into two names. Other models have more modalities or fewer: "
+            "keep them in a dict.",
+        ),
+        Mistake(
+            HandsOverTheBatch,
+            "encoder(batch) hands the whole dict to an encoder, which takes tensors. "
+            "encode(encoder, batch) takes out what it reads.",
+        ),
+        Mistake(
+            EncodesAName,
+            "encode takes the encoder itself and then the batch; yours got the encoder's name. "
+            "self.encoders.items() gives both.",
+        ),
+        Mistake(
+            EncodesAPart,
+            "encode takes the whole batch: it looks up by itself what the encoder reads, which may "
+            "be several parts under other names.",
+        ),
+        Mistake(
+            EncodesTheOtherWayRound,
+            "The arguments are exchanged: encode(encoder, batch).",
+        ),
+        Mistake(
+            OpensNames,
+            "Going through a ModuleDict gives its names, as with a dict. Names and encoders "
+            "together: self.encoders.items().",
+        ),
+        Mistake(
+            KeepsTheLast,
+            "The dict of features is made anew at each turn, so the last encoder's alone is left. "
+            "Make it once, before the loop, and add to it.",
+        ),
+        Mistake(
+            KeepsTheFirst,
+            "The fusion is called when only the first encoder has been: is something inside the "
+            "loop that belongs after it?",
+        ),
+        Mistake(
+            CallsThemAll,
+            "A ModuleDict holds modules and cannot be called. Call each encoder in turn.",
+        ),
+        Mistake(
+            ScoresEach,
+            "The head came before the fusion. It scores the fused vector: encoders, fusion, head.",
+        ),
+        Mistake(
+            EndsInAClass,
+            "These are the numbers of the classes. The loss wants the logits, one score for each.",
+        ),
     ),
 )
 
@@ -245,8 +374,88 @@ def with_nan(predicted, label, classes):
     return (2 * hits / (claims + truths)).mean().item()
 
 
-def divided_by_nothing(predicted, label, classes):
-    return 1 / 0
+def counted_one_by_one(score):
+    """The mean over classes of ``score(hits, claims, truths)``, three Python numbers."""
+
+    def attempt(predicted, label, classes):
+        each = torch.stack(counts(predicted, label, classes), dim=1).long().tolist()
+        return sum(score(*of_class) for of_class in each) / classes
+
+    return attempt
+
+
+def harmonic(precision, recall):
+    return 2 * precision * recall / (precision + recall)
+
+
+def f1_of_mean_precision_and_recall(predicted, label, classes):
+    both = mean_precision(predicted, label, classes), mean_recall(predicted, label, classes)
+    return harmonic(*both) if any(both) else 0.0
+
+
+def of_labels_there_are(predicted, label, classes):
+    return f1_of_each(predicted, label, classes)[label.unique()].mean().item()
+
+
+def up_to_the_largest_label(predicted, label, classes):
+    return f1_of_each(predicted, label, classes)[: int(label.max()) + 1].mean().item()
+
+
+def empty_counts_as_one(predicted, label, classes):
+    _, claims, truths = counts(predicted, label, classes)
+    empty = (claims + truths == 0).double()
+    return (f1_of_each(predicted, label, classes) + empty).mean().item()
+
+
+def summed_f1(predicted, label, classes):
+    return f1_of_each(predicted, label, classes).sum().item()
+
+
+def first_class_alone(predicted, label, classes):
+    """As a ``return`` inside the loop gives it: the first score, divided by all classes."""
+    return f1_of_each(predicted, label, classes)[0].item() / classes
+
+
+def either_counts(predicted, label, classes):
+    """`|` where `&` is due: rows that are of the class in one list or in both."""
+    hits, claims, truths = counts(predicted, label, classes)
+    return (2 * (claims + truths - hits) / (claims + truths).clamp(min=1)).mean().item()
+
+
+def hits_of_all_classes(predicted, label, classes):
+    _, claims, truths = counts(predicted, label, classes)
+    hits = (label == predicted).sum()
+    rows = claims + truths
+    return torch.where(rows > 0, 2 * hits / rows.clamp(min=1), 0.0).mean().item()
+
+
+def of_five_classes(predicted, label, classes):
+    each = [
+        2 * ((label == k) & (predicted == k)).sum().item()
+        / max((label == k).sum().item() + (predicted == k).sum().item(), 1)
+        for k in range(5)
+    ]  # fmt: skip
+    return sum(each) / 5
+
+
+def in_whole_numbers(predicted, label, classes):
+    each = torch.stack(counts(predicted, label, classes), dim=1).long().tolist()
+    return sum(2 * h // (c + t) if c + t else 0 for h, c, t in each) / classes
+
+
+def macro_f1_by_precision_and_recall(predicted, label, classes):
+    def score(hits, claims, truths):
+        return harmonic(hits / claims, hits / truths) if hits else 0.0
+
+    return counted_one_by_one(score)(predicted, label, classes)
+
+
+def macro_f1_by_table(predicted, label, classes):
+    table = torch.zeros(classes, classes)
+    for row, column in zip(label, predicted, strict=True):
+        table[row, column] += 1
+    rows = (table.sum(dim=0) + table.sum(dim=1)).double()
+    return torch.nan_to_num(2 * table.diag() / rows).mean().item()
 
 
 def missing_parentheses(predicted, label, classes):
@@ -261,22 +470,31 @@ def from_1_to_classes(predicted, label, classes):
 
 
 def f1_cases(rng):
-    """Unbalanced classes; one that is never predicted; one that occurs in neither."""
+    """Unbalanced classes; one that is never predicted; one that occurs in neither.
+
+    Then two classes, nine of which most are empty, none but one, and a perfect answer.
+    """
     chances = torch.tensor([0.6, 0.25, 0.1, 0.05])
-    for n in (60, 45):
+    for n, classes in ((60, 5), (45, 5), (50, 6)):
         label = torch.multinomial(chances, n, replacement=True, generator=rng)
         predicted = label.clone()
         wrong = torch.rand(n, generator=rng) < 0.4
         predicted[wrong] = torch.randint(0, 3, (int(wrong.sum()),), generator=rng)
         predicted[predicted == 3] = 1
         predicted[:3], label[:3] = 0, torch.tensor([3, 1, 3])
-        yield predicted, label, 5
+        yield predicted, label, classes
+    yield torch.tensor([0, 1, 1, 0, 1, 1, 1]), torch.tensor([0, 1, 0, 1, 1, 1, 1]), 2
+    yield torch.tensor([0, 1, 1, 0]), torch.tensor([0, 1, 2, 2]), 3
+    yield torch.tensor([8, 2, 2, 0]), torch.tensor([8, 2, 8, 2]), 9
+    yield torch.zeros(3, dtype=torch.long), torch.zeros(3, dtype=torch.long), 1
+    perfect = torch.arange(9) % 3
+    yield perfect, perfect.clone(), 3
 
 
 macro_f1 = Exercise(
     reference=measures.macro_f1,
     cases=f1_cases,
-    also_right=(macro_f1_by_counts,),
+    also_right=(macro_f1_by_counts, macro_f1_by_precision_and_recall, macro_f1_by_table),
     rtol=1e-6,
     atol=1e-8,
     hints=(
@@ -317,9 +535,79 @@ macro_f1 = Exercise(
             "with TP, FP and FN does so only where all three are 0, and there F1 counts as 0.",
         ),
         Mistake(
-            divided_by_nothing,
+            counted_one_by_one(lambda hits, claims, truths: 2 * hits / (claims + truths)),
             "You divided by 0: a class may occur neither in label nor in predicted. Such a class "
             "counts with an F1 of 0.",
+        ),
+        Mistake(
+            counted_one_by_one(lambda hits, claims, truths: harmonic(hits / claims, hits / truths)),
+            "You divided by 0: precision does so for a class that is never predicted, recall for "
+            "one that never occurs, and F1 where both are 0. 2 TP + FP + FN is 0 only for a class "
+            "that occurs in neither.",
+        ),
+        Mistake(
+            f1_of_mean_precision_and_recall,
+            "You took the means of precision and of recall first, and then one F1 of the two. "
+            "Macro F1 is the mean of the classes' own F1 scores.",
+        ),
+        Mistake(
+            counted_one_by_one(
+                lambda hits, claims, truths: (hits / max(claims, 1) + hits / max(truths, 1)) / 2
+            ),
+            "You averaged precision and recall of each class. F1 is their harmonic mean, 2 TP over "
+            "2 TP + FP + FN, and the smaller of the two pulls it down.",
+        ),
+        Mistake(
+            of_labels_there_are,
+            "You went through the classes that occur in label alone. All of them count, from 0 to "
+            "classes - 1; one that never occurs has an F1 of 0.",
+        ),
+        Mistake(
+            up_to_the_largest_label,
+            "You counted the classes up to the largest label. There may be more than these rows "
+            "show: `classes` says how many.",
+        ),
+        Mistake(
+            counted_one_by_one(
+                lambda hits, claims, truths: 2 * hits / (hits + claims) if claims else 0.0
+            ),
+            "The misses, FN, are left out below the line: 2 TP + FP + FN.",
+        ),
+        Mistake(
+            counted_one_by_one(
+                lambda hits, claims, truths: 2 * hits / (hits + truths) if truths else 0.0
+            ),
+            "The false alarms, FP, are left out below the line: 2 TP + FP + FN.",
+        ),
+        Mistake(
+            empty_counts_as_one,
+            "A class that occurs neither in label nor in predicted counts as 0 here; yours is 1.",
+        ),
+        Mistake(
+            summed_f1,
+            "You added the classes' scores up; divide by their number.",
+        ),
+        Mistake(
+            first_class_alone,
+            "Only the first class was counted: does a `return` stand inside the loop?",
+        ),
+        Mistake(
+            either_counts,
+            "Hits are rows where label *and* predicted are the class, `&`; you took those where "
+            "one of them is, `|`.",
+        ),
+        Mistake(
+            hits_of_all_classes,
+            "You counted the hits of all classes together. Those of class k are the rows where "
+            "label and predicted are both k.",
+        ),
+        Mistake(
+            of_five_classes,
+            "You wrote 5 where `classes` belongs.",
+        ),
+        Mistake(
+            in_whole_numbers,
+            "`//` cuts the fraction off, and a score is a fraction: divide with `/`.",
         ),
         Mistake(
             missing_parentheses,
@@ -363,6 +651,82 @@ def unpaired_by_shares(right_a, right_b):
     a, b = right_a.double().mean().item(), right_b.double().mean().item()
     error = ((a * (1 - a) + b * (1 - b)) / len(right_a)) ** 0.5
     return interval(a - b, error)
+
+
+def interval_by(error_of, factor=1.96):
+    """The right gain, and an interval by another error of the row-by-row differences."""
+
+    def attempt(right_a, right_b):
+        difference = right_a.double() - right_b.double()
+        return interval(difference.mean().item(), float(error_of(difference)), factor)
+
+    return attempt
+
+
+def standard_error(values):
+    return (values.std().item() if len(values) > 1 else math.nan) / len(values) ** 0.5
+
+
+def errors_added(right_a, right_b):
+    """The ends of two separate intervals, subtracted."""
+    a, b = right_a.double(), right_b.double()
+    return interval((a.mean() - b.mean()).item(), standard_error(a) + standard_error(b))
+
+
+def of_all_answers(right_a, right_b):
+    """Both models' answers in one heap, with one spread."""
+    both = torch.cat([right_a, right_b]).double()
+    gain = (right_a.double().mean() - right_b.double().mean()).item()
+    return interval(gain, (2 * both.var() / len(right_a)).sqrt().item())
+
+
+def error_of_a(right_a, right_b):
+    gain = (right_a.double().mean() - right_b.double().mean()).item()
+    return interval(gain, standard_error(right_a.double()))
+
+
+def a_alone(right_a, right_b):
+    return interval(right_a.double().mean().item(), standard_error(right_a.double()))
+
+
+def where_they_differ(right_a, right_b):
+    difference = right_a.double() - right_b.double()
+    difference = difference[difference != 0]
+    return interval(difference.mean().item(), standard_error(difference))
+
+
+def quantiles(right_a, right_b):
+    difference = right_a.double() - right_b.double()
+    low, high = difference.quantile(torch.tensor([0.025, 0.975]).double()).tolist()
+    return difference.mean().item(), low, high
+
+
+def in_the_order_of_size(right_a, right_b):
+    gain, low, high = measures.paired_gain(right_a, right_b)
+    return low, gain, high
+
+
+def ends_exchanged(right_a, right_b):
+    gain, low, high = measures.paired_gain(right_a, right_b)
+    return gain, high, low
+
+
+def margin_alone(right_a, right_b):
+    gain, _, high = measures.paired_gain(right_a, right_b)
+    return gain, high - gain
+
+
+def relative_gain(right_a, right_b):
+    gain, low, high = measures.paired_gain(right_a, right_b)
+    share = right_b.double().mean().item()
+    return gain / share, gain / share - (gain - low), gain / share + (high - gain)
+
+
+def gain_by_covariance(right_a, right_b):
+    """Paired after all: the variance of a difference is less twice the covariance."""
+    (var_a, cov), (_, var_b) = torch.cov(torch.stack([right_a.double(), right_b.double()]))
+    error = ((var_a + var_b - 2 * cov) / len(right_a)).clamp(min=0).sqrt().item()
+    return interval((right_a.double().mean() - right_b.double().mean()).item(), error)
 
 
 def gain_without_root(right_a, right_b):
@@ -413,19 +777,25 @@ def reversed_gain(right_a, right_b):
 
 
 def gain_cases(rng):
-    for n in (40, 90):
-        right_b = torch.rand(n, generator=rng) < 0.6
+    """Models that are often right on the same rows, few and many; less right; the same model.
+
+    In the last but one the worse model comes first.
+    """
+    for n, share in ((40, 0.6), (90, 0.6), (7, 0.5)):
+        right_b = torch.rand(n, generator=rng) < share
         right_a = right_b | (torch.rand(n, generator=rng) < 0.5)
         right_a &= torch.rand(n, generator=rng) < 0.95
         right_a[:3], right_b[:3] = True, torch.tensor([False, True, False])
         right_a[3], right_b[3] = False, True
         yield right_a, right_b
+    yield right_b, right_a
+    yield right_a, right_a.clone()
 
 
 paired_gain = Exercise(
     reference=measures.paired_gain,
     cases=gain_cases,
-    also_right=(paired_gain_by_counts,),
+    also_right=(paired_gain_by_counts, gain_by_covariance),
     hints=(
         "Subtract row by row: +1 where only a is right, -1 where only b is, 0 elsewhere "
         "(bool tensors want .double() first).",
@@ -440,9 +810,82 @@ paired_gain = Exercise(
         ),
         Mistake(
             unpaired_by_shares,
-            "p (1 - p) / n is the variance of one accuracy, and you added two of them, as if the "
-            "models had seen different rows. Take the standard deviation of the row-by-row "
+            "You added the variances p (1 - p) / n of two separate accuracies, as if the models "
+            "had seen different rows. Take the standard deviation of the row-by-row differences.",
+        ),
+        Mistake(
+            errors_added,
+            "You added the errors of two separate accuracies, as when one interval's end is "
+            "subtracted from the other's. Take the standard deviation of the row-by-row "
             "differences.",
+        ),
+        Mistake(
+            of_all_answers,
+            "You took one spread of both models' answers together, as if they had seen different "
+            "rows. Take the standard deviation of the row-by-row differences.",
+        ),
+        Mistake(
+            error_of_a,
+            "This is the standard error of a's accuracy alone. Take the standard deviation of the "
+            "row-by-row differences.",
+        ),
+        Mistake(
+            a_alone,
+            "This is the accuracy of a. Subtract b's answers, row by row, first.",
+        ),
+        Mistake(
+            where_they_differ,
+            "You left the rows out where both are right or both wrong. They count: there the "
+            "difference is 0.",
+        ),
+        Mistake(
+            quantiles,
+            "These are quantiles of single rows, which are -1, 0 or 1. The interval is that of "
+            "their mean: 1.96 standard errors each way.",
+        ),
+        Mistake(
+            interval_by(lambda difference: difference.var() / len(difference)),
+            "You divided the variance by n and left its root out: the standard error is the root "
+            "of that.",
+        ),
+        Mistake(
+            interval_by(lambda difference: difference.var() / len(difference) ** 0.5),
+            "You took the variance for the standard deviation, which is its root: `.std()`.",
+        ),
+        Mistake(
+            interval_by(standard_error, factor=2),
+            "The interval reaches 1.96 standard errors each way; yours reaches 2.",
+        ),
+        Mistake(
+            interval_by(standard_error, factor=1.645),
+            "1.645 standard errors make an interval of 90 %. For 95 % it is 1.96 of them.",
+        ),
+        Mistake(
+            interval_by(lambda difference: difference.std() / (len(difference) - 1) ** 0.5),
+            "You divided by the root of n - 1. `.std()` has that 1 in it already; the standard "
+            "error divides by the root of n.",
+        ),
+        Mistake(
+            interval_by(lambda difference: difference.std() / len(difference) / 2),
+            "`** 1 / 2` raises to the power of 1 and then divides by 2. The root is `** 0.5`, or "
+            "`** (1 / 2)`.",
+        ),
+        Mistake(
+            in_the_order_of_size,
+            "The right numbers in another order: gain first, then low and high.",
+        ),
+        Mistake(
+            ends_exchanged,
+            "The ends of the interval are exchanged: low is the gain less the margin.",
+        ),
+        Mistake(
+            margin_alone,
+            "You returned gain and margin. Three numbers are wanted: gain, gain - margin, gain + "
+            "margin.",
+        ),
+        Mistake(
+            relative_gain,
+            "You divided the gain by b's accuracy. It is the plain difference of the two.",
         ),
         Mistake(
             gain_without_root,
@@ -550,8 +993,9 @@ def one_after_the_other(batch, flipped, left, right):
 
 
 def without_further_axes(batch, flipped, left, right):
-    swapped = exchanged(batch["text"], left, right)
-    return {**batch, "text": torch.where(flipped, swapped, batch["text"])}
+    told = torch.where(flipped, exchanged(batch["text"], left, right), batch["text"])
+    pictures = torch.where(flipped, mirror(batch["image"]), batch["image"])
+    return {**batch, "image": pictures, "text": told}
 
 
 def turns_the_label(batch, flipped, left, right):
@@ -564,8 +1008,76 @@ def only_what_it_changed(batch, flipped, left, right):
     return {name: whole[name] for name in ("image", "text")}
 
 
+def left_becomes_right_alone(batch, flipped, left, right):
+    return flip_and_swap(batch, flipped, mirror, lambda text: text.masked_fill(text == left, right))
+
+
+def first_in_each_text(batch, flipped, left, right):
+    def swap(text):
+        hit = (text == left) | (text == right)
+        first = hit & (hit.cumsum(dim=1) == 1)
+        return torch.where(first, exchanged(text, left, right), text)
+
+    return flip_and_swap(batch, flipped, mirror, swap)
+
+
+def turned_half_round(batch, flipped, left, right):
+    swap = lambda text: exchanged(text, left, right)  # noqa: E731
+    return flip_and_swap(batch, flipped, lambda image: image.flip(-2, -1), swap)
+
+
+def flips_colours(batch, flipped, left, right):
+    swap = lambda text: exchanged(text, left, right)  # noqa: E731
+    return flip_and_swap(batch, flipped, lambda image: image.flip(1), swap)
+
+
+def strangers_pictures(batch, flipped, left, right):
+    """The batch axis is reversed in place of the pictures."""
+    whole = flip_pairs_by_index(batch, flipped, left, right)
+    where = flipped[:, None, None, None]
+    return {**whole, "image": torch.where(where, batch["image"].flip(0), batch["image"])}
+
+
+def reverses_texts(batch, flipped, left, right):
+    return flip_and_swap(batch, flipped, mirror, lambda text: text.flip(-1))
+
+
+def flipped_rows_alone(batch, flipped, left, right):
+    whole = flip_pairs_by_index(batch, flipped, left, right)
+    return {**whole, "image": whole["image"][flipped], "text": whole["text"][flipped]}
+
+
+def label_turned_too(batch, flipped, left, right):
+    label = torch.where(flipped, 1 - batch["label"], batch["label"])
+    return {**flip_pairs_by_index(batch, flipped, left, right), "label": label}
+
+
+def image_without_further_axes(batch, flipped, left, right):
+    pictures = torch.where(flipped, mirror(batch["image"]), batch["image"])
+    told = torch.where(flipped, exchanged(batch["text"], left, right), batch["text"])
+    return {**batch, "image": pictures, "text": told}
+
+
+def pictures_and_texts(batch, flipped, left, right):
+    whole = flip_pairs_by_index(batch, flipped, left, right)
+    return whole["image"], whole["text"]
+
+
+def flip_pairs_by_table(batch, flipped, left, right):
+    """A table of which number becomes which, as one looks words up."""
+    text = batch["text"]
+    table = torch.arange(max(int(text.max()), left, right) + 1)
+    table[left], table[right] = right, left
+    where = flipped[:, None, None, None]
+    pictures = torch.where(where, mirror(batch["image"]), batch["image"])
+    return {**batch, "image": pictures, "text": torch.where(flipped[:, None], table[text], text)}
+
+
 def flip_cases(rng):
-    """Texts in which the two words stand at any place, both, twice or not at all."""
+    """Texts in which the two words stand at any place, both, twice or not at all.
+
+    Then one row alone, with another part in its batch, and a batch of which nothing is flipped.
+    """
     for rows, words in ((6, 4), (5, 7)):
         left, right = torch.randperm(8, generator=rng)[:2].add(2).tolist()
         text = torch.randint(2, 10, (rows, words), generator=rng)
@@ -580,12 +1092,15 @@ def flip_cases(rng):
         flipped[:4] = torch.tensor([True, True, True, False])
         batch["text"][3, 1] = left
         yield batch, flipped, left, right
+    row = {name: part[:1] for name, part in batch.items()} | {"columns": torch.ones(1, 2)}
+    yield row, flipped[:1], right, left
+    yield batch, torch.zeros_like(flipped), left, right
 
 
 flip_pairs = Exercise(
     reference=arrows.flip_pairs,
     cases=flip_cases,
-    also_right=(flip_pairs_by_index,),
+    also_right=(flip_pairs_by_index, flip_pairs_by_table),
     hints=(
         "`image.flip(-1)` mirrors every picture; `torch.where(condition, a, b)` takes a where the "
         "condition holds and b elsewhere. Which shape must `flipped` have beside (B, 3, H, W)?",
@@ -615,8 +1130,8 @@ flip_pairs = Exercise(
         ),
         Mistake(
             one_after_the_other,
-            "First each left became right, and then each right, the new ones too, became left. "
-            "Find both before you write either.",
+            "No text says right any more: each right became left, and each left stayed, or became "
+            "right and then left again with the others. Find both words before you write either.",
         ),
         Mistake(
             without_further_axes,
@@ -627,6 +1142,50 @@ flip_pairs = Exercise(
             turns_the_label,
             "Turning the label does make the pair true, but in another way than asked: exchange "
             "the words, and leave the label.",
+        ),
+        Mistake(
+            label_turned_too,
+            "Pictures and texts are right. Leave the label: after both changes the pair says the "
+            "same as before.",
+        ),
+        Mistake(
+            left_becomes_right_alone,
+            "No text says left any more: each left became right, and each right stayed, or became "
+            "left and then right again with the others. Find both words before you write either.",
+        ),
+        Mistake(
+            first_in_each_text,
+            "Only the first of the two words in a text was exchanged; exchange all of them.",
+        ),
+        Mistake(
+            turned_half_round,
+            "This turns the pictures by half a turn: only the last axis is to be mirrored.",
+        ),
+        Mistake(
+            flips_colours,
+            "Axis 1 of (B, 3, H, W) holds the colours. Left and right lie along the last axis.",
+        ),
+        Mistake(
+            strangers_pictures,
+            "Axis 0 is the batch: a flipped row got another row's picture. Left and right lie "
+            "along the last axis.",
+        ),
+        Mistake(
+            reverses_texts,
+            "You turned the order of the words round. Exchange the two words where they stand.",
+        ),
+        Mistake(
+            flipped_rows_alone,
+            "The other rows got lost. The new batch holds all rows, those that do not change too.",
+        ),
+        Mistake(
+            image_without_further_axes,
+            "flipped (B,) does not fit beside (B, 3, H, W): give it the missing axes, "
+            "flipped[:, None, None, None], and flipped[:, None] for texts.",
+        ),
+        Mistake(
+            pictures_and_texts,
+            "You returned pictures and texts. Return a whole batch, a dict: {**batch, ...}.",
         ),
         Mistake(
             only_what_it_changed,
@@ -646,6 +1205,9 @@ def verify_no_gain(dials, seed):
     By the exact ceilings, so the seed plays no part. Each sense has to be worth having, or the
     question is empty.
     """
+    for name, value in dials.items():
+        if isinstance(value, str) or value is None or value is ...:
+            return f"{name} is a number, without quotes; yours is {value!r}."
     if dials.get("label_noise"):
         return "label_noise only spoils the labels; leave it out and change what is on the cards."
     if dials.get("mismatch") == 1:
@@ -653,7 +1215,7 @@ def verify_no_gain(dials, seed):
     try:
         best = news_cards.ceiling("section", **dials)
     except (TypeError, ValueError) as error:
-        return f"These dials cannot be made: {error}"
+        return f"These dials cannot be made: {error}."
     weaker = min(("image", "text"), key=best.get)
     if best[weaker] < best["chance"] + ABOVE_CHANCE:
         return (f"Here the {weaker} alone reaches {best[weaker]:.3f}, and always naming the most "
