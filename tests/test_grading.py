@@ -305,6 +305,26 @@ def test_in_a_script_the_score_is_1_or_0_and_the_name_can_be_called(capsys):
     assert "Right" in capsys.readouterr().out
 
 
+IN_A_SCRIPT = [
+    (1, RIGHT),
+    (1, "import math as m\nONE = 1\ndef one():\n    return ONE * m.ceil(0.5)\n"
+        + RIGHT.replace("+ 1", "+ one()")),
+    (0, WRONG),
+    (0, f"{EMPTY}kept = check({NAME})\ndef {NAME}(*sizes):\n    return kept(*sizes)"),
+    (0, WRONG + "from course_utils.exercises import core\n"
+        "core.wrong_trials = core.difference = lambda *a, **k: None"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("points", "cell"), IN_A_SCRIPT)
+def test_a_script_that_keeps_its_cells_text_is_graded_by_it(points, cell, monkeypatch):
+    monkeypatch.setattr(core, "wrong_trials", core.wrong_trials)
+    monkeypatch.setattr(core, "difference", core.difference)
+    space = {"check": check, "__name__": "script"}
+    authored.execute(cell, space)
+    assert check(space[NAME], seed=3, grade=True) == points
+
+
 @pytest.mark.parametrize("nothing", [None, 3, "absent", print])
 def test_grading_raises_nothing(nothing):
     assert check(nothing, grade=True) == 0
@@ -444,9 +464,10 @@ def write_tiny(root):
     return root
 
 
-def hand_in(course, lesson, student, change):
+def hand_in(course, lesson, student, change, release=None):
     """Submit a release whose cells ``change`` has changed in place."""
-    release = nbformat.read(course / "release" / lesson / f"{lesson}.ipynb", as_version=4)
+    path = release or course / "release" / lesson / f"{lesson}.ipynb"
+    release = nbformat.read(path, as_version=4)
     release.cells = [cell for cell in release.cells if change(cell) is not False]
     folder = course / "submitted" / student / lesson
     folder.mkdir(parents=True)
@@ -510,7 +531,11 @@ def hand_in_fourth(course, lesson):
     """The whole lesson as it is; the others without what is no exercise, which takes its time."""
     solved = {name: solution_cell(name) for name in FOURTH}
     hand_in(course, lesson, "empty", lambda cell: None)
-    hand_in(course, lesson, "right", functools.partial(answered_alone, solved))
+    learners = course / "unsolved.ipynb"  # as they come in the handout
+    whole = authoring.read_course(ROOT)
+    (fourth,) = (each for each in whole.lessons if each.stem == lesson)
+    nbformat.write(authoring.learner_form(whole, fourth), learners)
+    hand_in(course, lesson, "right", functools.partial(answered_alone, solved), learners)
     wrong = {name: f"def {name}(*arguments):\n    return 1" for name in FOURTH}
     hand_in(course, lesson, "wrong", functools.partial(answered_alone, wrong))
     for name in FOURTH:
