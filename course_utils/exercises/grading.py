@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from course_utils.exercises import core, processes
+from course_utils.exercises.sources import cells_of
 
 _SECONDS = 600.0  # for one verdict; the limits of the exercise itself are far shorter
 _judging = processes.Process("judging")
@@ -71,8 +72,8 @@ def _read(written: dict) -> core.Verdict:
 def score(exercise: core.Exercise, name: str, attempt: Any, seed: int | None = None) -> Score:
     """Show the verdict on an attempt and give its score; raises nothing but the stop button's.
 
-    In a notebook the answer is what its cells say; in a script, where there are no cells, the
-    attempt runs in this process. The score's ``fn`` is the attempt if right, else the stand-in.
+    In a notebook the answer is what its cells say; in a script whose attempt has no text of its
+    own it runs in this process. The score's ``fn`` is the attempt if right, else the stand-in.
     """
     _clear_output()
     with _quiet():
@@ -85,8 +86,8 @@ def score(exercise: core.Exercise, name: str, attempt: Any, seed: int | None = N
 
 
 def _found_now(exercise, name, attempt, seed):
-    cells = cells_so_far()
-    if cells:
+    cells = cells_so_far() or cells_of(attempt)
+    if cells and not core.is_stand_in(attempt):
         return verdict(name, cells, seed)
     try:
         return core.judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
