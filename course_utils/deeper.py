@@ -62,11 +62,21 @@ def without_deeper(notebook: NotebookNode) -> NotebookNode:
 
 
 def fold_deeper(notebook: NotebookNode) -> None:
-    """Have JupyterLab and Colab show the headings alone of deeper sections, until one opens it."""
-    heads = [notebook.cells[section[0]] for section in deeper_sections(notebook.cells)]
-    for cell in heads:
-        cell.metadata["jp-MarkdownHeadingCollapsed"] = True
-        cell.metadata["id"] = cell.id  # Colab knows a cell by this
+    """Have JupyterLab and Colab show the headings alone of deeper sections, until one opens it.
+
+    A fold hides the cells below its heading's, so that the heading gets a cell of its own.
+    """
+    heads = []
+    for section in reversed(deeper_sections(notebook.cells)):
+        head = notebook.cells[section.start]
+        heading, text = _parted(head)
+        if text:
+            rest = nbformat.v4.new_markdown_cell(text, id=f"{head.id}-text")
+            notebook.cells.insert(section.start + 1, rest)
+        head.source = heading
+        head.metadata["jp-MarkdownHeadingCollapsed"] = True
+        head.metadata["id"] = head.id  # Colab knows a cell by this
+        heads.insert(0, head)
     if heads:
         folded = {"collapsed_sections": [cell.id for cell in heads]}
         notebook.metadata.colab = nbformat.from_dict(folded)
@@ -75,20 +85,25 @@ def fold_deeper(notebook: NotebookNode) -> None:
 def with_details(notebook: NotebookNode) -> NotebookNode:
     """A copy for a page in HTML: each deeper section is a ``<details>``, closed at first.
 
-    The tags stand in raw cells, which nbconvert and myst-nb pass through as they are: in a markdown
-    cell they would be closed where that cell ends.
+    The tags stand in raw cells, which nbconvert and myst-nb can pass through as they are: in a
+    markdown cell they would be closed where that cell ends.
     """
     copy = deepcopy(notebook)
     cells = copy.cells
     for section in reversed(deeper_sections(cells)):
         first, *others = (cells[place] for place in section)
-        title, _, rest = first.source.lstrip().partition("\n")
-        opened = f"<details><summary>{_in_html(title.lstrip('# '))}</summary>"
-        first.source = rest.strip()
+        heading, first.source = _parted(first)
+        summary = f"<summary>{_in_html(heading.lstrip('# '))}</summary>"
+        opened = _raw(f'<details class="deeper">{summary}', f"{first.id}-open")
         body = [first, *others] if first.source else others
-        inside = [_raw(opened, f"{first.id}-open"), *body, _raw("</details>", f"{first.id}-end")]
-        cells[section.start : section.stop] = inside
+        cells[section.start : section.stop] = [opened, *body, _raw("</details>", f"{first.id}-end")]
     return copy
+
+
+def _parted(cell: NotebookNode) -> tuple[str, str]:
+    """The heading's line that a cell begins with, and the text below it."""
+    heading, _, text = cell.source.lstrip().partition("\n")
+    return heading, text.strip()
 
 
 def _raw(source: str, cell_id: str) -> NotebookNode:
@@ -99,8 +114,7 @@ def _raw(source: str, cell_id: str) -> NotebookNode:
 
 
 def _in_html(title: str) -> str:
-    words = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(title, quote=False))
-    return f"<strong>{words}</strong>"
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(title, quote=False))
 
 
 # --- what must hold of them --------------------------------------------------------------------

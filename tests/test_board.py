@@ -125,6 +125,7 @@ def test_the_figure_has_a_dot_for_each_guess_and_its_text_agrees(settled):
     assert len(dots) == len(settled)
     near = [dot for dot in dots if abs(dot.get_xdata()[0]) <= 1]
     assert [dot.get_fillstyle() == "full" for dot in dots] == [dot in near for dot in dots]
+    assert len({tuple(dot.get_xydata()[0]) for dot in dots}) == len(dots)  # none hides another
     low, high = axes.get_xlim()
     assert all(low < dot.get_xdata()[0] < high for dot in dots)
     counts = [int(n) for n in re.findall(r"(\d+) (?:near|too low|too high)", _counted(settled))]

@@ -1,7 +1,13 @@
 """The machinery of `check`, `hint` and `solution`, on toy exercises that stand in this file."""
 
+import collections
+import dataclasses
+import functools
+import gc
 import linecache
+import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -182,10 +188,18 @@ def test_whatever_an_attempt_raises_is_said(error):
 
 def test_the_stop_button_still_stops():
     def attempt(points, query):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)  # what the button sends
+        time.sleep(5)
 
     with pytest.raises(KeyboardInterrupt):
         verdict_of(attempt)
+
+
+def test_an_interrupt_that_the_attempt_raises_by_itself_is_an_error_of_its_own():
+    def attempt(points, query):
+        raise KeyboardInterrupt
+
+    assert verdict_of(attempt).sentence == "Your code raised KeyboardInterrupt."
 
 
 def test_an_answer_that_cannot_even_be_printed_is_wrong():
@@ -377,7 +391,10 @@ def test_a_training_step_must_change_its_model():
 
     assert verdict_of(step, training_step).kind == RIGHT
     for attempt in (no_step, no_zero_grad):
-        assert verdict_of(attempt, training_step).sentence.startswith("parameters['weight'][0, 0]")
+        assert (
+            "In your answer, parameters['weight'][0, 0]"
+            in verdict_of(attempt, training_step).sentence
+        )
 
 
 def leaf_cases(rng):
@@ -392,9 +409,9 @@ def test_gradients_are_compared_where_the_exercise_observes_them():
     )
     assert verdict_of(lambda x: x.exp() / x.exp().sum(), exercise).kind == RIGHT
     half = verdict_of(lambda x: x.exp() / x.exp().sum().detach(), exercise)
-    assert half.sentence.startswith("gradient[0][0] is ")
+    assert half.sentence.startswith("In your answer, gradient[0][0] is ")
     none = verdict_of(lambda x: x.detach().softmax(0), exercise)
-    assert none.sentence == "gradient[0] is None; expected is a tensor (3,)."
+    assert none.sentence == "In your answer, gradient[0] is None; expected is a tensor (3,)."
 
 
 def test_requires_grad_is_compared_where_the_exercise_observes_it():
@@ -404,7 +421,7 @@ def test_requires_grad_is_compared_where_the_exercise_observes_it():
         observe=lambda y, x: {"values": y, "requires_grad": y.requires_grad},
     )
     sentence = verdict_of(lambda x: (x * 2).detach(), exercise).sentence
-    assert sentence == "requires_grad is False; expected is True."
+    assert sentence == "In your answer, requires_grad is False; expected is True."
 
 
 def test_an_answer_that_cannot_be_observed_is_compared_as_it_is():
@@ -929,7 +946,333 @@ def test_off_the_main_thread_the_attempt_runs_without_a_limit():
     assert verdicts[0].kind == RIGHT
 
 
+# --- attempts that would flood, fool or outlast the course ---------------------------------
+
+
+class Nasty:
+    """Everything that Python asks of it fails or floods."""
+
+    def __init__(self, text=None):
+        self.text = text
+
+    def __repr__(self):
+        if self.text is None:
+            raise ValueError("no")
+        return self.text
+
+    def __eq__(self, other):
+        raise ValueError("no")
+
+    def __len__(self):
+        raise ValueError("no")
+
+    __hash__ = None
+
+
+class Mute(Exception):
+    """An error that raises while it is printed."""
+
+    def __str__(self):
+        raise RuntimeError("mute")
+
+
+class OwnBase(BaseException):
+    """Not an Exception."""
+
+
+def holding_itself():
+    items = [1]
+    items.append(items)
+    return items
+
+
+def dict_of_itself():
+    items = {}
+    items["self"] = items
+    return items
+
+
+def printing(points, query):
+    for _ in range(1000):
+        print("x" * 100_000)
+    return points
+
+
+def warning(points, query):
+    for number in range(2000):
+        warnings.warn(f"warning {number} " + "w" * 1000, stacklevel=1)
+    return points
+
+
+def raising(error):
+    def attempt(points, query):
+        raise error
+
+    return attempt
+
+
+def closing(points, query):
+    sys.stdout.close()
+    sys.stderr.close()
+    return points
+
+
+def losing_stdout(points, query):
+    sys.stdout = sys.stderr = None
+    return points
+
+
+def deep(points, query):
+    return deep(points, query)
+
+
+def with_a_default(default):
+    def attempt(points, more=default):
+        return points
+
+    return attempt
+
+
+HOSTILE = {
+    "a list that holds itself": lambda points, query: holding_itself(),
+    "a dict that holds itself": lambda points, query: dict_of_itself(),
+    "an object that cannot be printed": lambda points, query: Nasty(),
+    "an object that floods": lambda points, query: Nasty("n" * 10**6),
+    "a list of objects that flood": lambda points, query: [Nasty("n" * 10**6)] * 5,
+    "a plain object": lambda points, query: object(),
+    "an optimizer": lambda points, query: torch.optim.SGD([torch.ones(1)], lr=0.1),
+    "a module": lambda points, query: nn.Sequential(*[nn.Linear(1, 1)] * 50),
+    "a long text": lambda points, query: "t" * 10**6,
+    "a large dict": lambda points, query: {f"key {i}": torch.ones(9) for i in range(10**4)},
+    "a long error": raising(ValueError("v" * 700_000)),
+    "an error that cannot be printed": raising(Mute()),
+    "an error with itself in it": raising(ValueError(holding_itself())),
+    "a class with a long name": lambda points, query: type("L" * 10**5, (), {})(),
+    "an error with a long name": raising(type("L" * 10**5, (Exception,), {})()),
+    "an exit": raising(SystemExit("bye")),
+    "an exit by sys": lambda points, query: sys.exit("s" * 10**6),
+    "an interrupt of its own": raising(KeyboardInterrupt()),
+    "a class of its own": raising(OwnBase("base")),
+    "a flood of prints": printing,
+    "a flood of warnings": warning,
+    "a closed stdout": closing,
+    "no stdout": losing_stdout,
+    "a recursion": deep,
+    "a default that floods": with_a_default(Nasty("n" * 10**6)),
+    "a default that cannot be printed": functools.partial(with_a_default(Nasty()), 1),
+    "a generator": lambda points, query: (p for p in points),
+    "a module of Python": lambda points, query: random,
+    "a group of errors": raising(BaseExceptionGroup("group", [OwnBase("b" * 10**5)])),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_attempt_brings_a_traceback_or_a_flood(toys, kind, capfd):
+    given = core.check(squared_distance, "squared_distance", HOSTILE[kind])
+    assert core.is_stand_in(given)
+    shown = "".join(capfd.readouterr())
+    assert "Wrong: `squared_distance`." in shown
+    assert "Traceback" not in shown
+    assert not re.search(r"0x[0-9a-f]{6}", shown)
+    assert len(shown) < 2300
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_details_fit_in_six_lines_and_seven_hundred_characters(kind):
+    verdict = verdict_of(HOSTILE[kind])
+    assert len(verdict.details) <= 5  # and a hint
+    assert sum(len(label) + len(text) for label, text in verdict.details) <= 700
+    assert len(verdict.sentence) <= 600
+    assert verdict.sentence[0].isupper()
+
+
+def test_many_inputs_are_told_in_few_lines_and_the_part_that_differs_alone():
+    tensors = tuple(torch.ones(4, i + 1) for i in range(7))
+    exercise = exercise_for(
+        lambda a, b, c, d, e, f, g: {"loss": a.sum(), "weights": {"w": b, "v": c}},
+        [tensors],
+        observe=lambda result, *_: result,
+    )
+    attempt = lambda a, b, c, d, e, f, g: {"loss": a.sum(), "weights": {"w": b, "v": c + 1}}  # noqa: E731
+    details = dict(verdict_of(attempt, exercise).details)
+    assert details["and"] == (
+        "b a tensor (4, 2), c a tensor (4, 3), d a tensor (4, 4), e a tensor (4, 5), "
+        "f a tensor (4, 6), g a tensor (4, 7)"
+    )
+    assert details["expected of 'weights' of 'v'"].startswith("tensor (4, 3) float32 [[1.0")
+    assert details["yours of 'weights' of 'v'"].startswith("tensor (4, 3) float32 [[2.0")
+
+
+def test_what_an_attempt_prints_shows_once_and_is_that_of_the_trial_that_is_told(toys, capsys):
+    def attempt(points, query):
+        print("shape", tuple(points.shape))
+        return points
+
+    core.check(squared_distance, "squared_distance", attempt)
+    assert capsys.readouterr().out.startswith("shape (1, 3)\nWrong: ")
+
+    def right(points, query):
+        print("shape", tuple(points.shape))
+        return distances(points, query)
+
+    core.check(squared_distance, "squared_distance", right)
+    assert capsys.readouterr().out.startswith("shape (5, 2)\nRight: ")
+
+
+def test_what_a_right_attempt_writes_to_stderr_is_shown_and_costs_nothing(toys, capsys):
+    def attempt(points, query):
+        print("UserWarning: old", file=sys.stderr)
+        return distances(points, query)
+
+    assert core.check(squared_distance, "squared_distance", attempt) is attempt
+    shown = capsys.readouterr()
+    assert shown.out.count("UserWarning: old") == 1
+    assert not shown.err
+
+
+@pytest.mark.parametrize(
+    ("attempt", "x", "why"),
+    [
+        (
+            lambda x: x.exp() / x.exp().sum(),
+            torch.tensor([100.0, 0.5]),
+            "is nan; expected is 1.0 (1 of 2 values differ). The inputs go from 0.5 to 100.0; in "
+            "this precision `exp` of more than 88 is infinite.",
+        ),
+        (
+            lambda x: x.softmax(0) + 0 / x,
+            torch.tensor([0.0, 0.5]),
+            "The inputs go from 0.0 to 0.5, with a 0 among them: do you divide by it",
+        ),
+    ],
+)
+def test_nan_where_a_number_is_due_is_told_with_the_inputs_extremes(attempt, x, why):
+    exercise = exercise_for(lambda x: x.softmax(0), [(x,)])
+    assert why in verdict_of(attempt, exercise).sentence
+
+
+# --- settings that an attempt changes --------------------------------------------------------
+
+
+def numpy_errors():
+    np.seterr(all="ignore")
+
+
+CHANGES = {
+    "default dtype": (torch.get_default_dtype, lambda: torch.set_default_dtype(torch.float64)),
+    "default device": (
+        lambda: (torch.empty(1).device, torch.get_default_device()),
+        lambda: torch.set_default_device("meta"),
+    ),
+    "deterministic": (
+        torch.are_deterministic_algorithms_enabled,
+        lambda: torch.use_deterministic_algorithms(True),
+    ),
+    "cudnn": (
+        lambda: torch.backends.cudnn.benchmark,
+        lambda: setattr(torch.backends.cudnn, "benchmark", True),
+    ),
+    "threads": (torch.get_num_threads, lambda: torch.set_num_threads(3)),
+    "grad mode": (torch.is_grad_enabled, lambda: torch.set_grad_enabled(False)),
+    "inference mode": (
+        torch.is_inference_mode_enabled,
+        lambda: torch.inference_mode().__enter__(),
+    ),
+    "anomaly mode": (torch.is_anomaly_enabled, lambda: torch.set_anomaly_enabled(True)),
+    "precision of products": (
+        torch.get_float32_matmul_precision,
+        lambda: torch.set_float32_matmul_precision("medium"),
+    ),
+    "how tensors print": (
+        lambda: repr(torch.tensor([1 / 3, 10.0**6])),
+        lambda: torch.set_printoptions(precision=1, sci_mode=True),
+    ),
+    "how arrays print": (
+        lambda: repr(np.array([1 / 3])),
+        lambda: np.set_printoptions(precision=1),
+    ),
+    "errors of numpy": (np.geterr, numpy_errors),
+    "stdout": (lambda: sys.stdout, lambda: setattr(sys, "stdout", None)),
+    "stderr": (lambda: sys.stderr, lambda: setattr(sys, "stderr", None)),
+    "path": (lambda: list(sys.path), lambda: sys.path.insert(0, "nowhere")),
+    "folder": (os.getcwd, lambda: os.chdir("/")),
+    "environment": (
+        lambda: dict(os.environ),
+        lambda: (os.environ.update(PATH="no", ODD="1"), os.environ.pop("HOME", 0)),
+    ),
+    "filters of warnings": (lambda: list(warnings.filters), lambda: warnings.simplefilter("error")),
+    "recursion limit": (sys.getrecursionlimit, lambda: sys.setrecursionlimit(5000)),
+    "trace": (sys.gettrace, lambda: sys.settrace(lambda *_: None)),
+    "garbage": (gc.isenabled, gc.disable),
+    "stop button": (
+        lambda: signal.getsignal(signal.SIGINT),
+        lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ),
+    "blocked signals": (
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM, signal.SIGINT]),
+    ),
+    "alarm": (
+        lambda: signal.getsignal(signal.SIGALRM),
+        lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
+    ),
+}
+
+
+@needs_alarm
+@pytest.mark.parametrize("ending", ["right", "error", "endless"])
+@pytest.mark.parametrize("setting", CHANGES)
+def test_a_setting_that_an_attempt_changes_is_put_back(setting, ending):
+    read, change = CHANGES[setting]
+
+    def attempt(points, query):
+        answer = distances(points, query)
+        change()
+        if ending == "error":
+            raise ValueError
+        while ending == "endless":
+            pass
+        return answer
+
+    before = read()
+    quick = dataclasses.replace(squared_distance, seconds=0.1)
+    verdict = verdict_of(attempt, quick)
+    assert read() == before
+    if ending == "endless":
+        assert "did not end within" in verdict.sentence
+
+
+@needs_alarm
+@pytest.mark.parametrize(
+    "silence",
+    [
+        lambda: signal.setitimer(signal.ITIMER_REAL, 0),
+        lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]),
+    ],
+)
+def test_a_loop_that_silences_the_alarm_is_stopped_all_the_same(silence):
+    def attempt(points, query):
+        silence()
+        while True:
+            pass
+
+    started = time.monotonic()
+    assert "did not end within 0.3 seconds" in verdict_of(attempt).sentence
+    assert time.monotonic() - started < 20
+
+
+def test_a_loop_off_the_main_thread_is_stopped_too():
+    verdicts = []
+    thread = threading.Thread(target=lambda: verdicts.append(verdict_of(loop)))
+    thread.start()
+    thread.join(timeout=20)
+    assert "did not end within" in verdicts[0].sentence
+
+
 # --- how answers are compared ----------------------------------------------------------------
+
+Pair = collections.namedtuple("Pair", ["one", "two"])
 
 AGREE = [
     (torch.tensor([1.0, float("nan")]), torch.tensor([1.0, float("nan")])),
@@ -944,6 +1287,9 @@ AGREE = [
     ([1, "a", (2.0,)], [1, "a", (2.0,)]),
     ({"a": torch.ones(2), "b": 1}, {"b": 1, "a": torch.ones(2)}),
     ({3, 1}, {1, 3}),
+    ([torch.ones(1), 2], (torch.ones(1), 2)),
+    ((1, 2), [1, 2]),
+    (Pair(1, 2), Pair(1, 2)),
     (np.array(["ab", "c"]), np.array(["ab", "c"], dtype="<U9")),
     (np.array([1, 2], dtype=np.int32), np.array([1, 2], dtype=np.int64)),
     (np.array(["a", None], dtype=object), np.array(["a", None], dtype=object)),
@@ -968,7 +1314,8 @@ DIFFER = [
     (1, True, "is an int; expected is a bool"),
     (torch.tensor([2.0]), 2.0, "is a tensor (1,); expected is a float"),
     (None, 2, "is None; expected is an int"),
-    ((1, 2), [1, 2], "is a tuple; expected is a list"),
+    ({1: 2}, [1, 2], "is a dict; expected is a list"),
+    ((1, 2), Pair(1, 2), "is a tuple; expected is a Pair"),
     ([1, 2], [1, 2, 3], "has 2 items; expected are 3"),
     ([1, {"a": 5}], [1, {"a": 4}], "[1]['a'] is 5; expected is 4"),
     ({"a": 1}, {"a": 1, "b": 2}, "lacks ['b']"),

@@ -128,15 +128,22 @@ def test_without_deeper_only_the_sections_go_and_the_notebook_stays_as_it_was():
 # folding
 
 
+def test_the_heading_has_a_cell_of_its_own_so_that_all_below_it_is_hidden():
+    folded = notebook()
+    fold_deeper(folded)
+    sources = [cell.source for cell in folded.cells]
+    at = sources.index("## Deeper: why `x < y`")
+    assert sources[at + 1 : at + 3] == ["First words.", "inner = 2"]
+    assert len({cell.id for cell in folded.cells}) == len(folded.cells)
+    assert [len(section) for section in deeper_sections(folded.cells)] == [5, 2]
+
+
 def test_the_heading_is_marked_for_jupyterlab_and_colab():
     folded = notebook()
     fold_deeper(folded)
     nbformat.validate(folded)
     marked = [cell for cell in folded.cells if cell.metadata.get("jp-MarkdownHeadingCollapsed")]
-    assert [cell.source.splitlines()[0] for cell in marked] == [
-        "## Deeper: why `x < y`",
-        "## Deeper: more",
-    ]
+    assert [cell.source for cell in marked] == ["## Deeper: why `x < y`", "## Deeper: more"]
     assert folded.metadata.colab.collapsed_sections == [cell.metadata.id for cell in marked]
 
 

@@ -271,3 +271,17 @@ def test_whatever_runs_notebooks_keeps_nobodys_progress(root):
     for path in running:
         assert '"COURSE_PROGRESS"' in path.read_text("utf-8"), path.name
     assert os.environ["COURSE_PROGRESS"] == "off"
+
+
+# what records
+
+
+def test_a_right_answer_is_recorded_and_no_other(file):
+    from course_utils.exercises import core, find
+
+    exercise = find("weighted_fusion")
+    core.check(exercise, "weighted_fusion", exercise.mistakes[0].fn, seed=0)
+    core.check(exercise, "weighted_fusion", core.stand_in(exercise, "weighted_fusion"), seed=0)
+    assert not file.exists()
+    core.check(exercise, "weighted_fusion", exercise.reference, seed=0)
+    assert entries().solved == ["weighted_fusion"]

@@ -1,10 +1,10 @@
 """Where graded attempts run: a process of their own, which knows no expected answer.
 
-It gets a notebook's cells, an exercise's name and the cases, runs the answer, and sends back plain
-values. What has to see live objects runs here too: an exercise's ``observe`` and the ``do`` of a
-build's parts. The lesson's module is taken apart before the answer runs, so that no reference,
-no other right way and no check is in reach; stand-ins of the *other* exercises are there where
-the answer uses them.
+It gets the text of an answer and the cases, runs the one on the other, and sends back plain values.
+What has to see live objects runs here too: an exercise's ``observe``, gradients, and the ``do`` of
+a build's parts. The lesson's module is taken apart before the answer runs, so that no reference, no
+other right way and no check is in reach; stand-ins of the *other* exercises are there where the
+answer uses them.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Any
 
 from course_utils import exercises
 from course_utils.exercises import core, processes, wire
-from course_utils.exercises.cells import Answer, find_answer
+from course_utils.exercises.gradient import run_leaves
 from course_utils.exercises.limits import TooLong, call_within, plain_defaults
 from course_utils.exercises.running import Outcome
 
@@ -26,7 +26,7 @@ _DECLARED = dict(exercises.declared())
 def main() -> None:
     """Answer the questions of ``judging``, one a line."""
     exercises.find = _not_here
-    processes.serve(answer)
+    processes.serve(answer, apart=True)
 
 
 def _not_here(name: str) -> None:
@@ -36,54 +36,43 @@ def _not_here(name: str) -> None:
 def answer(question: dict) -> dict[str, Any]:
     """What the answer to an exercise does.
 
-    question: ``cells``, ``name``, ``cases`` (as ``wire.pack`` gives them), ``seed``, ``state`` (for
-    each case the parameters and buffers of the reference, where that is a module) and ``part``
-    (the place of a build's part, or None).
+    question: ``name``; ``cell``, ``above`` and ``uses``, as in ``cells.Answer``; ``how``, one of
+    ``_WAYS``; ``cases`` (as ``wire.pack`` gives them) and ``seed``; ``state``, for each case the
+    parameters and buffers of the reference, where that is a module; ``part``, of a build.
 
-    Returns ``outcomes``, or the ``sentence`` of why there is nothing to run and its ``kind``;
-    ``spent``: this process held what a later answer must not find.
+    Returns ``outcomes``, one for each case, and with leaves as many ``carries`` and ``gradients``.
     """
-    name = question["name"]
-    found = find_answer(question["cells"], name)
-    if found is None:
-        return {"kind": core.NOT_ATTEMPTED, "sentence": f"No cell above defines `{name}`."}
-    if found.broken:
-        return {
-            "kind": core.WRONG,
-            "sentence": f"The cell that defines `{name}` is not Python: {found.broken}.",
-        }
-    exercise, cases, others = _prepared(question, found)
-    told = _defined(found, name, others, exercise.seconds)
-    outcomes = [told] if isinstance(told, Outcome) else _run(exercise, told, cases, question)
-    return {
-        "outcomes": [wire.encode_outcome(outcome) for outcome in outcomes],
-        "spent": bool(others),
-    }
+    exercise, others = _prepared(question)
+    told = _defined(question, others, exercise.seconds)
+    if isinstance(told, Outcome):
+        return {"outcomes": [wire.encode_outcome(told)]}
+    with plain_defaults():
+        return _WAYS[question["how"]](exercise, told, question)
 
 
 # --- what is there before the answer runs ----------------------------------------------------
 
 
-def _prepared(question, found: Answer):
-    """The exercise without its answers, the cases, and the stand-ins of others by name."""
+def _prepared(question):
+    """The exercise without its answers, and the stand-ins of others by name; cases unpacked."""
     lesson = f"course_utils.exercises.{_DECLARED[question['name']]}"
     for module in [module for module in sys.modules if module.startswith(f"{lesson[:-2]}")]:
         del sys.modules[module]
     module = importlib.import_module(lesson)
-    cases = wire.unpack(question["cases"])
+    question["cases"] = wire.unpack(question["cases"])
     bare = _bare(getattr(module, question["name"]), question["state"])
-    others = (found.uses & _DECLARED.keys()) - {question["name"]}
+    others = (set(question["uses"]) & _DECLARED.keys()) - {question["name"]}
     stand_ins = {other: _stand_in(other) for other in others}
     _take_apart(module)
-    return bare, cases, stand_ins
+    return bare, stand_ins
 
 
 def _bare(exercise, state):
     """The exercise as far as it is needed to run an answer."""
-    replaced = {"cases": _absent, "verify": None} if exercise.verify else {}
+    replaced = {"cases": _no_reference, "verify": None} if exercise.verify else {}
     return dataclasses.replace(
         exercise,
-        reference=_Given([_Held(each) for each in state]) if exercise.module else _absent,
+        reference=_Given([_Held(each) for each in state]) if exercise.module else _no_reference,
         also_right=(),
         mistakes=(),
         right_dials={},
@@ -92,7 +81,7 @@ def _bare(exercise, state):
     )
 
 
-def _absent(*_):
+def _no_reference(*_):
     raise LookupError("The reference is not here.")
 
 
@@ -138,13 +127,13 @@ def _take_apart(module):
 # --- the answer ------------------------------------------------------------------------------
 
 
-def _defined(found: Answer, name: str, others: dict, seconds: float) -> Any:
+def _defined(question: dict, others: dict, seconds: float) -> Any:
     """What the cells define under the name, or an Outcome that says why nothing is there."""
-    namespace = {"__name__": "__main__", **others}
+    name, namespace = question["name"], {"__name__": "__main__", **others}
     error = None
     try:
         with plain_defaults():
-            error = call_within(seconds, _execute_all, found, namespace, others)
+            error = call_within(seconds, _execute_all, question, namespace, others)
     except TooLong as late:
         return Outcome(error=late)
     if name in namespace:  # a call below the function may well have failed
@@ -152,13 +141,13 @@ def _defined(found: Answer, name: str, others: dict, seconds: float) -> Any:
     return Outcome(error=error or NameError(f"name '{name}' is not defined"))
 
 
-def _execute_all(found, namespace, others):
-    for text in found.above:
+def _execute_all(question, namespace, others):
+    for text in question["above"]:
         with contextlib.suppress(Exception):  # what the answer lacks, it will name itself
             _execute(text, namespace)
     namespace.update(others)  # of other exercises the course's answer, not the notebook's
     try:
-        _execute(found.cell, namespace)
+        _execute(question["cell"], namespace)
     except (KeyboardInterrupt, TooLong):
         raise
     except BaseException as error:
@@ -173,8 +162,23 @@ def _execute(text, namespace):
     exec(compile(text, filename, "exec"), namespace)
 
 
-def _run(exercise, attempt, cases, question):
-    with plain_defaults():
-        if question["part"] is not None:
-            return [exercise.run_part(question["part"], attempt, question["seed"])]
-        return exercise.run(attempt, cases, question["seed"])
+def _run(exercise, attempt, question):
+    outcomes = exercise.run(attempt, question["cases"], question["seed"])
+    return {"outcomes": [wire.encode_outcome(outcome) for outcome in outcomes]}
+
+
+def _run_part(exercise, attempt, question):
+    outcome = exercise.run_part(question["part"], attempt, question["seed"])
+    return {"outcomes": [wire.encode_outcome(outcome)]}
+
+
+def _run_leaves(exercise, attempt, question):
+    runs = run_leaves(exercise, attempt, question["cases"], question["seed"])
+    return {
+        "outcomes": [wire.encode_outcome(run.outcome) for run in runs],
+        "carries": [bool(run.carries) for run in runs],
+        "gradients": [wire.encode(run.gradients) for run in runs],
+    }
+
+
+_WAYS = {"run": _run, "part": _run_part, "leaves": _run_leaves}

@@ -112,15 +112,18 @@ def _settled(done: progress.Progress) -> list[tuple[str, str, float]]:
 
 def distances(settled: list[tuple[str, str, float]]) -> Figure:
     """A dot for each guess: how far from the result, in units of what counts as near."""
-    lessons = list(dict.fromkeys(lesson for lesson, _, _ in settled))
+    counts, drawn = Counter(lesson for lesson, _, _ in settled), Counter()
+    lessons = [*counts]
     figure = Figure(figsize=(7, 0.9 + 0.35 * len(lessons)), layout="constrained")
     axes = figure.subplots()
     axes.axvspan(-1, 1, color=PALETTE["both"], alpha=0.2, linewidth=0)
     for lesson, _, distance in settled:
         near, beyond = abs(distance) <= 1, abs(distance) > FARTHEST
         marker = ("<" if distance < 0 else ">") if beyond else "o"
+        drawn[lesson] += 1  # one below the other, so that equal distances do not hide each other
+        height = lessons.index(lesson) + 0.8 * (drawn[lesson] / (counts[lesson] + 1) - 0.5)
         axes.plot(
-            min(max(distance, -FARTHEST), FARTHEST), lessons.index(lesson), marker, alpha=0.8,
+            min(max(distance, -FARTHEST), FARTHEST), height, marker, alpha=0.8,
             color=PALETTE["both" if near else "text"], fillstyle="full" if near else "none",
         )  # fmt: skip
     axes.set_yticks(range(len(lessons)), lessons)

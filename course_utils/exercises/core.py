@@ -7,8 +7,11 @@ the attempt's own answers says what went wrong. ``check`` shows the verdict, and
 function that works in any case, so that a notebook runs on below an unsolved exercise.
 """
 
+import contextlib
 import copy
+import dataclasses
 import functools
+import re
 import secrets
 import types
 import warnings
@@ -21,7 +24,14 @@ from torch import Tensor, nn
 
 from course_utils import progress
 from course_utils.exercises import faults, handed_in
-from course_utils.exercises.difference import difference, extent, shorten
+from course_utils.exercises.difference import (
+    described,
+    difference,
+    extent,
+    narrowed,
+    short,
+    shorten,
+)
 from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
     TooLong,
@@ -34,6 +44,7 @@ from course_utils.exercises.running import (
     Elsewhere,
     Outcome,
     Unfit,
+    error_text,
     is_stub,
     own_line,
     parameters_of,
@@ -41,9 +52,12 @@ from course_utils.exercises.running import (
     run_part,
 )
 from course_utils.exercises.telling import announce
+from course_utils.exercises.undisturbed import settings_kept
 
 RIGHT, WRONG, NOT_ATTEMPTED = "Right", "Wrong", "Not attempted"
 _COLOURS = {RIGHT: "both", WRONG: "text", NOT_ATTEMPTED: "majority"}
+_EXP_ENDS = 88
+_LINES = 5  # of details; a hint makes the sixth
 _STAND_IN = "__course_stand_in__"
 _part_reached: dict[str, int] = {}  # by name of a build, since the last check
 
@@ -202,16 +216,34 @@ def check(
         from course_utils.exercises import grading  # which leans on this module
 
         return grading.score(exercise, name, attempt, seed)
-    verdict = judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
-    if verdict.kind == RIGHT:
-        progress.record_solved(name)
-    tell(name, verdict)
+    verdict = _judge_anything(exercise, attempt, secrets.randbits(31) if seed is None else seed)
+    with contextlib.suppress(ValueError, OSError):  # the attempt closed what is written to
+        tell(name, verdict)
     return attempt if verdict.kind == RIGHT else stand_in(exercise, name)
 
 
+def _judge_anything(exercise, attempt, seed):
+    """The verdict, also where an attempt brings the course's own code to fall."""
+    try:
+        return judge(exercise, attempt, seed)
+    except Exception as error:
+        return Verdict(
+            WRONG,
+            f"This answer could not be judged ({type(error).__name__}). If it gives plain tensors "
+            "and numbers, the fault is the course's.",
+        )
+
+
 def tell(name: str, verdict: "Verdict") -> None:
-    """Show a verdict to a learner; the hints that follow are those of the part that it met."""
+    """Show a verdict to a learner; the hints that follow are those of the part that it met.
+
+    A right answer is recorded as solved.
+    """
+    if verdict.kind == RIGHT:
+        progress.record_solved(name)
     _part_reached[name] = verdict.part or 0
+    if verdict.printed:
+        print(verdict.printed, end="" if verdict.printed.endswith("\n") else "\n")
     more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
     heading, colour = f"{verdict.kind}: `{name}`", _COLOURS[verdict.kind]
     announce(heading, verdict.sentence, (*verdict.details, *more), colour)
@@ -261,13 +293,14 @@ class Verdict:
     """One of the three answers, and why.
 
     details: pairs of a label and a short text. part: of a build, the place of the first part that
-    does not hold.
+    does not hold. printed: what the attempt printed in the trial that the verdict tells of.
     """
 
     kind: str
     sentence: str
     details: tuple[tuple[str, str], ...] = ()
     part: int | None = None
+    printed: str = ""
 
 
 @dataclass(frozen=True)
@@ -280,7 +313,7 @@ class Trial:
 
 
 def judge(exercise: Exercise, attempt: Callable, seed: int) -> Verdict:
-    """The verdict on an attempt; global random state and torch's defaults are left as found."""
+    """The verdict on an attempt; random state and settings are left as they were found."""
     if isinstance(attempt, handed_in.Missing):
         return Verdict(NOT_ATTEMPTED, attempt.why)
     if is_stand_in(attempt):
@@ -288,8 +321,15 @@ def judge(exercise: Exercise, attempt: Callable, seed: int) -> Verdict:
     if not isinstance(attempt, Elsewhere) and (verdict := _of_its_kind(exercise, attempt)):
         return verdict
     judges = {bool(exercise.parts): _judge_parts, exercise.verify is not None: _judge_dials}
-    with random_state_kept(), plain_defaults():
-        return judges.get(True, _judge_answers)(exercise, attempt, seed)
+    with settings_kept(), random_state_kept(), plain_defaults():
+        verdict = judges.get(True, _judge_answers)(exercise, attempt, seed)
+    return _fitted(verdict)
+
+
+def _fitted(verdict):
+    """The verdict in few words, whatever the attempt's own texts are like."""
+    details = tuple((short(label, 60), short(text, 130)) for label, text in verdict.details)
+    return dataclasses.replace(verdict, sentence=short(verdict.sentence, 600), details=details)
 
 
 def _of_its_kind(exercise, attempt):
@@ -316,13 +356,15 @@ def _judge_answers(exercise, attempt, seed):
         return _not_attempted(stubs[0], attempt)
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
-        return _judge_gradient(exercise, attempt, cases, seed)
+        verdict = _judge_gradient(exercise, attempt, cases, seed)
+        return dataclasses.replace(verdict, printed=given[0].printed)
+    trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
     for mistake in exercise.mistakes:
         if _gives_the_same(exercise, mistake.fn, cases, given, seed):
-            return Verdict(WRONG, mistake.message)
-    trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
-    fault = _laid_fault(exercise, cases, given, seed)
-    return Verdict(WRONG, fault or problem, _details(exercise, trial, seed))
+            return Verdict(WRONG, mistake.message, printed=trial.given.printed)
+    problem = _laid_fault(exercise, cases, given, seed) or problem
+    details = _details(exercise, trial, seed)
+    return Verdict(WRONG, problem, details, printed=trial.given.printed)
 
 
 def _judge_gradient(exercise, attempt, cases, seed):
@@ -374,7 +416,8 @@ def same_outcomes(exercise: Exercise, some: list[Outcome], others: list[Outcome]
 
 def _same(exercise, one, other):
     if one.error or other.error:
-        return (type(one.error), str(one.error)) == (type(other.error), str(other.error))
+        texts = (error_text(one.error), error_text(other.error))
+        return type(one.error) is type(other.error) and texts[0] == texts[1]
     if not exercise.changes_input and one.changed != other.changed:
         return False
     return not exercise.differs(one, other) and not exercise.differs(other, one)
@@ -385,7 +428,7 @@ def _judge_parts(exercise, attempt, seed):
         outcome = exercise.run_part(place, attempt, seed)
         verdict = judge_part(exercise, place, outcome, seed, attempt)
         if verdict:
-            return verdict
+            return dataclasses.replace(verdict, printed=outcome.printed)
     names = ", ".join(part.name for part in exercise.parts)
     return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
 
@@ -416,6 +459,12 @@ def _part_problem(part, outcome, seed):
 
 def _judge_dials(exercise, attempt, seed):
     (outcome,) = exercise.run(attempt, [()], seed)
+    return dataclasses.replace(
+        _dials_verdict(exercise, attempt, outcome, seed), printed=outcome.printed
+    )
+
+
+def _dials_verdict(exercise, attempt, outcome, seed):
     if is_stub(outcome.error):
         return _not_attempted(outcome.error, attempt)
     if outcome.error:
@@ -465,12 +514,37 @@ def _problem(exercise, trial):
         return _sentence(problem or f"What you returned cannot be used: {_named(given.error)}")
     problem = exercise.differs(given, expected)
     if problem:
-        return _sentence(problem)
+        return f"{_sentence(problem)}{_on_what_is_not_finite(exercise, trial)}"
     if given.changed and not exercise.changes_input:
         names = parameters_of(exercise.called, max(given.changed) + 1)
         changed = " and ".join(f"`{names[i]}`" for i in given.changed)
         return f"Your function changed its input {changed} in place; work on a copy of it."
     return None
+
+
+def _on_what_is_not_finite(exercise, trial):
+    """Where an answer holds NaN or inf and the expected one does not: what the inputs are like."""
+    _, mine, theirs = narrowed(trial.given.seen, trial.expected.seen, exercise.rtol, exercise.atol)
+    if not (_all(torch.isfinite, theirs) and _all(lambda x: ~x.isfinite().all(), mine)):
+        return ""
+    reals = [x.detach() for x in faults.tensors(trial.case) if x.is_floating_point() and x.numel()]
+    if not reals:
+        return ""
+    low, high = min(x.min().item() for x in reals), max(x.max().item() for x in reals)
+    text = f" The inputs go from {shorten(low)} to {shorten(high)}"
+    if max(-low, high) > _EXP_ENDS:
+        return f"{text}; in this precision `exp` of more than {_EXP_ENDS} is infinite."
+    if any((x == 0).any() for x in reals):
+        return f"{text}, with a 0 among them: do you divide by it, or take its logarithm?"
+    return f"{text}."
+
+
+def _all(test, value):
+    """Whether a tensor or a number passes a test; nothing else does."""
+    try:
+        return bool(test(torch.as_tensor(value)).all())
+    except Exception:
+        return False
 
 
 def _raised(exercise, outcome):
@@ -484,22 +558,44 @@ def _raised(exercise, outcome):
 
 def _named(error):
     """Class and message of an error, on one line that ends like a sentence."""
-    return _sentence(": ".join(filter(None, (type(error).__name__, " ".join(str(error).split())))))
+    return _ended(": ".join(filter(None, (type(error).__name__[:60], error_text(error)))))
 
 
 def _sentence(text):
+    """The text from a capital to a full stop; a name in code, such as `gradient[0]`, stays."""
+    if re.match(r"[a-z]\w*[\[._]|[a-z]\w*_", text):
+        text = f"In your answer, {text}"
+    return _ended(text[:1].upper() + text[1:])
+
+
+def _ended(text):
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _details(exercise, trial, seed):
     """Of one trial: the line that raised, the inputs, and the two answers where there are two."""
-    details = (*_where(trial.given), *_inputs(exercise, trial.case))
+    where, answers = _where(trial.given), ()
     if not trial.given.error and exercise.differs(trial.given, trial.expected):
-        details += (
-            ("expected", shorten(trial.expected.seen)),
-            ("yours", shorten(trial.given.seen)),
-        )
-    return (*details, _again(seed))
+        answers = _answers(exercise, trial)
+    room = _LINES - len(where) - len(answers) - 1
+    return (*where, *_in_room(_inputs(exercise, trial.case), room), *answers, _again(seed))
+
+
+def _answers(exercise, trial):
+    """The two answers, or of an answer in parts the part that differs."""
+    place, mine, theirs = narrowed(
+        trial.given.seen, trial.expected.seen, exercise.rtol, exercise.atol
+    )
+    return ((f"expected{place}", shorten(theirs)), (f"yours{place}", shorten(mine)))
+
+
+def _in_room(details, room):
+    """As many details as there is room for; of the others the kind, in one line."""
+    if len(details) <= room:
+        return tuple((label, shorten(value)) for label, value in details)
+    whole, others = details[: room - 1], details[room - 1 :]
+    kinds = ", ".join(f"{label.split()[-1]} {described(value)}" for label, value in others)
+    return (*((label, shorten(value)) for label, value in whole), ("and", kinds))
 
 
 def _again(seed):
@@ -523,4 +619,4 @@ def _inputs(exercise, case):
 
 def _assigned(verb, fn, values):
     names = parameters_of(fn, len(values))
-    return tuple((f"{verb} {n}", shorten(v)) for n, v in zip(names, values, strict=True))
+    return tuple((f"{verb} {n}", value) for n, value in zip(names, values, strict=True))

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import numbers
+import re
 import reprlib
 import types
 from collections.abc import Mapping, Set
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+_ADDRESS = re.compile(r" (?:object )?at 0x[0-9a-fA-F]+")
 _SHOWN = 12  # longer tensors are shown by their shape and their first values
 
 
@@ -24,7 +26,9 @@ def difference(
     """A sentence that says how ``got`` differs from ``expected``; None where it does not.
 
     Looks at type, shape, dtype and values. NaN agrees with NaN, and a number within
-    ``atol + rtol * |expected|`` of the expected one agrees with it. ``where`` names the place.
+    ``atol + rtol * |expected|`` of the expected one agrees with it. A list agrees with a tuple of
+    the same items, and where a number is expected, so does a tensor of no dimension that carries
+    no gradient; a number never stands for a tensor. ``where`` names the place.
 
     Raises CannotCompare for an ``expected`` that has no notion of "equal".
     """
@@ -184,8 +188,8 @@ _KINDS = (
     _Kind(lambda x: isinstance(x, np.ndarray), _differ_arrays),
     _Kind(lambda x: isinstance(x, numbers.Number | np.bool_), _differ_numbers, _number_like),
     _Kind(lambda x: isinstance(x, str | bytes | type(None) | Set | range), _differ_plainly),
-    _Kind(lambda x: isinstance(x, list), _differ_sequences, _both(list)),
-    _Kind(lambda x: isinstance(x, tuple), _differ_sequences, _both(tuple)),
+    _Kind(lambda x: hasattr(x, "_fields"), _differ_sequences),  # its items are asked for by name
+    _Kind(lambda x: isinstance(x, list | tuple), _differ_sequences, _both(list, tuple)),
     _Kind(lambda x: isinstance(x, Mapping), _differ_mappings, _both(Mapping)),
     _Kind(lambda x: hasattr(x, "state_dict"), _differ_states),
     _Kind(lambda x: type(x).__name__ in ("DataFrame", "Series", "Index"), _differ_pandas),
@@ -207,26 +211,74 @@ def _kind(expected: Any) -> _Kind:
 # --- values in few words ---------------------------------------------------------------------
 
 
-def shorten(value: Any) -> str:
+def short(text: str, longest: int) -> str:
+    """The text without addresses in memory, cut off where it is too long."""
+    text = _ADDRESS.sub("", str(text))
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def shorten(value: Any, depth: int = 0) -> str:
     """The value in at most a line: small tensors whole, large ones by shape and first values."""
     if isinstance(value, torch.Tensor | np.ndarray):
         return _short_array(value)
     if isinstance(value, str):
-        return repr(value if len(value) <= 120 else value[:117] + "...")
+        return repr(short(value, 120))
     if isinstance(value, float | np.floating):
         return _number(value)
+    few = isinstance(value, Mapping | list | tuple) and len(value) <= 6
+    if few and depth < 3:  # it may hold itself
+        return _short_items(value, depth + 1)
+    return _own_text(value)
+
+
+def _short_items(value, depth):
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {shorten(value[key])}" for key in value) + "}"
-    if isinstance(value, list | tuple) and len(value) <= 6:
-        left, right = "[]" if isinstance(value, list) else "()"
-        return left + ", ".join(shorten(item) for item in value) + right
+        inside = (f"{shorten(key, depth)}: {shorten(value[key], depth)}" for key in value)
+        return "{" + ", ".join(inside) + "}"
+    left, right = "[]" if isinstance(value, list) else "()"
+    return left + ", ".join(shorten(item, depth) for item in value) + right
+
+
+def _own_text(value):
+    """What a value says of itself, if that is a line; else its class."""
+    plain = f"an object of class {type(value).__name__[:60]}"
     try:
-        # A module prints itself over several lines, and cut off it says less than its name.
-        if isinstance(value, torch.nn.Module) and "\n" in repr(value):
-            return f"{type(value).__name__}(...)"
-        return reprlib.repr(value)
+        text = repr(value) if isinstance(value, torch.nn.Module) else reprlib.repr(value)
     except Exception:  # a learner's class may fail to print itself
-        return f"an object of class {type(value).__name__}"
+        return plain
+    # A module or an optimizer prints itself over several lines, and cut off it says less than its
+    # name; of a plain object Python says only where in memory it lies.
+    if "\n" in text:
+        return f"{type(value).__name__[:60]}(...)"
+    named = described(value)
+    return (named if named.startswith("the ") else plain) if _ADDRESS.search(text) else text
+
+
+def narrowed(got: Any, expected: Any, rtol: float, atol: float) -> tuple[str, Any, Any]:
+    """Of two answers that differ, the first part that does: its place and the two parts.
+
+    The place is "" where they differ as wholes, " of 'loss'" or " [1]" inside a dict or a list of
+    tensors, dicts and lists.
+    """
+    pairs = _parts(got, expected)
+    for key, mine, theirs in pairs:
+        if difference(mine, theirs, rtol, atol):
+            place = f" of {shorten(key)}" if isinstance(expected, Mapping) else f" [{key}]"
+            inside, mine, theirs = narrowed(mine, theirs, rtol, atol)
+            return place + inside, mine, theirs
+    return "", got, expected
+
+
+def _parts(got, expected):
+    """Keys and pairs of the parts of two answers that are of one form; none of a flat list."""
+    if isinstance(expected, Mapping):
+        same = isinstance(got, Mapping) and got.keys() == expected.keys()
+        return [(key, got[key], expected[key]) for key in expected] if same else []
+    nested = torch.Tensor | np.ndarray | Mapping | list | tuple
+    both = isinstance(expected, list | tuple) and isinstance(got, list | tuple)
+    if not both or len(got) != len(expected) or not any(isinstance(x, nested) for x in expected):
+        return []
+    return list(zip(range(len(got)), got, expected, strict=True))
 
 
 def extent(value: Any) -> int:

@@ -11,8 +11,9 @@ from typing import Any
 
 from course_utils import exercises
 from course_utils.exercises import core, processes, wire
+from course_utils.exercises.cells import find_answer
 from course_utils.exercises.limits import plain_defaults, random_state_kept, seed_the_processor
-from course_utils.exercises.running import Elsewhere, Outcome, TooLong, Unfit
+from course_utils.exercises.running import Elsewhere, LeafRun, Outcome, TooLong, Unfit
 
 _TOLERANCE = 5.0  # seconds beyond an exercise's own, after which the process is ended
 
@@ -41,44 +42,64 @@ def verdict(
     attempts: processes.Process, name: str, cells: list[str], seed: int | None = None
 ) -> core.Verdict:
     """The verdict on the answer to an exercise that stands in these cells."""
-    exercise = exercises.find(name)
-    attempt = _Answer(attempts, exercise, {"name": name, "cells": cells})
+    found = find_answer(cells, name)
+    if found is None:
+        return core.Verdict(core.NOT_ATTEMPTED, f"No cell above defines `{name}`.")
+    if found.broken:
+        sentence = f"The cell that defines `{name}` is not Python: {found.broken}."
+        return core.Verdict(core.WRONG, sentence)
+    attempt = _Answer(attempts, name, found)
     try:
+        exercise = exercises.find(name)
         return core.judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
-    except _NothingToRun as why:
-        return core.Verdict(*why.args)
-
-
-class _NothingToRun(Exception):
-    """Kind and sentence of a verdict without a run."""
+    finally:
+        if not processes.CAN_FORK:  # what this answer left behind is not for the next one
+            attempts.stop()
 
 
 class _Answer(Elsewhere):
     """The answer in a notebook's cells, run by the process of attempts."""
 
-    def __init__(self, attempts, exercise, question):
-        self._attempts, self._exercise, self._question = attempts, exercise, question
+    def __init__(self, attempts, name, found):
+        self._attempts, self._exercise = attempts, exercises.find(name)
+        self._text = {"name": name, "cell": found.cell, "above": found.above}
+        self._text["uses"] = sorted(found.uses)
 
     def run(self, cases: list[tuple], seed: int) -> list[Outcome]:
-        state = _states(self._exercise, cases, seed) if self._exercise.module else []
-        return self._ask(cases=wire.pack(cases), seed=seed, state=state, part=None)
+        outcomes = self._outcomes(self._ask_about(cases, seed, how="run"))
+        if len(outcomes) != len(cases) and not any(outcome.error for outcome in outcomes):
+            return [Outcome(error=Unfit(_ENDED))]  # a forged answer: nothing was run
+        return outcomes
 
     def run_part(self, place: int, seed: int) -> Outcome:
-        (outcome,) = self._ask(cases=wire.pack([]), seed=seed, state=[], part=place)
+        (outcome,) = self._outcomes(self._ask(how="part", seed=seed, part=place))
         return outcome
 
+    def run_leaves(self, cases: list[tuple], seed: int) -> list[LeafRun]:
+        answer = self._ask_about(cases, seed, how="leaves")
+        came = (self._outcomes(answer), answer.get("carries", ()), answer.get("gradients", ()))
+        runs = [
+            LeafRun(outcome, bool(carries), wire.decode(gradients))
+            for outcome, carries, gradients in zip(*came, strict=False)
+        ]
+        return runs + [LeafRun(Outcome())] * (len(cases) - len(runs))
+
+    def _ask_about(self, cases, seed, how):
+        state = _states(self._exercise, cases, seed) if self._exercise.module else []
+        return self._ask(how=how, cases=wire.pack(cases), seed=seed, state=state)
+
     def _ask(self, **question):
+        question = {"cases": wire.pack([]), "state": []} | self._text | question
         try:
-            seconds = self._exercise.seconds + _TOLERANCE
-            answer = self._attempts.ask(self._question | question, seconds)
+            return self._attempts.ask(question, self._exercise.seconds + _TOLERANCE)
         except processes.TooSlow:
-            return [Outcome(error=TooLong())]
+            return {"outcomes": [], "error": TooLong()}
         except processes.Ended:
-            return [Outcome(error=Unfit(_ENDED))]
-        if answer.get("spent", True):
-            self._attempts.stop()
-        if "sentence" in answer:
-            raise _NothingToRun(str(answer["kind"]), str(answer["sentence"]))
+            return {"outcomes": [], "error": Unfit(_ENDED)}
+
+    def _outcomes(self, answer):
+        if "error" in answer:
+            return [Outcome(error=answer["error"])]
         return [wire.decode_outcome(each) for each in answer["outcomes"]]
 
 

@@ -18,7 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.exercises.difference import CannotCompare, difference
-from course_utils.exercises.limits import TooLong, call_within, seed_the_processor
+from course_utils.exercises.limits import (
+    TooLong,
+    call_within,
+    seed_the_processor,
+    stop_button_known,
+)
+from course_utils.exercises.undisturbed import printing_held
 
 # Where code lives that no learner wrote.
 _NOT_THEIRS = (
@@ -27,6 +33,9 @@ _NOT_THEIRS = (
     *(sysconfig.get_paths()[part] for part in ("stdlib", "platstdlib", "purelib", "platlib")),
     "<frozen",
 )
+
+
+_LONGEST = 400  # characters of a text that an attempt made
 
 
 class Unfit(Exception):
@@ -55,7 +64,8 @@ class Outcome:
 
     result: what the function returned, if ``returned``; seen: what the exercise compares, which is
     the result or what ``observe`` makes of it; changed: the positions of the arguments that the
-    call changed; error: what was raised, by the function or by ``observe``.
+    call changed; error: what was raised, by the function or by ``observe``; printed: what was
+    printed meanwhile, up to a screenful.
     """
 
     returned: bool = False
@@ -63,6 +73,7 @@ class Outcome:
     seen: Any = None
     changed: tuple[int, ...] = ()
     error: BaseException | None = None
+    printed: str = ""
 
 
 @dataclass
@@ -101,7 +112,7 @@ def run_all(
     try:
         call_within(seconds, go)
     except TooLong as error:
-        outcomes[-1] = Outcome(error=error)
+        outcomes[-1] = Outcome(error=error, printed=outcomes[-1].printed)
     return outcomes
 
 
@@ -150,19 +161,24 @@ def run_part(do: Callable, attempt: Any, seed: int, seconds: float) -> Outcome:
     try:
         call_within(seconds, go)
     except TooLong as error:
-        return Outcome(error=error)
+        return Outcome(error=error, printed=outcome.printed)
     return outcome
 
 
 @contextlib.contextmanager
 def _caught(outcome):
-    """Keep what is raised in ``outcome``, but for the stop button and the end of the time."""
-    try:
-        yield
-    except (KeyboardInterrupt, TooLong):
-        raise
-    except BaseException as error:
-        outcome.error = error
+    """Keep what is raised and printed, but for the stop button and the end of the time."""
+    with stop_button_known() as button, printing_held() as held:
+        try:
+            yield
+        except TooLong:
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and button.pressed:
+                raise
+            outcome.error = error
+        finally:
+            outcome.printed = held.text
 
 
 def _copied(case):
@@ -201,9 +217,23 @@ def _require_fit(fn, arguments):
         signature.bind(*arguments)
     except TypeError:
         given = "1 argument" if len(arguments) == 1 else f"{len(arguments)} arguments"
+        taken = _safely(str, signature)
         raise Unfit(
-            f"Yours takes the arguments `{signature}`, but the exercise calls it with {given}."
+            f"Yours takes the arguments `{taken}`, but the exercise calls it with {given}."
         ) from None
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says, on one line; empty where it cannot say anything."""
+    return " ".join(_safely(str, error).split())
+
+
+def _safely(write, value):
+    """A text that somebody's class makes of a value: it may be long, or not come at all."""
+    try:
+        return str(write(value))[:_LONGEST]
+    except Exception:
+        return ""
 
 
 def parameters_of(fn: Callable, count: int) -> list[str]:

@@ -25,6 +25,7 @@ from course_utils.exercises.limits import TooLong
 from course_utils.exercises.running import Outcome, Unfit, own_line
 
 _DEEPEST = 60
+_LONGEST = 1_000_000  # items or characters
 _LARGEST = 50_000_000  # bytes of one tensor or array
 
 # --- plain values ----------------------------------------------------------------------------
@@ -32,14 +33,19 @@ _LARGEST = 50_000_000  # bytes of one tensor or array
 
 def encode(value: Any, depth: int = 0) -> Any:
     """A value as JSON holds it; of what is not plain, the name of its class."""
-    if value is None or type(value) in (bool, int, float, str):
+    if value is None or type(value) in (bool, int, float):
         return value
-    if depth > _DEEPEST:
+    if depth > _DEEPEST or _is_long(value):
         return _foreign(value)
     writer = next((write for kinds, write in _WRITERS if isinstance(value, kinds)), None)
     if writer is None:
         return _foreign(value)
     return writer(value, lambda inner: encode(inner, depth + 1))
+
+
+def _is_long(value):
+    sized = isinstance(value, str | bytes | list | tuple | set | frozenset | Mapping)
+    return sized and len(value) > _LONGEST
 
 
 def _foreign(value):
