@@ -227,3 +227,16 @@ def test_numbers_are_shown_as_finely_as_near_asks_for(said):
     assert [line.split(" as ")[1].split(". ")[0] for line in said().splitlines()] == [
         "0.51", "12,346", "0.012", "12", "1e+300",
     ]  # fmt: skip
+
+
+def test_a_count_is_not_taken_for_a_share(said):
+    guess("how many", 2)
+    settle("how many", 1, near=0)
+    assert "%" not in said()
+
+
+def test_a_result_is_shown_as_finely_as_its_unit_calls_for(said):
+    guess("mean square", 1.5)
+    settle("mean square", 1.2519)
+    assert "came out as 1.25" in said()
+    assert "at most 0.13 away" in said()

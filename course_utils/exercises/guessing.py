@@ -93,7 +93,8 @@ def _compared(kept: progress.Guess, came: float | str, hit: bool, unit: float | 
     else:
         away = _shown(abs(kept.answer - came), unit)
         said[0] += f", {away} away; what is at most {_shown(unit)} away counts as near."
-        if 0 <= came <= 1 < kept.answer <= 100:
+        # A count is no share.
+        if isinstance(came, float) and 0 <= came <= 1 < kept.answer <= 100:
             said.append(f"If you meant {kept.answer:g} %, type {kept.answer / 100:g} next time.")
     if kept.later is not None:
         said.append(f"(Your later guess, {_shown(kept.later)}, does not count.)")
@@ -197,5 +198,7 @@ def _shown(value: float | str, unit: float | None = None) -> str:
         return f"{value:,}"
     if not unit:
         return f"{value:,g}"
-    decimals = max(0, -math.floor(math.log10(unit)))
+    decimals = -math.floor(math.log10(unit))
+    # A unit of 0.125 needs a place more than one of 0.1.
+    decimals = max(0, decimals if math.isclose(round(unit, decimals), unit) else decimals + 1)
     return f"{value:,.{decimals}f}" if decimals <= 6 else f"{value:.3g}"
