@@ -238,5 +238,6 @@ def test_a_count_is_not_taken_for_a_share(said):
 def test_a_result_is_shown_as_finely_as_its_unit_calls_for(said):
     guess("mean square", 1.5)
     settle("mean square", 1.2519)
-    assert "came out as 1.25" in said()
-    assert "at most 0.13 away" in said()
+    told = said()
+    assert "came out as 1.25" in told
+    assert "at most 0.13 away" in told
