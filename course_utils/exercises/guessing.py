@@ -92,7 +92,7 @@ def _compared(kept: progress.Guess, came: float | str, hit: bool, unit: float | 
         said[0] += ": near."
     else:
         away = _shown(abs(kept.answer - came), unit)
-        said[0] += f", {away} away; what is at most {_shown(unit)} away counts as near."
+        said[0] += f", {away} away; what is at most {_shown(unit, unit)} away counts as near."
         # A count is no share.
         if isinstance(came, float) and 0 <= came <= 1 < kept.answer <= 100:
             said.append(f"If you meant {kept.answer:g} %, type {kept.answer / 100:g} next time.")
