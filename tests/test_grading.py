@@ -355,6 +355,8 @@ IN_THE_KERNEL = [
         "get_ipython().events.register('pre_run_cell', publish)"),
     (0, "import builtins\nbuiltins.kept_len = builtins.len\nbuiltins.print = lambda *a, **k: 1"),
     (0, inside("import os; os._exit(0)")),
+    (0, "In.clear()\nimport course_utils.exercises.core as core\n"
+        "core.wrong_trials = lambda *a: []"),
     (0, inside("raise SystemExit")),
     (0, f"def {NAME}(size) return 1"),
     (0, inside("import sys; print('x' * 10**6, file=sys.stderr); return 1")),
@@ -555,16 +557,17 @@ def answered(answers, cell):
 
 
 def answered_alone(answers, cell):
-    """The same, and leave out cells that do more than define."""
+    """The same, and leave out what does more than define."""
     answered(answers, cell)
-    return "nbgrader" in cell.metadata or (cell.cell_type == "code" and only_defines(cell.source))
+    if cell.cell_type == "code" and "nbgrader" not in cell.metadata:
+        cell.source = definitions(cell.source)
+    return bool(cell.source)
 
 
-def only_defines(source):
-    with contextlib.suppress(SyntaxError):
-        kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
-        return all(isinstance(statement, kinds) for statement in ast.parse(source).body)
-    return False
+def definitions(source):
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    kept = [each for each in ast.parse(source).body if isinstance(each, kinds)]
+    return "\n".join(map(ast.unparse, kept))
 
 
 def altered(cell):
