@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from course_utils import exercises
-from course_utils.exercises import core, processes, wire
+from course_utils.exercises import core, handed_in, processes, wire
 from course_utils.exercises.cells import find_answer
 from course_utils.exercises.limits import plain_defaults, random_state_kept, seed_the_processor
 from course_utils.exercises.running import Elsewhere, LeafRun, Outcome, TooLong, Unfit
@@ -43,11 +43,8 @@ def verdict(
 ) -> core.Verdict:
     """The verdict on the answer to an exercise that stands in these cells."""
     found = find_answer(cells, name)
-    if found is None:
-        return core.Verdict(core.NOT_ATTEMPTED, f"No cell above defines `{name}`.")
-    if found.broken:
-        sentence = f"The cell that defines `{name}` is not Python: {found.broken}."
-        return core.Verdict(core.WRONG, sentence)
+    if found is None or found.broken:
+        return core.Verdict(core.NOT_ATTEMPTED, handed_in.looked_up(name, {}, cells).why)
     attempt = _Answer(attempts, name, found)
     try:
         exercise = exercises.find(name)
