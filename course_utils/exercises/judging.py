@@ -5,7 +5,6 @@ back, as ``core.judge`` does for a learner.
 """
 
 import secrets
-import tempfile
 import warnings
 from typing import Any
 
@@ -21,13 +20,12 @@ _TOLERANCE = 5.0  # seconds beyond an exercise's own, after which the process is
 def main() -> None:
     """Answer the questions of ``grading``, one a line."""
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder:
-        # An answer that records progress does not do so in the learner's own file.
-        attempts = processes.Process("attempts", {"COURSE_PROGRESS": f"{folder}/progress"})
-        try:
-            processes.serve(lambda question: _answer(attempts, question))
-        finally:
-            attempts.stop()
+    # An answer that records progress does not do so in the learner's own file.
+    attempts = processes.Process("attempts", {"COURSE_PROGRESS": "off"})
+    try:
+        processes.serve(lambda question: _answer(attempts, question))
+    finally:
+        attempts.stop()
 
 
 def _answer(attempts: processes.Process, question: dict) -> dict[str, Any]:

@@ -23,7 +23,6 @@ import course_utils
 
 _START_SECONDS = 180.0  # importing torch, on a machine that has much else to do
 _GRACE = 5.0  # seconds for a process to say that the time is up, before it is ended
-_TO_CLEAR_UP = 2.0
 _LONGEST = 200_000_000  # characters of an answer
 # A fork is a fresh process at once. Elsewhere than on Linux it may crash (macOS) or is not there.
 CAN_FORK = sys.platform == "linux"
@@ -67,18 +66,14 @@ class Process:
         return answer
 
     def stop(self) -> None:
-        """End the process, whatever it is at; one that is idle may clear up first."""
+        """End the process, whatever it is at."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_TO_CLEAR_UP)
-        process.kill()
-        process.wait()
-        with contextlib.suppress(OSError):
-            process.stdout.close()
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
     def _start(self) -> None:
         self.stop()
