@@ -159,6 +159,13 @@ class Exercise:
         return self.reference if self.module else None
 
     @property
+    def asks_for(self) -> type:
+        """What an attempt is to be: ``nn.Module`` or ``object`` for a class, or a function."""
+        if not isinstance(self.reference, type):
+            return types.FunctionType
+        return nn.Module if issubclass(self.reference, nn.Module) else object
+
+    @property
     def called(self) -> Callable:
         """What is called with a case's arguments: the reference, or the module's ``forward``."""
         return self.reference.forward if self.module else self.reference
@@ -334,10 +341,7 @@ def _fitted(verdict):
 
 def _of_its_kind(exercise, attempt):
     """The verdict on an attempt that need not be run, or None."""
-    wanted = types.FunctionType
-    if isinstance(exercise.reference, type):
-        wanted = nn.Module if issubclass(exercise.reference, nn.Module) else object
-    if problem := handed_in.unusable(attempt, wanted):
+    if problem := handed_in.unusable(attempt, exercise.asks_for):
         return Verdict(WRONG, problem)
     if handed_in.nothing_in_it(attempt):
         sentence = "There is nothing in the body yet: write it in the cell above and run that."
