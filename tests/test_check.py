@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import course_utils
@@ -39,6 +41,8 @@ from course_utils.exercises.difference import CannotCompare, difference, shorten
 from course_utils.exercises.faults import FAULTS
 from course_utils.exercises.limits import TooLong, call_within
 from course_utils.exercises.telling import marked_up
+
+Pair = collections.namedtuple("Pair", ["one", "two"])
 
 # --- toy exercises ---------------------------------------------------------------------------
 
@@ -548,6 +552,24 @@ def test_a_fault_that_does_not_exist_cannot_be_declared():
         Exercise(reference=len, cases=iter, unaffected={"wobble": "?"})
 
 
+def test_where_an_answer_cannot_be_observed_other_values_are_not_called_wrong():
+    exercise = exercise_for(
+        lambda x: (x, 0 * x), [(torch.ones(2, 2),)], observe=lambda result, x: result[0] + result[1]
+    )
+    sentence = verdict_of(lambda x: (3 * x, "two"), exercise).sentence
+    assert sentence == "Your answer[1] is a str; expected is a tensor (2, 2)."
+
+
+def test_an_answer_that_takes_for_ever_to_print_is_wrong_all_the_same():
+    class Slow:
+        def __repr__(self):
+            time.sleep(60)
+
+    started = time.monotonic()
+    assert verdict_of(lambda points, query: Slow()).kind == WRONG
+    assert time.monotonic() - started < 20
+
+
 # --- modules ---------------------------------------------------------------------------------
 
 
@@ -718,7 +740,7 @@ def test_a_build_is_right_where_all_its_parts_hold():
 def test_a_build_is_told_its_first_part_that_does_not_hold_and_those_that_do():
     verdict = verdict_of(NeverResets, counter)
     assert verdict.sentence == "Part 2 of 2, resetting: `reset` leaves the count."
-    assert ("holds", "adding") in verdict.details
+    assert ("holds already", "adding") in verdict.details
     assert verdict.part == 1
 
 
@@ -1033,6 +1055,7 @@ def with_a_default(default):
     return attempt
 
 
+OPTIMIZER = torch.optim.SGD([torch.ones(1)], lr=0.1)  # the first one takes time to import
 HOSTILE = {
     "a list that holds itself": lambda points, query: holding_itself(),
     "a dict that holds itself": lambda points, query: dict_of_itself(),
@@ -1040,10 +1063,11 @@ HOSTILE = {
     "an object that floods": lambda points, query: Nasty("n" * 10**6),
     "a list of objects that flood": lambda points, query: [Nasty("n" * 10**6)] * 5,
     "a plain object": lambda points, query: object(),
-    "an optimizer": lambda points, query: torch.optim.SGD([torch.ones(1)], lr=0.1),
+    "an optimizer": lambda points, query: OPTIMIZER,
     "a module": lambda points, query: nn.Sequential(*[nn.Linear(1, 1)] * 50),
     "a long text": lambda points, query: "t" * 10**6,
     "a large dict": lambda points, query: {f"key {i}": torch.ones(9) for i in range(10**4)},
+    "a number without end": lambda points, query: 10**6000,
     "a long error": raising(ValueError("v" * 700_000)),
     "an error that cannot be printed": raising(Mute()),
     "an error with itself in it": raising(ValueError(holding_itself())),
@@ -1084,6 +1108,77 @@ def test_details_fit_in_six_lines_and_seven_hundred_characters(kind):
     assert sum(len(label) + len(text) for label, text in verdict.details) <= 700
     assert len(verdict.sentence) <= 600
     assert verdict.sentence[0].isupper()
+
+
+ANY_VALUE = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.complex_numbers(),
+        st.text(),
+        st.binary(),
+        st.sampled_from(
+            [
+                torch.tensor(float("nan")),
+                torch.ones(0, 3),
+                torch.ones(2, 0),
+                torch.ones(1, 3, requires_grad=True),
+                torch.ones(3, dtype=torch.complex64),
+                torch.eye(3).to_sparse(),
+                torch.ones(3, device="meta"),
+                torch.tensor([True]),
+                np.array(["a", None], dtype=object),
+                np.datetime64("2020-01-01"),
+                pd.DataFrame({"a": [1]}),
+                range(3),
+                Ellipsis,
+                NotImplemented,
+                Pair(1, [2]),
+                slice(3),
+                memoryview(b"abc"),
+                nn.Linear(2, 2),
+                print,
+                len,
+                dict,
+                iter([1]),
+            ]
+        ),
+    ),
+    lambda inside: st.one_of(
+        st.lists(inside, max_size=8),
+        st.lists(inside, max_size=3).map(tuple),
+        st.dictionaries(st.text(max_size=3), inside, max_size=8),
+    ),
+    max_leaves=12,
+)
+EXPECTED = {
+    "a tensor": torch.tensor([1.5, -2.0]),
+    "a number": 0.25,
+    "a whole number": 7,
+    "a truth": True,
+    "a list": [1, 2.5, "c"],
+    "a dict": {"a": torch.ones(2), "b": [1, {"c": 2.0}]},
+    "a text": "answer",
+}
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
+@settings(max_examples=60, deadline=None)
+@given(value=ANY_VALUE)
+def test_any_value_in_place_of_an_answer_gets_a_verdict_in_few_words(kind, value):
+    exercise = exercise_for(lambda x: EXPECTED[kind], [(torch.ones(1),)])
+    verdict = verdict_of(lambda x: value, exercise)
+    if difference(value, EXPECTED[kind], 1e-4, 1e-5) is None:
+        assert verdict.kind == RIGHT
+        return
+    assert verdict.kind == WRONG
+    assert verdict.sentence[0].isupper()
+    assert verdict.sentence.endswith((".", "?"))
+    assert len(verdict.sentence) <= 600
+    assert sum(len(label) + len(text) for label, text in verdict.details) <= 700
+    assert not re.search(r"0x[0-9a-f]{6}", verdict.sentence + str(verdict.details))
 
 
 def test_many_inputs_are_told_in_few_lines_and_the_part_that_differs_alone():
@@ -1271,8 +1366,6 @@ def test_a_loop_off_the_main_thread_is_stopped_too():
 
 
 # --- how answers are compared ----------------------------------------------------------------
-
-Pair = collections.namedtuple("Pair", ["one", "two"])
 
 AGREE = [
     (torch.tensor([1.0, float("nan")]), torch.tensor([1.0, float("nan")])),

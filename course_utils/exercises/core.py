@@ -11,6 +11,7 @@ import contextlib
 import copy
 import dataclasses
 import functools
+import math
 import re
 import secrets
 import types
@@ -225,7 +226,7 @@ def _judge_anything(exercise, attempt, seed):
     """The verdict, also where an attempt brings the course's own code to fall."""
     try:
         return judge(exercise, attempt, seed)
-    except Exception as error:
+    except (Exception, TooLong) as error:
         return Verdict(
             WRONG,
             f"This answer could not be judged ({type(error).__name__}). If it gives plain tensors "
@@ -238,9 +239,13 @@ def tell(name: str, verdict: "Verdict") -> None:
     _part_reached[name] = verdict.part or 0
     if verdict.printed:
         print(verdict.printed, end="" if verdict.printed.endswith("\n") else "\n")
-    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
+    details = [
+        (label, text.replace("check(...", f'check("{name}"')) for label, text in verdict.details
+    ]
+    if verdict.kind != RIGHT:
+        details.append(("Stuck", f'hint("{name}")'))
     heading, colour = f"{verdict.kind}: `{name}`", _COLOURS[verdict.kind]
-    announce(heading, verdict.sentence, (*verdict.details, *more), colour)
+    announce(heading, verdict.sentence, details, colour)
 
 
 def hints_for(exercise: Exercise, name: str) -> tuple[str, tuple[str, ...]]:
@@ -432,7 +437,8 @@ def judge_part(
 ) -> Verdict | None:
     """The verdict on a build whose part at ``place`` led to ``outcome``; None if it holds."""
     part = exercise.parts[place]
-    held = tuple(("holds", earlier.name) for earlier in exercise.parts[:place])
+    names = ", ".join(earlier.name for earlier in exercise.parts[:place])
+    held = (("holds already", names),) if names else ()
     if is_stub(outcome.error):
         return Verdict(NOT_ATTEMPTED, _not_attempted(outcome.error, attempt).sentence, held, place)
     problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
@@ -504,7 +510,8 @@ def _problem(exercise, trial):
     if given.result is None and expected.result is not None:
         return "Your function returned None; is a `return` missing?"
     if given.error:  # what came back is so unlike the expected that it could not be looked at
-        problem = difference(given.result, expected.result, exercise.rtol, exercise.atol)
+        # By kind and shape alone: other values may be right too, or `observe` would not be there.
+        problem = difference(given.result, expected.result, rtol=0, atol=math.inf)
         return _sentence(problem or f"What you returned cannot be used: {_named(given.error)}")
     problem = exercise.differs(given, expected)
     if problem:
@@ -567,6 +574,14 @@ def _ended(text):
 
 
 def _details(exercise, trial, seed):
+    """What helps to find the fault; whatever the attempt's objects do when they are looked at."""
+    try:
+        return call_within(2.0, _details_of, exercise, trial, seed)
+    except (Exception, TooLong):
+        return (_again(seed),)
+
+
+def _details_of(exercise, trial, seed):
     """Of one trial: the line that raised, the inputs, and the two answers where there are two."""
     where, answers = _where(trial.given), ()
     if not trial.given.error and exercise.differs(trial.given, trial.expected):
