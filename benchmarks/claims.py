@@ -31,6 +31,7 @@ def failures(path: Path, settings: dict[str, str]) -> list[str]:
     """What went wrong in one run from top to bottom: a line for each cell that raised."""
     notebook = nbformat.read(path, as_version=4)
     environment = os.environ | {"TQDM_DISABLE": "1", "COURSE_SMOKE": "0"} | settings
+    environment["COURSE_PROGRESS"] = "off"
     client = NotebookClient(
         notebook, timeout=900, allow_errors=True, resources={"metadata": {"path": path.parent}}
     )

@@ -16,7 +16,10 @@ _ROOMS = {
     "check": "exercises",
     "hint": "exercises",
     "solution": "exercises",
+    "guess": "exercises.guessing",
+    "settle": "exercises.guessing",
     "quiz": "exercises.quiz",
+    "board": "exercises.board",
 }
 __all__ = [  # noqa: RUF022 (the order in which a learner meets them)
     "seed_everything",
@@ -27,7 +30,10 @@ __all__ = [  # noqa: RUF022 (the order in which a learner meets them)
     "check",
     "hint",
     "solution",
+    "guess",
+    "settle",
     "quiz",
+    "board",
 ]
 
 

@@ -34,23 +34,39 @@ from unittest import mock
 
 import jupytext
 import nbformat
-from nbconvert.exporters import SlidesExporter
+from nbconvert.exporters import HTMLExporter, SlidesExporter
 from nbconvert.preprocessors import CellExecutionError, ExecutePreprocessor
 from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 from traitlets.config import Config
 
+from course_utils.deeper import (
+    deeper_faults,
+    deeper_sections,
+    fold_deeper,
+    with_details,
+    without_deeper,
+)
 from course_utils.environment import PACKAGES, course_root
+from course_utils.guess_cells import guess_faults, guess_names
 from course_utils.lessons import titles
 from course_utils.staleness import built_from, content, digest, is_stale
 
 CLEARING = Config(
     ClearSolutions={"code_stub": {"python": "# Your code here.\nraise NotImplementedError"}}
 )
+# What a lesson's header counts in minutes, and how a reader is told.
+MINUTES = {"read": "to read", "exercises": "of exercises", "deeper": "deeper", "build": "build"}
 REGION = ("<!-- lessons:begin -->", "<!-- lessons:end -->")
 # Words to ruff, noise to a learner.
 FORMATTERS = re.compile(r"  # (?:fmt: skip|noqa: \w+)$", re.MULTILINE)
+# nbconvert's page, but for its raw cells, which are the build's own: it would escape their tags.
+PAGE = """{%- extends 'lab/index.html.j2' -%}
+{%- block rawcell scoped -%}{{ cell.source }}{%- endblock -%}
+{%- block notebook_css -%}{{ super() }}<style>
+.deeper > summary { font: bold 1.2em sans-serif; margin: 1em 0 1em 4em; cursor: pointer; }
+</style>{%- endblock -%}"""
 DATA_URI = re.compile(r"(?<=;base64,)[A-Za-z0-9+/]+=*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a built notebook must not hold, because it differs from machine to machine or day to day.
@@ -93,8 +109,10 @@ c.Execute.timeout = 900
 _, *steps = Autograde.autograde_preprocessors.default()
 c.Autograde.autograde_preprocessors = ["course_utils.autograding.JudgeAndRun", *steps]
 """
-# No progress bars and one order of hashing, so that two builds of a lesson are the same.
+# No progress bars, one order of hashing and nobody's guesses, so that two builds of a lesson are
+# the same.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "COURSE_SMOKE": "0", "COURSE_BUILD": "1"}
+QUIET |= {"COURSE_PROGRESS": "off"}
 
 
 class BuildError(Exception):
@@ -152,7 +170,21 @@ def read_course(root: Path) -> Course:
         raise BuildError(str(error)) from None
     paths = sorted((root / "solutions").glob("[0-9][0-9]_*.py"))
     lessons = _in_reading_order([read_lesson(path) for path in paths], listed)
+    _require_guesses_apart(lessons)
     return Course(root, repository, listed, lessons)
+
+
+def _require_guesses_apart(lessons: Sequence[Lesson]) -> None:
+    """Raises BuildError where two guesses have one name: they would be taken for one."""
+    seen: dict[str, str] = {}
+    for lesson in lessons:
+        for name in guess_names(lesson.cells):
+            if name in seen:
+                raise BuildError(
+                    f"{lesson.path.name}: a guess called {name!r} stands in {seen[name]} already; "
+                    "each name stands once in the course"
+                )
+            seen[name] = lesson.path.name
 
 
 def _in_reading_order(lessons: list[Lesson], listed: dict[str, str]) -> list[Lesson]:
@@ -167,21 +199,32 @@ def _in_reading_order(lessons: list[Lesson], listed: dict[str, str]) -> list[Les
 
 
 def read_lesson(path: Path) -> Lesson:
-    """Read one authored lesson. Raises BuildError if its header or its first cell is not right."""
+    """Read one authored lesson.
+
+    Raises BuildError if its header, its first cell, a guess or a deeper section is not right.
+    """
     notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     header = notebook.metadata.get("lesson", {})
     minutes = header.get("minutes")
     if not header.get("title") or not isinstance(minutes, dict) or "read" not in minutes:
         raise BuildError(
             f"{path.name}: the header needs `lesson:` with `title` and "
-            "`minutes: {read: .., exercises: ..}`, under `jupyter:`"
+            f"`minutes: {{read: .., {', '.join(f'{kind}: ..' for kind in [*MINUTES][1:])}}}`, "
+            "under `jupyter:`"
         )
     if not (notebook.cells and re.match(r"# \S", notebook.cells[0].source)):
         raise BuildError(f"{path.name}: the first cell must be markdown with the title (`# ...`)")
+    for fault in (*guess_faults(notebook.cells), *deeper_faults(notebook.cells)):
+        raise BuildError(f"{path.name}: {fault}")
+    if bool(deeper_sections(notebook.cells)) != ("deeper" in minutes):
+        raise BuildError(
+            f"{path.name}: `deeper: ..` must stand in the header's minutes where the lesson has "
+            "sections `## Deeper: ...`, and only there"
+        )
     return Lesson(
         path=path,
         title=str(header["title"]),
-        minutes={"read": minutes["read"], "exercises": minutes.get("exercises", 0)},
+        minutes={kind: minutes.get(kind, 0) for kind in MINUTES},
         needs=[str(need) for need in header.get("needs") or []],
         teaches=[str(term) for term in header.get("teaches") or []],
         cells=_with_stable_ids(notebook.cells),
@@ -247,6 +290,7 @@ def _assemble(
     first = next((i for i, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
     cells.insert(first, _bootstrap_cell(course))
     cells.insert(1, _navigation_cell(course, lesson, folder))
+    cells += _board_cells()
     # No jupytext key: with it, and jupytext installed, JupyterLab refuses to open the file.
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -261,6 +305,7 @@ def _assemble(
     }
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(metadata))
     notebook.nbformat_minor = 5
+    fold_deeper(notebook)
     return notebook
 
 
@@ -309,12 +354,22 @@ def _bootstrap_cell(course: Course) -> NotebookNode:
     return cell
 
 
+def _board_cells() -> list[NotebookNode]:
+    """The learner's board, under a heading of its own: what stands above may be folded."""
+    heading = nbformat.v4.new_markdown_cell("## Your board", id="course-board-heading")
+    cell = nbformat.v4.new_code_cell("from course_utils import board\n\nboard()", id="course-board")
+    for each in (heading, cell):
+        each.metadata = nbformat.from_dict({"tags": ["board"]})
+    # It follows the whole course, so that its output would be old without the lesson's being so.
+    cell.metadata.tags.append("volatile")
+    return [heading, cell]
+
+
 def _navigation_cell(course: Course, lesson: Lesson, folder: str) -> NotebookNode:
     """Minutes, badge, the neighbours that exist, and what the lesson builds on."""
     place = course.lessons.index(lesson)
-    parts = [f"**{lesson.minutes['read']} min** to read"]
-    if lesson.minutes["exercises"]:
-        parts[0] += f", **{lesson.minutes['exercises']} min** of exercises"
+    minutes = [f"**{n} min** {MINUTES[kind]}" for kind, n in lesson.minutes.items() if n]
+    parts = [", ".join(minutes)]
     if course.repository:
         parts.append(_badge(course, f"{folder}/{lesson.stem}.ipynb"))
     for before in course.lessons[max(place - 1, 0) : place]:
@@ -521,17 +576,18 @@ def readme_with_table(course: Course) -> str:
 
 def _table(course: Course) -> Iterator[str]:
     written = {lesson.number: lesson for lesson in course.lessons}
-    yield from ("| | lesson | to read | exercises | open |", "| --- | --- | --- | --- | --- |")
+    yield f"| | lesson | {' | '.join(['to read', *[*MINUTES][1:]])} | open |"
+    yield "| --- " * (len(MINUTES) + 3) + "|"
     for number, title in course.titles.items():
         lesson = written.get(number)
         if lesson is None:
-            yield f"| {number} | {title} | | | *not written yet* |"
+            yield f"| {number} | {title} {'| ' * len(MINUTES)}| *not written yet* |"
             continue
         notebook = f"notebooks/{lesson.stem}.ipynb"
         link = _badge(course, notebook) if course.repository else f"[notebook]({notebook})"
         solved = f"[solution](solutions/{lesson.stem}.ipynb)"
-        minutes = " | ".join(f"{lesson.minutes[kind]} min" for kind in ("read", "exercises"))
-        yield f"| {number} | **[{lesson.title}]({notebook})** | {minutes} | {link} · {solved} |"
+        minutes = "".join(f"{f'{n} min ' if n else ''}| " for n in lesson.minutes.values())
+        yield f"| {number} | **[{lesson.title}]({notebook})** | {minutes}{link} · {solved} |"
 
 
 def update_readme(course: Course) -> None:
@@ -638,10 +694,16 @@ def _readme_for_learners(course: Course) -> str:
     return re.sub(r" · \[solution\]\([^)]*\)", "", text).rstrip() + "\n"
 
 
+def page(notebook: NotebookNode) -> str:
+    """A notebook as one page of HTML for a browser, its deeper sections closed at first."""
+    return HTMLExporter(raw_template=PAGE).from_notebook_node(with_details(notebook))[0]
+
+
 def slides(root: Path, folder: Path) -> None:
     """Write reveal.js slides of each lesson, and a page that lists them in reading order.
 
-    A heading begins a slide. The outputs are those of the built solutions.
+    A heading begins a slide; deeper sections are left out. The outputs are those of the built
+    solutions.
     """
     folder.mkdir(parents=True, exist_ok=True)
     items = []
@@ -649,10 +711,10 @@ def slides(root: Path, folder: Path) -> None:
         path = lesson.path.with_suffix(".ipynb")
         if not path.is_file():
             continue
-        notebook = nbformat.read(path, as_version=4)
+        notebook = without_deeper(nbformat.read(path, as_version=4))
         for cell in notebook.cells:
             kind = "slide" if re.match("##? ", cell.source) else "-"
-            kind = "skip" if {"bootstrap", "navigation"} & set(tags(cell)) else kind
+            kind = "skip" if {"bootstrap", "navigation", "board"} & set(tags(cell)) else kind
             cell.metadata.setdefault("slideshow", nbformat.from_dict({"slide_type": kind}))
         body, _ = SlidesExporter().from_notebook_node(notebook)
         name = f"{lesson.stem}.slides.html"

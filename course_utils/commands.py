@@ -311,6 +311,7 @@ def _run_parts(
         report.unlink(missing_ok=True)
         # One thread for each worker: more threads than cores are many times slower.
         environment = os.environ | OFFLINE | {"OMP_NUM_THREADS": "1", "COURSE_SMOKE": "0"}
+        environment["COURSE_PROGRESS"] = "off"
         if name in smoke:
             environment["COURSE_SMOKE"] = "1"
         command = [str(python), *arguments]

@@ -1,13 +1,17 @@
-"""The course's lessons: their numbers, titles and order of reading, from ``data/lessons.toml``.
+"""The course's lessons: numbers, titles and order of reading (``data/lessons.toml``), guesses.
 
 Only the standard library is used, so that every other room may ask.
 """
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 from course_utils.environment import course_root
+
+# The call in a cell that is tagged `guess`, and the name that it gives; the build holds the form.
+GUESS = re.compile(r'^guess\(\s*"([^"\\\n]+)",', re.MULTILINE)
 
 
 def titles(root: Path | None = None) -> dict[str, str]:
@@ -36,6 +40,25 @@ def titles(root: Path | None = None) -> dict[str, str]:
 def reading_order(root: Path | None = None) -> tuple[str, ...]:
     """The numbers of all lessons, two digits each, in the order in which they are read."""
     return tuple(titles(root))
+
+
+def guesses(root: Path | None = None) -> dict[str, tuple[str, ...]]:
+    """The names of the guesses of each lesson, by its number, from the notebooks for learners.
+
+    root: as for ``titles``. A notebook that cannot be read has none.
+    """
+    folder = (root or course_root()) / "notebooks"
+    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    return {path.name[:2]: tuple(_guesses_in(path)) for path in paths}
+
+
+def _guesses_in(path: Path) -> list[str]:
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        asking = [cell for cell in cells if "guess" in cell["metadata"].get("tags", ())]
+        return [name for cell in asking for name in GUESS.findall("".join(cell["source"]))]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []  # a learner may have opened it and broken it
 
 
 def _entries(path: Path) -> list[dict[str, str]]:

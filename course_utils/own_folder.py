@@ -22,7 +22,7 @@ from course_utils.data.look_alikes import KEEP_APART
 from course_utils.data.readers import ColumnsReader
 from course_utils.data.rows import BadData, Rows, SkippedRows, split_rows
 from course_utils.data.table import LEAVE_OUT, SPELLED, Table, mark_in_words, shown
-from course_utils.guess import Roles, guess_roles
+from course_utils.own_table import Roles, guess_roles
 
 ARGUMENT = re.compile(r"""\b([a-z_]+)=("[^"]*"|'[^']*'|None|\.\.\.|\{[^}]*\}|\([^)]*\))""")
 OPTIONS = {

@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: The image and text classifier
-#     minutes: {read: 95, exercises: 39}
+#     minutes: {read: 75, exercises: 39, deeper: 20}
 #     needs: [01_convolution, 02_words_to_vectors, 03_attention, 04_weighted_fusion,
 #       05_interactions, 06_training]
 #     teaches: [full pipeline, frozen features, macro F1, learning curve, paired gain, transfer,

@@ -1,9 +1,12 @@
 """A course of three lessons, two of them written, for the tests of the build: a second to run."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+
+os.environ["COURSE_PROGRESS"] = "off"  # whoever runs the tests keeps their own
 
 ROOT = Path(__file__).resolve().parent.parent
 

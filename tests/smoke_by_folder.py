@@ -10,5 +10,6 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)  # before nbval starts the notebook's kernel
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Set the switch that the kernel of this notebook inherits."""
+    """Set the switches that the kernel of this notebook inherits."""
+    os.environ["COURSE_PROGRESS"] = "off"
     os.environ["COURSE_SMOKE"] = "1" if item.path.parent.name == "notebooks" else "0"

@@ -60,7 +60,7 @@ def never_run(monkeypatch):
 def test_the_solution_keeps_markers_notes_and_outputs(solution):
     assert "### BEGIN SOLUTION" in sources(solution)
     assert "Only the instructor" in sources(solution)
-    assert solution.cells[-2].outputs[0].text == "16\n"
+    assert cell_with(solution, "print(square").outputs[0].text == "16\n"
 
 
 def test_the_learners_form_has_no_solution_no_notes_and_no_outputs(learner):
@@ -167,7 +167,7 @@ def test_a_mended_word_is_not_run_again_and_keeps_the_outputs(built_toy, never_r
     build(built_toy)
     solution = read(built_toy / "solutions/01_squares.ipynb")
     assert "sixteen" in sources(solution)
-    assert solution.cells[-2].outputs[0].text == "16\n"
+    assert cell_with(solution, "print(square").outputs[0].text == "16\n"
     assert drift(built_toy) == []
 
 
@@ -185,7 +185,7 @@ def test_building_one_lesson_mends_the_links_of_its_neighbours(built_toy, never_
     assert drift(built_toy) == []
     solution = read(built_toy / "solutions/01_squares.ipynb")
     assert "[Cubes →](04_cubes.ipynb)" in solution.cells[1].source
-    assert solution.cells[-2].outputs[0].text == "16\n"
+    assert cell_with(solution, "print(square").outputs[0].text == "16\n"
 
 
 def test_building_one_lesson_leaves_the_edits_of_another_alone(built_toy, never_run):
@@ -354,8 +354,10 @@ def test_the_readme_lists_all_lessons_and_says_which_are_not_written(built_toy):
     text = (built_toy / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \d\d \|.*$", text, re.MULTILINE)
     assert [row[2:4] for row in rows] == ["00", "01", "04"]
-    assert rows[0] == "| 00 | Numbers | | | *not written yet* |"
-    assert rows[1].startswith("| 01 | **[Squares](notebooks/01_squares.ipynb)** | 5 min | 3 min |")
+    assert rows[0] == "| 00 | Numbers | | | | | *not written yet* |"
+    assert rows[1].startswith(
+        "| 01 | **[Squares](notebooks/01_squares.ipynb)** | 5 min | 3 min | | | ["
+    )
     assert text.endswith("\n\nThe end.\n")
 
 

@@ -1,155 +1,229 @@
-"""Which column is what: taken where one will do, asked for where several would."""
+"""A guess is typed, kept and settled; whatever is typed gets a sentence and never an error."""
 
+import math
+from fractions import Fraction
+
+import numpy as np
 import pytest
-from PIL import Image
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from course_utils.data.rows import BadData
-from course_utils.data.table import Table
-from course_utils.guess import Roles, guess_roles
+from course_utils import guess, progress, settle
 
-SPLITS = ("train", "train", "test")
-
-
-def write(folder, header, row, n=30, ending=".png", below="images"):
-    """A folder of n pictures and a table whose row k is ``row(k)``."""
-    (folder / below).mkdir(parents=True, exist_ok=True)
-    for k in range(n):
-        Image.new("RGB", (4, 4)).save(folder / below / f"{k}{ending}")
-    lines = [",".join(header), *(",".join(map(str, row(k))) for k in range(n))]
-    (folder / "table.csv").write_text("\n".join(lines), encoding="utf-8")
-    return Table(folder, "table.csv")
+WORDS = ("image", "text", "both of them")
 
 
-def picture(k):
-    return f"images/{k}.png"
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    """An empty store for each test."""
+    monkeypatch.setattr(progress, "_in_memory", {})
 
 
-def title(k):
-    return f"a shoe of the number {k} in red"
+@pytest.fixture
+def said(capsys):
+    """What was said since it was last asked for."""
+    return lambda: capsys.readouterr().out
 
 
-def test_each_column_is_taken_for_what_it_holds(tmp_path):
-    source = write(
-        tmp_path,
-        ["sku", "pic", "season", "title", "part"],
-        lambda k: [1000 + k, picture(k), "ab"[k % 2], title(k), SPLITS[k % 3]],
-    )
-    roles = guess_roles(source, Roles(split=""))
-    assert (roles.image, roles.text, roles.label, roles.split) == ("pic", "title", "season", "part")
-    assert roles.image_pattern is None
-    assert len(roles.said) == 4
-    for option, sentence in zip(("image", "split", "label", "text"), roles.said, strict=True):
-        assert f"otherwise --{option} NAME" in sentence
+def kept(name="twins"):
+    return progress.entries().guesses.get(name, progress.Guess())
 
 
-@pytest.mark.parametrize("ending", [".png", ".JPG"])
-def test_ids_are_matched_with_the_files_that_bear_them(tmp_path, ending):
-    source = write(
-        tmp_path,
-        ["id", "season", "title"],
-        lambda k: [k, "ab"[k % 2], title(k)],
-        ending=ending,
-        below="photos/all",
-    )
-    roles = guess_roles(source, Roles(split=""))
-    assert (roles.image, roles.image_pattern) == ("id", f"photos/all/{{id}}{ending}")
-    assert roles.split is None
-    assert "divided" in roles.said[1]
+# typing a guess
 
 
-def test_words_of_ones_own_make_a_column_of_splits_known(tmp_path):
-    source = write(tmp_path, ["pic", "season", "title", "set"], lambda k: [
-        picture(k), "ab"[k % 2], title(k), ("train", "Eval ", "test")[k % 3]])  # fmt: skip
-    asked = Roles(split="", label="season")
-    assert guess_roles(source, asked, {"eval": "validation"}).split == "set"
-
-
-def test_a_word_that_nobody_knows_in_a_column_of_splits_is_asked_for(tmp_path):
-    source = write(tmp_path, ["pic", "season", "title", "set"], lambda k: [
-        picture(k), "ab"[k % 2], title(k), ("train", "Eval ", "test")[k % 3]])  # fmt: skip
-    with pytest.raises(BadData, match=r"'eval' is none of .* --split-word eval=validation"):
-        guess_roles(source, Roles(split="", label="season"))
-    assert guess_roles(source, Roles(split=None, label="season")).split is None
-
-
-@pytest.mark.parametrize("words", [("train", "exam", "test"), ("red", "blue", "test")])
-def test_words_of_ones_own_without_a_column_of_splits_ask_for_it(tmp_path, words):
-    source = write(tmp_path, ["pic", "season", "title", "set"], lambda k: [
-        picture(k), "ab"[k % 2], title(k), words[k % 3]])  # fmt: skip
-    with pytest.raises(BadData, match=r"'eval' alone; say which of .*set.* with --split NAME"):
-        guess_roles(source, Roles(split="", label="season"), {"eval": "validation"})
-
-
-def test_a_price_that_happens_to_name_a_picture_is_not_taken_for_an_id(tmp_path):
-    source = write(tmp_path, ["price", "id", "season", "title"],
-                   lambda k: [k % 9, k, "ab"[k % 2], title(k)])  # fmt: skip
-    assert guess_roles(source, Roles(label="season")).image == "id"
-
-
-def test_a_name_that_is_given_is_not_guessed(tmp_path):
-    source = write(
-        tmp_path,
-        ["pic", "season", "liked", "title"],
-        lambda k: [picture(k), "ab"[k % 2], "yn"[k % 2], title(k)],
-    )
-    roles = guess_roles(source, Roles(label="liked", text="title"))
-    assert (roles.label, roles.text, roles.split) == ("liked", "title", None)
-    assert len(roles.said) == 1
-
-
-def test_two_labels_that_would_do_are_both_named(tmp_path):
-    source = write(
-        tmp_path,
-        ["pic", "season", "liked", "title"],
-        lambda k: [picture(k), "abc"[k % 3], "yn"[k % 2], title(k)],
-    )
-    with pytest.raises(
-        BadData,
-        match=r"season \(3 values\), liked \(2 values\); say which with "
-        "--label NAME",
-    ):
-        guess_roles(source, Roles())
-
-
-def test_two_texts_that_would_do_are_both_named(tmp_path):
-    source = write(
-        tmp_path,
-        ["pic", "season", "title", "titel"],
-        lambda k: [picture(k), "ab"[k % 2], title(k), title(k)[::-1]],
-    )
-    with pytest.raises(BadData, match=r"title \(.*\), titel \(.*\); say which with --text NAME"):
-        guess_roles(source, Roles())
-
-
-def test_two_columns_of_pictures_are_both_named(tmp_path):
-    source = write(
-        tmp_path,
-        ["front", "back", "season", "title"],
-        lambda k: [picture(k), picture(k), "ab"[k % 2], title(k)],
-    )
-    with pytest.raises(BadData, match="front, back; say which with --image NAME"):
-        guess_roles(source, Roles())
+def test_dots_are_no_guess_and_say_what_to_type(said):
+    guess("twins", ...)
+    assert "No guess yet. Put a number in place of the dots, and run this cell" in said()
+    guess("winner", ..., WORDS)
+    assert 'Put one of `"image"`, `"text"`, `"both of them"` in place of the dots' in said()
+    assert progress.entries() == progress.Progress()
 
 
 @pytest.mark.parametrize(
-    ("gone", "option"), [("pic", "image"), ("season", "label"), ("title", "text")]
+    ("answer", "number"),
+    [
+        (0.5, 0.5),
+        (3, 3),
+        (-1e-9, -1e-9),
+        (Fraction(1, 4), 0.25),
+        (np.float32(0.5), 0.5),
+        (np.int64(7), 7),
+        (torch.tensor(0.5), 0.5),
+        (torch.tensor([2]), 2),
+    ],
 )
-def test_a_role_that_no_column_fits_is_asked_for_with_the_columns(tmp_path, gone, option):
-    names = ["pic", "season", "title"]
-    source = write(
-        tmp_path,
-        [name for name in names if name != gone],
-        lambda k: [
-            cell
-            for name, cell in zip(names, [picture(k), "ab"[k % 2], title(k)], strict=True)
-            if name != gone
-        ],
-    )
-    with pytest.raises(BadData, match=f"no column looks like .* with --{option} NAME"):
-        guess_roles(source, Roles())
+def test_a_number_of_any_kind_is_kept(said, answer, number):
+    guess("twins", answer)
+    assert kept().answer == number
+    assert type(kept().answer) in (int, float)
+    assert f"Your guess: {number:g}" in said()
 
 
-def test_a_table_without_rows_is_named(tmp_path):
-    (tmp_path / "table.csv").write_text("pic,season\n")
-    with pytest.raises(BadData, match="no rows"):
-        guess_roles(Table(tmp_path, "table.csv"), Roles())
+class Silent:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ("0.5", "`'0.5'` is text: write the number without quotation marks."),
+        ((0, 9), "`(0, 9)` is two things or more: is a comma there for a point?"),
+        (math.nan, "`nan` is no number."),
+        (math.inf, "is no number."),
+        (True, "`True` is no number."),
+        (None, "`None` is no number."),
+        (10**400, "is no number."),
+        pytest.param(10**5000, "is no number.", id="more digits than Python writes"),
+        (1j, "`1j` is no number."),
+        (torch.tensor([0.1, 0.2]), "is no number."),
+        (Silent(), "is no number."),
+    ],
+)
+def test_what_is_no_number_gets_a_sentence_and_is_not_kept(said, answer, sentence):
+    guess("twins", answer)
+    text = said()
+    assert text.startswith("No guess yet.")
+    assert sentence in text
+    assert "Put a number in its place, and run this cell again." in text
+    assert kept() == progress.Guess()
+
+
+@pytest.mark.parametrize("answer", ["both of them", " Both  of THEM ", np.str_("both of them")])
+def test_case_and_blanks_of_a_word_do_not_matter(answer):
+    guess("winner", answer, WORDS)
+    assert kept("winner").answer == "both of them"
+
+
+@pytest.mark.parametrize("answer", ["both", "", 1, ("image",), Silent(), None, True])
+def test_a_word_that_is_none_of_the_options_gets_a_sentence(said, answer):
+    guess("winner", answer, WORDS)
+    assert 'is none of these. Put one of `"image"`' in said()
+    assert kept("winner") == progress.Guess()
+
+
+@pytest.mark.parametrize("options", [("yes", "no"), ("True", "False")])
+def test_true_and_false_stand_for_the_words(options, said):
+    guess("learns", True, options)
+    assert kept("learns").answer == options[0]
+    settle("learns", torch.tensor([1.0]).sum() > 2)
+    assert '"learns" came out as no. You guessed' in said()
+    assert kept("learns").near is False
+
+
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text()
+    | st.binary() | st.lists(st.floats(), max_size=3) | st.tuples(st.integers())
+    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2) | st.just(Silent())
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ANYTHING, ANYTHING, st.sampled_from([(), WORDS]))
+def test_nothing_that_is_typed_and_nothing_that_comes_raises(capsys, answer, value, options):
+    progress._in_memory.clear()
+    guess("any", answer, options)
+    assert capsys.readouterr().out.count(".") >= 1
+    before = kept("any").answer
+    settle("any", value)
+    assert capsys.readouterr().out.count(".") >= 1
+    assert kept("any").answer == before
+
+
+# settling it
+
+
+def test_settle_says_what_was_guessed_what_came_and_whether_it_is_near(said):
+    guess("twins", 0.9)
+    guess("alike", 0.52)
+    said()
+    settle("twins", 0.5)
+    far = said()
+    assert '"twins" came out as 0.50. You guessed 0.9, 0.40 away' in far
+    assert "at most 0.05 away counts as near" in far
+    settle("alike", torch.tensor(0.5))
+    assert said() == '"alike" came out as 0.50. You guessed 0.52: near.\n'
+    assert (kept().near, kept("alike").near) == (False, True)
+
+
+def test_without_a_guess_settle_shows_what_came(said):
+    settle("twins", 0.5)
+    assert said() == '"twins" came out as 0.50. There was no guess before it was shown.\n'
+    assert kept() == progress.Guess(came=0.5, unit=0.05)
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "near", "hit"),
+    [
+        (0.55, 0.5, None, True),  # exactly as far as counts, whatever floats make of it
+        (0.551, 0.5, None, False),
+        (0.05, 0, None, True),
+        (1.05, 1.0, None, True),
+        (110, 100, None, True),
+        (111, 100, None, False),
+        (-0.2, -0.18, None, False),  # a tenth of it
+        (-0.2, -0.18, 0.05, True),
+        (7, 8, 0, False),
+        (8, 8, 0, True),
+        (0.4, 0.5, 0.1, True),
+    ],
+)
+def test_what_counts_as_near(answer, value, near, hit):
+    guess("twins", answer)
+    settle("twins", value, near)
+    assert kept().near is hit
+
+
+def test_the_first_guess_is_settled_and_a_later_one_is_shown(said):
+    guess("twins", 0.9)
+    guess("twins", 0.5)
+    assert "A later guess: 0.5. Your first one, 0.9, counts." in said()
+    settle("twins", 0.5)
+    text = said()
+    assert "You guessed 0.9, 0.40 away" in text
+    assert "(Your later guess, 0.5, does not count.)" in text
+    assert kept().near is False
+
+
+def test_a_guess_after_the_result_does_not_count(said):
+    settle("twins", 0.5)
+    guess("twins", 0.5)
+    assert "so this guess does not count" in said()
+    settle("twins", 0.5)
+    assert "There was no guess before it was shown" in said()
+    assert kept().near is None
+
+
+def test_the_next_day_the_first_guess_and_the_first_result_stay():
+    for value in (0.5, 0.88):
+        guess("twins", 0.9)
+        settle("twins", value)
+    assert kept() == progress.Guess(0.9, None, 0.5, False, 0.05)
+
+
+def test_a_percentage_for_a_share_is_remarked_on(said):
+    guess("twins", 84)
+    settle("twins", 0.84)
+    assert "If you meant 84 %, type 0.84 next time." in said()
+
+
+@pytest.mark.parametrize("value", [math.nan, None, [1, 2], torch.zeros(2), Silent()])
+def test_a_result_that_is_no_number_and_no_word_is_said(value, said):
+    guess("twins", 0.5)
+    said()
+    settle("twins", value)
+    assert said().startswith('Nothing to settle for "twins". The result is ')
+    assert kept() == progress.Guess(0.5)
+
+
+def test_numbers_are_shown_as_finely_as_near_asks_for(said):
+    settle("share", 0.51234)
+    settle("large", 12345.6)
+    settle("fine", 0.01234, near=0.001)
+    settle("whole", 12)
+    settle("immense", 10**300)
+    assert [line.split(" as ")[1].split(". ")[0] for line in said().splitlines()] == [
+        "0.51", "12,346", "0.012", "12", "1e+300",
+    ]  # fmt: skip

@@ -5,11 +5,21 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from course_utils import quiz
+from course_utils import progress, quiz
 from course_utils.environment import course_root
 from course_utils.exercises import quiz as quiz_module
-from course_utils.exercises.quiz import as_html, as_text, load, quiz_file
+from course_utils.exercises.quiz import (
+    as_html,
+    as_text,
+    count_right,
+    letters_of,
+    load,
+    quiz_file,
+    right_letters,
+)
 
 LESSONS = sorted((course_root() / "solutions").glob("[0-9][0-9]_*.py"))
 FILES = sorted((course_root() / "data" / "quizzes").glob("*.json"))
@@ -202,7 +212,99 @@ def test_in_a_notebook_the_bundle_holds_both_forms(monkeypatch):
     quiz("00")
     ((markup, text),) = shown
     assert "<details" in markup
-    assert text.startswith("1. ")
+    assert text.startswith("Choose first")
+    assert "\n1. " in text
+
+
+# --- typed answers ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch, written):
+    """Two questions of three options as the quiz of lesson 42, and an empty store."""
+    second = entry("Two?", [option("x"), option("y", True, "It is y."), option("z", why="Not z.")])
+    path = written([entry("One?"), second])
+    monkeypatch.setattr(quiz_module, "quiz_file", lambda lesson: path)
+    monkeypatch.setattr(progress, "_in_memory", {})
+
+
+@pytest.mark.parametrize("typed", ["a b", "AB", " A,b ", "a; b.", "a\nb"])
+def test_typed_answers_are_judged_each_with_its_reason(asked, capsys, typed):
+    quiz("42", typed)
+    said = capsys.readouterr().out
+    assert said.startswith("2 of 2 right. These answers count on your board.")
+    assert "2 B. Right. It is y." in said
+    assert progress.entries().quiz == {"42": "ab"}
+
+
+def test_a_wrong_answer_says_why_and_does_not_name_the_right_one(asked, capsys):
+    quiz("42", "- c")
+    said = capsys.readouterr().out
+    assert said.startswith("0 of 2 right.")
+    assert "1. No answer. One?" in said
+    assert "2 C. Not quite. Not z." in said
+    assert "It is y." not in said
+
+
+def test_the_first_answers_count(asked, capsys):
+    quiz("42", "b b")
+    capsys.readouterr()
+    quiz("42", "a b")
+    said = capsys.readouterr().out
+    assert said.startswith("2 of 2 right. Your first answers count on your board: `b b`, 1 right.")
+    assert progress.entries().quiz == {"42": "bb"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("a", "There are 2 questions, and you gave 1 answer."),
+        ("", "There are 2 questions, and you gave 0 answers."),
+        ("a b c", "There are 2 questions, and you gave 3 answers."),
+        ("a d", "Question 2 has the options a, b or c, and no `d`."),
+        ("1 2", "Question 1 has the options a, b or c, and no `1`."),
+        (["a", "b"], "Answers are letters between quotation marks."),
+        (None, "Answers are letters between quotation marks."),
+    ],
+)
+def test_what_is_no_answer_gets_a_sentence_and_is_not_kept(asked, capsys, typed, sentence):
+    quiz("42", typed)
+    said = capsys.readouterr().out
+    assert said.startswith("These are no answers.")
+    assert sentence in said
+    assert 'quiz("42", "a c b ...")' in said
+    assert progress.entries().quiz == {}
+
+
+@given(st.text(max_size=8) | st.text("abcd- ,", max_size=8))
+def test_what_is_typed_is_a_letter_for_each_question_or_no_answer(typed):
+    questions = load(FILES[0])
+    try:
+        letters = letters_of(typed, questions)
+    except ValueError:  # with a sentence, as the test above sees
+        return
+    assert len(letters) == len(questions)
+    assert 0 <= count_right(letters, questions) <= len(questions)
+
+
+def test_the_right_letters_are_all_right():
+    for path in FILES:
+        questions = load(path)
+        assert count_right(right_letters(questions), questions) == len(questions)
+
+
+def test_the_page_of_typed_answers_is_closed_and_holds_no_script(monkeypatch, asked):
+    shown = []
+    monkeypatch.setattr(
+        quiz_module, "display_html", lambda markup, plain: shown.append((markup, plain))
+    )
+    quiz("42", "ac")
+    ((markup, text),) = shown
+    reader = read(markup)
+    assert reader.open == []
+    assert {tag for tag, _ in reader.tags} <= {"div", "p", "b", "i", "code"}
+    assert "Not z." in reader.text
+    assert "Not z." in text
 
 
 # --- faulty files end in one sentence --------------------------------------------------------

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_utils import progress
 from course_utils.exercises import faults, handed_in
 from course_utils.exercises.difference import (
     described,
@@ -243,7 +244,12 @@ def _judge_anything(exercise, attempt, seed):
 
 
 def tell(name: str, verdict: "Verdict") -> None:
-    """Show a verdict to a learner; the hints that follow are those of the part that it met."""
+    """Show a verdict to a learner; the hints that follow are those of the part that it met.
+
+    A right answer is recorded as solved.
+    """
+    if verdict.kind == RIGHT:
+        progress.record_solved(name)
     _part_reached[name] = verdict.part or 0
     if verdict.printed:
         print(verdict.printed, end="" if verdict.printed.endswith("\n") else "\n")

@@ -6,16 +6,21 @@ an exported page and by keyboard, and its stored output is the same in every bui
 """
 
 import json
+import operator
+import re
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from course_utils import progress
 from course_utils.display import PALETTE, display_html
 from course_utils.environment import course_root
 from course_utils.exercises.telling import announce, marked_up
 
 _LETTERS = "ABCD"
+_VERDICT = {True: "Right.", False: "Not quite."}
 _QUESTION_KEYS = {"question": str, "options": list}
 _OPTION_KEYS = {"text": str, "right": bool, "why": str}
 _JSON = {str: "a string", list: "a list", bool: "true or false"}
@@ -38,8 +43,11 @@ class Question:
     options: tuple[Option, ...]
 
 
-def quiz(lesson: str | int) -> None:
-    """Show the quiz of a lesson, given by its number, such as ``"04"``.
+def quiz(lesson: str | int, answers: str = ...) -> None:
+    """Show the quiz of a lesson, given by its number, such as ``"04"``; or judge answers to it.
+
+    answers: a letter for each question, in order, such as ``"b c a d"``; a dash where you have
+        none. The first that you give count on the ``board``.
 
     Raises ValueError, in a sentence that names the file and the question, if the file is faulty.
     """
@@ -50,7 +58,72 @@ def quiz(lesson: str | int) -> None:
         announce("No quiz to show", f"Lesson `{lesson}` has no quiz in this copy. {have}")
         return
     questions = load(path)
-    display_html(as_html(questions), as_text(questions))
+    call = f'quiz("{path.stem}", "a c b ...")'
+    if answers is ...:
+        asked = f"Choose first, and type a letter for each question: `{call}`."
+        display_html(f"<p>{marked_up(asked)}</p>{as_html(questions)}", as_text(questions, asked))
+        return
+    try:
+        letters = letters_of(answers, questions)
+    except ValueError as problem:
+        announce("These are no answers", f"{problem} Type one letter a question: `{call}`.")
+        return
+    _judge(path.stem, letters, questions)
+
+
+def letters_of(answers: str, questions: list[Question]) -> str:
+    """What was typed as one small letter (or a dash) for each question, ``"bca-"``.
+
+    Blanks, commas and capitals do not matter. Raises ValueError, in a sentence, for all else.
+    """
+    if not isinstance(answers, str):
+        raise ValueError("Answers are letters between quotation marks.")
+    letters = re.sub(r"[\s,;.]", "", answers).lower()
+    if len(letters) != len(questions):
+        some = f"{len(letters)} answer{'' if len(letters) == 1 else 's'}"
+        raise ValueError(f"There are {len(questions)} questions, and you gave {some}.")
+    for number, (letter, question) in enumerate(zip(letters, questions, strict=True), start=1):
+        offered = _LETTERS[: len(question.options)].lower()
+        if letter not in f"-{offered}":
+            choice = f"{', '.join(offered[:-1])} or {offered[-1]}"
+            raise ValueError(f"Question {number} has the options {choice}, and no `{letter}`.")
+    return letters
+
+
+def right_letters(questions: list[Question]) -> str:
+    """The letters of the right options, ``"bcad"``."""
+    places = ([option.right for option in q.options].index(True) for q in questions)
+    return "".join(_LETTERS[place].lower() for place in places)
+
+
+def count_right(letters: str, questions: list[Question]) -> int:
+    """How many of these letters are those of the right options."""
+    return sum(map(operator.eq, letters, right_letters(questions)))
+
+
+def _judge(number: str, letters: str, questions: list[Question]) -> None:
+    first = progress.record_quiz(number, letters)
+    heading = f"{count_right(letters, questions)} of {len(questions)} right"
+    said = "These answers count on your board."
+    if first != letters:
+        count = f"{count_right(first, questions)} right"
+        said = f"Your first answers count on your board: `{' '.join(first)}`, {count}."
+    html_parts, text_parts = [], [f"{heading}. {said}"]
+    for label, verdict, why in _verdicts(letters, questions):
+        html_parts.append(f"<p><b>{label} {verdict}</b> {marked_up(why)}</p>")
+        text_parts.append(_wrapped(f"{label} ", f"{verdict} {why}"))
+    markup = f"<p><b>{heading}.</b> {marked_up(said)}</p>{''.join(html_parts)}"
+    display_html(f'<div style="max-width: 50em">{markup}</div>', "\n".join(text_parts))
+
+
+def _verdicts(letters: str, questions: list[Question]) -> Iterator[tuple[str, str, str]]:
+    """For each answer: its label such as "3 B.", whether it is right, and why."""
+    for number, (letter, question) in enumerate(zip(letters, questions, strict=True), start=1):
+        if letter == "-":
+            yield f"{number}.", "No answer.", question.text
+        else:
+            option = question.options[_LETTERS.lower().index(letter)]
+            yield f"{number} {letter.upper()}.", _VERDICT[option.right], option.why
 
 
 def quiz_file(lesson: str | int) -> Path:
@@ -124,7 +197,7 @@ def as_html(questions: list[Question]) -> str:
 
     The words "Right" and "Not quite" tell the answers apart; the edge's colour repeats them.
     """
-    parts = ["<p>Open the option that you would choose. It says whether it is right, and why.</p>"]
+    parts = ["<p>Each option opens, and says whether it is right, and why.</p>"]
     for number, question in enumerate(questions, start=1):
         options = zip(_LETTERS, question.options, strict=False)
         parts.append(
@@ -136,7 +209,7 @@ def as_html(questions: list[Question]) -> str:
 
 
 def _details(letter: str, option: Option) -> str:
-    verdict, colour = ("Right.", "both") if option.right else ("Not quite.", "text")
+    verdict, colour = _VERDICT[option.right], "both" if option.right else "text"
     return (
         f'<details style="margin: 0.3em 0 0.3em 1em"><summary>{letter}. {marked_up(option.text)}'
         f'</summary><div style="border-left: 4px solid {PALETTE[colour]}; padding-left: 0.6em;'
@@ -144,15 +217,15 @@ def _details(letter: str, option: Option) -> str:
     )
 
 
-def as_text(questions: list[Question]) -> str:
+def as_text(questions: list[Question], asked_first: str = "") -> str:
     """The quiz in plain text: the questions with lettered options, then the answers."""
-    asked, answers = [], ["Answers"]
+    asked, answers = [asked_first, ""] if asked_first else [], ["Answers"]
     for number, question in enumerate(questions, start=1):
         asked.append(_wrapped(f"{number}. ", question.text))
         for letter, option in zip(_LETTERS, question.options, strict=False):
             asked.append(_wrapped(f"   {letter}. ", option.text))
-            verdict = "Right." if option.right else "Not quite."
-            answers.append(_wrapped(f"{number} {letter}. ", f"{verdict} {option.why}"))
+            verdict = f"{_VERDICT[option.right]} {option.why}"
+            answers.append(_wrapped(f"{number} {letter}. ", verdict))
         asked.append("")
     return "\n".join([*asked, *answers])
 
