@@ -61,6 +61,9 @@ def inside(statements, first="pass"):
         (["half = 1 // 2 + 1\n", RIGHT.replace("+ 1", "+ half")], "Right"),
         (["def one():\n    return 1\n", RIGHT.replace("+ 1", "+ one()")], "Right"),
         (["import math as m", "%pip list", RIGHT.replace("+ 1", "+ m.ceil(.5)")], "Right"),
+        (["from math import *", RIGHT.replace("+ 1", "+ ceil(.5)")], "Right"),
+        (["%%time\n" + RIGHT], "Right"),
+        (["%matplotlib inline\n!ls\ndisplay(1)\n" + RIGHT], "Right"),
         ([RIGHT + "1 / 0"], "Right"),  # a trial below the function fails
         ([RIGHT.replace("def", "@functools.cache\ndef", 1).replace("@", "import functools\n@")],
          "Right"),
