@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from course_utils.exercises.difference import difference, extent, shorten
+from course_utils.exercises.evidence import Evidence
 from course_utils.exercises.limits import (
     TooLong,
     call_within,
@@ -26,6 +27,7 @@ from course_utils.exercises.limits import (
     random_state_kept,
     seed_the_processor,
 )
+from course_utils.exercises.reasons import reason
 from course_utils.exercises.running import Outcome, Unfit, is_stub, own_line, parameters_of, run_all
 from course_utils.exercises.telling import announce, plain
 
@@ -214,8 +216,30 @@ def _judge_answers(exercise, attempt, seed):
     for mistake in exercise.mistakes:
         if _gives_the_same(exercise, mistake.fn, cases, given, seed):
             return Verdict(WRONG, mistake.message)
-    trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
-    return Verdict(WRONG, problem, _details(exercise, trial, seed))
+    # What raised comes before what is wrong in value, and of both the smallest case.
+    trial, problem = min(wrong, key=lambda pair: (not _raised_in(pair[0]), extent(pair[0].case)))
+    evidence = Evidence(exercise, attempt, cases, expected, given, seed, wrong_in(exercise))
+    return Verdict(WRONG, _reason(evidence, problem), _details(exercise, trial, seed))
+
+
+def _reason(evidence, problem):
+    """The reason, if one is found; a search that stumbles over the attempt costs nobody a verdict.
+
+    It looks at answers of any kind and runs code that nobody wrote.
+    """
+    try:
+        return reason(evidence, problem)
+    except Exception:
+        return problem
+
+
+def wrong_in(exercise: Exercise) -> Callable[[tuple, Outcome, Outcome], str | None]:
+    """A function of (case, expected, given) that says what is wrong in one case, or None."""
+    return lambda *parts: _problem(exercise, Trial(*parts))
+
+
+def _raised_in(trial):
+    return trial.given.error is not None and not trial.given.returned
 
 
 def wrong_trials(
