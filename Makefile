@@ -8,7 +8,8 @@
 #   make encoders    train anew the frozen encoders of data/encoders
 #   make publish     REPO=owner/name: set the course's public address everywhere
 #   make slides      slides of every lesson, in build/slides
-#   make grade       nbgrader's source form of every lesson, in build/nbgrader
+#   make grade       a folder for nbgrader, build/nbgrader, and the commands to give there
+#   make handout     the course for learners, without solutions, in build/handout
 
 # A Python must run to count: a name on the path may be a shim that fails. (Without `|| echo`,
 # make would show what a missing command says.)
@@ -18,7 +19,7 @@ there = $(foreach path,$(wildcard $(1)),$(call try,$(path)))
 PYTHON := $(or $(call there,.venv/bin/python .venv/Scripts/python.exe),$(call try,python3.13),$(call try,python3.12),$(call try,python3.11),$(call try,python3),$(call try,python))
 RUN = $(or $(PYTHON),$(error No Python 3.11, 3.12 or 3.13 was found: install one from python.org and run the same command again)) -m course_utils.commands
 
-.PHONY: lab test quick notebooks results encoders publish slides grade
+.PHONY: lab test quick notebooks results encoders publish slides grade handout
 
 lab:
 	@$(RUN) lab $(LAB_ARGS)
@@ -46,3 +47,6 @@ slides:
 
 grade:
 	@$(RUN) grade build/nbgrader
+
+handout:
+	@$(RUN) handout build/handout

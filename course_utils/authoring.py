@@ -2,7 +2,8 @@
 
     python -m course_utils.authoring build [--all] [LESSON ...]   what `make notebooks` runs
     python -m course_utils.authoring publish OWNER/NAME           what `make publish` runs
-    python -m course_utils.authoring grade FOLDER                 nbgrader's source form
+    python -m course_utils.authoring grade FOLDER                 what `make grade` runs
+    python -m course_utils.authoring handout FOLDER               a course without solutions
     python -m course_utils.authoring slides FOLDER                slides with speaker notes
 
 ``solutions/NN_slug.py`` (jupytext's percent format) is the only lesson text that people edit.
@@ -59,6 +60,39 @@ MACHINE = {
     "a date with a time": r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d",
     "a running time": r"\d ?(?:s/it|it/s|[mµn]?s ±)|per loop|[Ww]all time|[Ee]lapsed",
 }
+# What learners get besides the notebooks.
+HANDED_OUT = (
+    "course_utils",
+    "data",
+    ".github/lesson.png",
+    "Makefile",
+    "pyproject.toml",
+    "requirements.txt",
+    "LICENSE",
+    "LICENSE-content",
+)
+# The programs of the environment come first: nbgrader calls some of them by name. A lesson's cell
+# may train for minutes. What the last line does stands in
+# course_utils/autograding.py.
+NBGRADER = """\
+# Written by make grade.
+import os
+import sys
+from pathlib import Path
+
+root, python = {root!r}, {python!r}
+os.environ["PATH"] = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")])
+os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+sys.path.insert(0, root)
+from nbgrader.converters import Autograde
+
+c = get_config()  # noqa: F821
+c.CourseDirectory.course_id = "multimodal-learning"
+c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+c.Execute.timeout = 900
+_, *steps = Autograde.autograde_preprocessors.default()
+c.Autograde.autograde_preprocessors = ["course_utils.autograding.JudgeAndRun", *steps]
+"""
 # No progress bars and one order of hashing, so that two builds of a lesson are the same.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "COURSE_SMOKE": "0", "COURSE_BUILD": "1"}
 
@@ -190,11 +224,13 @@ def learner_form(course: Course, lesson: Lesson) -> NotebookNode:
 
 
 def grading_form(course: Course, lesson: Lesson) -> NotebookNode:
-    """nbgrader's source form: solutions inside, and checks that raise on a wrong answer."""
+    """nbgrader's source form: solutions inside, and check cells that end in their score."""
     notebook = _assemble(course, lesson, "notebooks", _without_notes(lesson))
     for cell in notebook.cells:
-        if "check" in tags(cell):
-            cell.source = re.sub(r"check\((\w+)", r"check(\1, grade=True", cell.source, count=1)
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            name = cell.metadata.nbgrader.grade_id.removeprefix("check-")
+            # What a cell above calls `check` is of no account.
+            cell.source = f'from course_utils import check\n\ncheck("{name}", grade=True)'
     return notebook
 
 
@@ -246,6 +282,8 @@ def _mark_exercises(lesson: Lesson, cells: Sequence[NotebookNode]) -> None:
                 f"{lesson.path.name}: after the exercise that begins {cell.source[:40]!r} must "
                 'come a cell `name = check(name)` with tags=["check"]'
             )
+        # By name, so that `check` can answer where nothing, or no function, has that name.
+        following.source = following.source.replace(f"check({check[1]}", f'check("{check[1]}"', 1)
         cell.metadata.nbgrader = _nbgrader(check[1], grade=False)
         following.metadata.nbgrader = _nbgrader(f"check-{check[1]}", grade=True)
 
@@ -540,11 +578,64 @@ def draft(root: Path, folder: Path) -> None:
 
 
 def grade(root: Path, folder: Path) -> None:
-    """Write nbgrader's source form of each lesson: ``folder/source/NN_slug/NN_slug.ipynb``."""
+    """Write a folder for nbgrader, and say which commands to give there.
+
+    ``folder/source/NN_slug/NN_slug.ipynb`` of each lesson with exercises, and the configuration.
+    """
+    lessons = []
     course = read_course(root)
     for lesson in course.lessons:
-        path = folder / "source" / lesson.stem / f"{lesson.stem}.ipynb"
-        _write(path, grading_form(course, lesson))
+        notebook = grading_form(course, lesson)
+        if any("nbgrader" in cell.metadata for cell in notebook.cells):
+            _write(folder / "source" / lesson.stem / f"{lesson.stem}.ipynb", notebook)
+            lessons.append(lesson.stem)
+    settings = NBGRADER.format(root=str(course_root()), python=sys.executable)
+    (folder / "nbgrader_config.py").write_text(settings, encoding="utf-8")
+    print(*grading_commands(folder, lessons[-1] if lessons else "NN_slug"), sep="\n")
+
+
+def grading_commands(folder: Path, lesson: str) -> list[str]:
+    """What to type, in order, to grade one lesson."""
+    nbgrader = f"{_quoted(sys.executable)} -m nbgrader"
+    return [
+        f"cd {_quoted(str(folder.resolve()))}",
+        f"{nbgrader} generate_assignment {lesson}",
+        f"{nbgrader} autograde {lesson}",
+        f"{nbgrader} generate_feedback {lesson}",
+        f"{nbgrader} export",
+    ]
+
+
+def _quoted(path: str) -> str:
+    return f'"{path}"' if re.search(r"[^\w./:\\-]", path) else path
+
+
+def handout(root: Path, folder: Path) -> None:
+    """Write a copy of the course for learners, without solutions: notebooks, package and data.
+
+    What the folder held before is replaced. Raises BuildError if it is not such a copy.
+    """
+    course = read_course(root)
+    if folder.exists() and not (folder / "notebooks").is_dir() and any(folder.iterdir()):
+        raise BuildError(f"{folder} holds something else; name a new folder for the handout")
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in HANDED_OUT:
+        if (root / name).is_dir():
+            leave = shutil.ignore_patterns("__pycache__", "*.pyc")
+            shutil.copytree(root / name, folder / name, ignore=leave)
+        elif (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, folder / name)
+    for lesson in course.lessons:
+        path = folder / "notebooks" / f"{lesson.stem}.ipynb"
+        _write(path, learner_form(course, lesson))
+    (folder / "README.md").write_text(_readme_for_learners(course), encoding="utf-8")
+
+
+def _readme_for_learners(course: Course) -> str:
+    """The README up to what is for those who teach, without links to solutions."""
+    text = readme_with_table(course).split("\n## Teach with it")[0]
+    return re.sub(r" · \[solution\]\([^)]*\)", "", text).rstrip() + "\n"
 
 
 def slides(root: Path, folder: Path) -> None:
@@ -579,7 +670,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     building.add_argument("lessons", nargs="*")
     building.add_argument("--all", action="store_true")
     commands.add_parser("publish").add_argument("repository", nargs="?", default="")
-    writers = {"draft": draft, "grade": grade, "slides": slides}
+    writers = {"draft": draft, "grade": grade, "handout": handout, "slides": slides}
     for name in writers:
         commands.add_parser(name).add_argument("folder", type=Path)
     chosen = parser.parse_args(arguments)

@@ -421,7 +421,7 @@ def test_the_real_autograder_gives_points_for_right_answers_alone(built_toy, tmp
     course = tmp_path / "graded"
     authoring.grade(built_toy, course)
     source = read(course / "source/01_squares/01_squares.ipynb")
-    assert "square = check(square, grade=True)" in sources(source)
+    assert 'square = check("square", grade=True)' in sources(source)
     assert "Only the instructor" not in sources(source)
 
     settings = {"CourseDirectory": {"root": str(course), "course_id": "toy"}}
@@ -440,7 +440,7 @@ def test_the_real_autograder_gives_points_for_right_answers_alone(built_toy, tmp
         if answer:
             cell_with(handed_in, "raise NotImplementedError").source = answer
         if student == "cheat":  # the check is deleted
-            handed_in.cells = [c for c in handed_in.cells if "check(square" not in c.source]
+            handed_in.cells = [c for c in handed_in.cells if 'check("square"' not in c.source]
         folder = course / "submitted" / student / "01_squares"
         folder.mkdir(parents=True)
         nbformat.write(handed_in, folder / "01_squares.ipynb")

@@ -6,6 +6,7 @@ Over 20 fixed seeds: the stub, the lesson's own solution, other right ways, decl
 import ast
 import collections
 import contextlib
+import dataclasses
 import functools
 import importlib
 import itertools
@@ -15,6 +16,7 @@ import textwrap
 
 import jupytext
 import pytest
+from torch import nn
 
 from course_utils import exercises
 from course_utils.environment import course_root
@@ -27,17 +29,20 @@ from course_utils.exercises.core import (
     same_outcomes,
     wrong_trials,
 )
+from course_utils.exercises.faults import FAULTS, can_be_laid, laid
 from course_utils.exercises.limits import random_state_kept
 from course_utils.exercises.running import is_stub
 
 SEEDS = range(20)
 NAMES = tuple(exercises.declared())
 LESSONS = tuple(sorted(set(exercises.declared().values())))
-BY_REFERENCE = [name for name in NAMES if exercises.find(name).reference]
+BY_REFERENCE = [name for name in NAMES if exercises.find(name).cases]
+BUILDS = [name for name in NAMES if exercises.find(name).parts]
 BY_DIALS = [name for name in NAMES if exercises.find(name).verify]
 
 # A check of dials tries three seeds at once, and some of them train; seven checks make 21.
 DIAL_SEEDS = range(0, 21, 3)
+BUILD_SEEDS = range(3)  # a build is a whole thing, and some of them train
 _SOLUTION = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION$", re.MULTILINE | re.DOTALL
 )
@@ -206,6 +211,35 @@ def test_every_declared_mistake_is_told_its_own_message(tried):
         assert (verdict.kind, verdict.sentence) == (WRONG, mistake.message)
 
 
+@pytest.mark.parametrize("name", BUILDS)
+def test_the_stub_of_a_build_is_not_attempted(name):
+    verdicts = kinds_and_sentences(name, attempt_from_lesson(name, solved=False), BUILD_SEEDS)
+    assert {kind for kind, _ in verdicts} == {NOT_ATTEMPTED}
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_build_is_right_in_the_lessons_way_and_in_every_other_right_way(name):
+    exercise = exercises.find(name)
+    ways = (exercise.reference, attempt_from_lesson(name, solved=True), *exercise.also_right)
+    for attempt in ways:
+        verdicts = kinds_and_sentences(name, attempt, BUILD_SEEDS)
+        assert {kind for kind, _ in verdicts} == {RIGHT}, verdicts
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_every_mistake_of_a_build_is_told_its_own_message(name):
+    for mistake in exercises.find(name).mistakes:
+        for kind, sentence in kinds_and_sentences(name, mistake.fn, BUILD_SEEDS):
+            assert (kind, mistake.message in sentence) == (WRONG, True), sentence
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_every_part_of_a_build_has_a_name_and_a_hint(name):
+    parts = exercises.find(name).parts
+    assert all(part.name and part.hints for part in parts)
+    assert len({part.name for part in parts}) == len(parts)
+
+
 @pytest.mark.parametrize("name", BY_DIALS)
 def test_the_stub_without_dials_is_not_attempted(name):
     verdicts = kinds_and_sentences(name, attempt_from_lesson(name, solved=False), SEEDS)
@@ -230,9 +264,10 @@ def test_the_wrong_dials_do_not_break_the_claim(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_there_are_two_hints_and_three_mistakes_at_least(name):
     exercise = exercises.find(name)
-    assert len(exercise.hints) >= 2
+    hints = [*exercise.hints, *(hint for part in exercise.parts for hint in part.hints)]
+    assert len(hints) >= 2
     assert len(exercise.wrong_dials if exercise.verify else exercise.mistakes) >= 3
-    texts = [*exercise.hints, *(mistake.message for mistake in exercise.mistakes)]
+    texts = [*hints, *(mistake.message for mistake in exercise.mistakes)]
     assert all(text.strip().endswith((".", "?", "`")) for text in texts), texts
 
 
@@ -241,6 +276,55 @@ def test_the_solution_can_be_shown(name):
     text = exercises.solution_text(name)
     assert re.match(rf"(@.*\n)*(def|class) {name}\b", text)
     assert "SOLUTION" not in text
+
+
+# --- faults laid over right answers ----------------------------------------------------------
+
+FAULT_SEEDS = range(3)
+
+
+def right_ways(name: str) -> list:
+    """The reference and the other right ways, as far as a fault can be laid over them."""
+    exercise = exercises.find(name)
+    ways = (exercise.reference, *exercise.also_right)
+    return [way for way in ways if not isinstance(way, type) or issubclass(way, nn.Module)]
+
+
+def can_show(fault: str, exercise: Exercise, way) -> bool:
+    """Whether a fault can show in answers of the kind that this right way gives."""
+    found = []
+
+    def note(call, arguments):
+        result = call(*arguments)
+        found.append(can_be_laid(fault, arguments, result))
+        return result
+
+    judge(exercise, laid(way, note), FAULT_SEEDS[0])
+    return any(found)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", BY_REFERENCE + BUILDS)
+def test_a_fault_laid_over_right_answers_is_refused_or_declared(name, fault):
+    exercise = dataclasses.replace(exercises.find(name), mistakes=())
+    ways = [way for way in right_ways(name) if can_show(fault, exercise, way)]
+    accepted = [
+        (place, seed)
+        for place, way in enumerate(ways)
+        for seed in FAULT_SEEDS
+        if judge(exercise, FAULTS[fault](way), seed).kind == RIGHT
+    ]
+    if fault in exercise.unaffected:
+        assert accepted, "no answer with this fault is taken for right: declare nothing"
+    else:
+        assert not accepted, "right ways by place and seeds at which the fault is taken for right"
+
+
+@pytest.mark.parametrize("name", BY_REFERENCE)
+def test_the_gradient_gets_through_every_right_way(name):
+    for attempt in (attempt_from_lesson(name, solved=True), *exercises.find(name).also_right):
+        verdicts = kinds_and_sentences(name, attempt, FAULT_SEEDS)
+        assert {kind for kind, _ in verdicts} == {RIGHT}, verdicts
 
 
 # --- what every lesson promises --------------------------------------------------------------

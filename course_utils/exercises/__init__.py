@@ -10,12 +10,13 @@ import functools
 import importlib
 import pkgutil
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from course_utils.environment import course_root
-from course_utils.exercises import core
+from course_utils.exercises import core, difference, grading, handed_in
 from course_utils.exercises.telling import announce
 
 _DECLARATION = re.compile(r"^(\w+) = Exercise\(", re.MULTILINE)
@@ -23,42 +24,55 @@ _MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 _hints_given: Counter[str] = Counter()
 
 
-def check(fn: Callable, seed: int | None = None, grade: bool = False) -> Callable:
-    """Try ``fn`` on fresh inputs beside the reference of the exercise that has its name.
+def check(
+    exercise: str | Callable, seed: int | None = None, grade: bool = False
+) -> Callable | grading.Score:
+    """Try an answer on fresh inputs beside the reference of its exercise.
 
-    Says whether it is not attempted, wrong (and why) or right. Returns ``fn`` if it is right and
-    the reference otherwise, so that the cells below can run. ``seed`` repeats the same inputs.
+    exercise: its name, as notebooks give it: the answer is what stands under this name where
+    ``check`` is called. Or a function (a class) that has the exercise's name.
 
-    Raises AssertionError with ``grade=True`` unless the attempt is right.
+    Says whether it is not attempted, wrong (and why) or right. Returns the answer if it is right
+    and the reference otherwise, so that the cells below can run. ``seed`` repeats the same inputs.
+
+    With ``grade=True`` it returns the score, 1 or 0 (``grading.Score``), and raises nothing. Given
+    the name alone, it also puts the answer (or the reference) under that name in the notebook.
     """
-    name = _name(fn)
+    namespace = sys._getframe(1).f_globals
+    by_name = isinstance(exercise, str)
+    name = _name(exercise)
     try:
-        exercise = find(name)
+        declaration = find(name)
     except LookupError as error:
-        if grade:
-            raise AssertionError(str(error)) from None
         announce("No such exercise", str(error))
-        return fn
-    return core.check(exercise, name, fn, seed, grade)
+        return 0 if grade else namespace.get(name) if by_name else exercise
+    attempt = exercise
+    if by_name:
+        attempt = handed_in.looked_up(name, namespace, grading.cells_so_far())
+    given = core.check(declaration, name, attempt, seed, grade)
+    if grade and by_name:
+        namespace[name] = given.fn
+    return given
 
 
 def hint(exercise: str | Callable) -> None:
-    """Show the next hint for an exercise, given by its name or as its function."""
+    """Show the next hint for an exercise, given by its name or as its function.
+
+    Of a build it shows the hints of the part that the last check met.
+    """
     name = _name(exercise)
     try:
-        hints = find(name).hints
+        what, hints = core.hints_for(find(name), name)
     except LookupError as error:
         announce("No such exercise", str(error))
         return
-    number = _hints_given[name]
+    number = _hints_given[what]
     if number < len(hints):
-        _hints_given[name] += 1
-        announce(
-            f"Hint {number + 1} of {len(hints)} for `{name}`", hints[number], colour="highlight"
-        )
+        _hints_given[what] += 1
+        announce(f"Hint {number + 1} of {len(hints)} for {what}", hints[number], colour="highlight")
     else:
         announce(
-            f"No more hints for `{name}`",
+            f"No more hints for {what}",
             f"You have seen all {len(hints)}. `solution({name!r})` shows one way to do it.",
             colour="highlight",
         )
@@ -112,10 +126,15 @@ def find(name: str) -> core.Exercise:
     Raises LookupError, in a sentence that offers names like it, where there is none.
     """
     lessons = declared()
+    if name not in lessons and not name.isidentifier():
+        raise LookupError(
+            f'An exercise is given by its name, in quotes, as in `check("{next(iter(lessons))}")`; '
+            f"you gave {name[:60]}."
+        )
     if name not in lessons:
         near = difflib.get_close_matches(name, lessons, n=3)
         instead = f" Did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else ""
-        raise LookupError(f"The course has no exercise called `{name}`.{instead}")
+        raise LookupError(f"The course has no exercise called `{name[:60]}`.{instead}")
     return getattr(importlib.import_module(f"{__name__}.{lessons[name]}"), name)
 
 
@@ -137,4 +156,10 @@ def declared() -> dict[str, str]:
 
 
 def _name(exercise: str | Callable) -> str:
-    return exercise if isinstance(exercise, str) else getattr(exercise, "__name__", repr(exercise))
+    """The name of an exercise; of what has none, words for its kind, which name no exercise."""
+    if isinstance(exercise, str):
+        return exercise
+    name = getattr(exercise, "__name__", None)
+    if name == "<lambda>":
+        return "a lambda, which has no name of its own"
+    return name if isinstance(name, str) else f"{difference.described(exercise)}, not a name"

@@ -7,19 +7,33 @@ the attempt's own answers says what went wrong. ``check`` shows the verdict, and
 function that works in any case, so that a notebook runs on below an unsolved exercise.
 """
 
+import contextlib
 import copy
+import dataclasses
 import functools
+import numbers
+import re
 import secrets
+import types
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from course_utils.exercises.difference import difference, extent, shorten
+from course_utils.exercises import faults, handed_in
+from course_utils.exercises.difference import (
+    described,
+    difference,
+    extent,
+    narrowed,
+    short,
+    shorten,
+)
 from course_utils.exercises.evidence import Evidence
+from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
     TooLong,
     call_within,
@@ -28,12 +42,27 @@ from course_utils.exercises.limits import (
     seed_the_processor,
 )
 from course_utils.exercises.reasons import reason
-from course_utils.exercises.running import Outcome, Unfit, is_stub, own_line, parameters_of, run_all
-from course_utils.exercises.telling import announce, plain
+from course_utils.exercises.running import (
+    Elsewhere,
+    Outcome,
+    Unfit,
+    error_text,
+    is_stub,
+    own_line,
+    parameters_of,
+    run_all,
+    run_part,
+)
+from course_utils.exercises.telling import announce
+from course_utils.exercises.undisturbed import settings_kept
 
 RIGHT, WRONG, NOT_ATTEMPTED = "Right", "Wrong", "Not attempted"
 _COLOURS = {RIGHT: "both", WRONG: "text", NOT_ATTEMPTED: "majority"}
+_EXP_ENDS = 88
+_ANY = 1e30  # so far apart may values be where only kind and shape count
+_LINES = 5  # of details; a hint makes the sixth
 _STAND_IN = "__course_stand_in__"
+_part_reached: dict[str, int] = {}  # by name of a build, since the last check
 
 # --- what a lesson declares ------------------------------------------------------------------
 
@@ -44,6 +73,24 @@ class Mistake:
 
     fn: Callable
     message: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that a build has to do: what is tried, and what is said of what came out.
+
+    name: in a few words, as messages give it ("an empty row").
+    do: ``do(attempt, seed)`` runs the attempt and returns plain values: tensors, numbers, texts,
+        lists and dicts of them. It may raise ``Unfit`` with a sentence for the learner.
+    judge: ``judge(seen, seed)``, None where these values are right, else a sentence that says
+        what is wrong. It gets no attempt, so the attempt may have run in another process.
+    hints: for this part, from a nudge to nearly the solution.
+    """
+
+    name: str
+    do: Callable[[Any, int], Any]
+    judge: Callable[[Any, int], str | None]
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +110,11 @@ class Exercise:
     changes_input: whether the function is meant to change its arguments. Where it is not, an
         attempt that does so is wrong.
     rtol, atol: how near numbers must come: ``|got - expected| <= atol + rtol * |expected|``.
+    unaffected: faults of ``faults.FAULTS`` that this exercise accepts, each with the reason why
+        it does not matter here. With "detached result", gradients are not compared.
+
+    Or, for a build, a reference and ``parts``, which are tried in order up to the first that does
+    not hold. The message of each of its ``mistakes`` stands in what that part's ``judge`` says.
 
     Or, for *break this claim*, where the attempt takes no argument and returns a dict of dials:
 
@@ -71,11 +123,13 @@ class Exercise:
     exact: ``verify`` computes and does not draw, so one seed is enough.
     right_dials, wrong_dials: dials that do, and several that do not.
 
-    hints: from a nudge to nearly the solution. seconds: the limit for an attempt on all cases.
+    hints: from a nudge to nearly the solution; a build has them in its parts.
+    seconds: the limit for an attempt on all cases, or on one part.
     """
 
     reference: Callable | None = None
     cases: Callable[[torch.Generator], Iterable[tuple]] | None = None
+    parts: tuple[Part, ...] = ()
     also_right: tuple[Callable, ...] = ()
     hints: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
@@ -85,20 +139,43 @@ class Exercise:
     rtol: float = 1e-4
     atol: float = 1e-5
     seconds: float = 10.0
+    unaffected: Mapping[str, str] = field(default_factory=dict)
     verify: Callable[[dict, int], bool | str] | None = None
     exact: bool = False
     right_dials: Mapping[str, Any] = field(default_factory=dict)
     wrong_dials: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self):
-        by_reference = self.reference is not None and self.cases is not None
-        if by_reference == (self.verify is not None):
-            raise TypeError("an exercise needs either `reference` and `cases`, or `verify`")
+        ways = (self.cases is not None, bool(self.parts), self.verify is not None)
+        if sum(ways) != 1 or (self.reference is None) != (self.verify is not None):
+            raise TypeError(
+                "an exercise needs either `reference` and `cases`, or `reference` and `parts`, "
+                "or `verify`"
+            )
+        if unknown := self.unaffected.keys() - faults.FAULTS.keys():
+            raise TypeError(f"`unaffected` names faults that there are not: {sorted(unknown)}")
+
+    @property
+    def like(self) -> type[nn.Module] | None:
+        """The module class whose parameters an attempt is given, where it is to be a module."""
+        return self.reference if self.module else None
+
+    @property
+    def called(self) -> Callable:
+        """What is called with a case's arguments: the reference, or the module's ``forward``."""
+        return self.reference.forward if self.module else self.reference
 
     def run(self, fn: Callable, cases: list[tuple], seed: int) -> list[Outcome]:
         """What ``fn`` does on each case, within the exercise's seconds."""
-        like = self.reference if self.module else None
-        return run_all(fn, cases, seed, self.seconds, self.observe, like)
+        if isinstance(fn, Elsewhere):
+            return fn.run(cases, seed)
+        return run_all(fn, cases, seed, self.seconds, self.observe, self.like)
+
+    def run_part(self, place: int, fn: Callable, seed: int) -> Outcome:
+        """What the part of a build at ``place`` led to with ``fn``."""
+        if isinstance(fn, Elsewhere):
+            return fn.run_part(place, seed)
+        return run_part(self.parts[place].do, fn, seed, self.seconds)
 
     def draw(self, seed: int) -> list[tuple]:
         """The cases of one seed."""
@@ -133,18 +210,53 @@ def check(
     """Show the verdict on an attempt, and give back a function for the cells below.
 
     seed: of the inputs and of every random number; a fresh one where left out.
-    grade: for automatic grading: raise AssertionError unless the attempt is right.
+    grade: for automatic grading: give the score, 1 or 0, as ``grading.score`` does.
 
     Returns the attempt if it is right, else a marked copy of the reference (of a function that
     returns the right dials), which a later check knows from an attempt.
     """
-    verdict = judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
-    heading = f"{verdict.kind}: `{name}`"
-    if grade and verdict.kind != RIGHT:
-        raise AssertionError(plain(f"{heading}. {verdict.sentence}", verdict.details))
-    more = () if verdict.kind == RIGHT else (("Stuck", f'hint("{name}")'),)
-    announce(heading, verdict.sentence, (*verdict.details, *more), _COLOURS[verdict.kind])
+    if grade:
+        from course_utils.exercises import grading  # which leans on this module
+
+        return grading.score(exercise, name, attempt, seed)
+    verdict = _judge_anything(exercise, attempt, secrets.randbits(31) if seed is None else seed)
+    with contextlib.suppress(ValueError, OSError):  # the attempt closed what is written to
+        tell(name, verdict)
     return attempt if verdict.kind == RIGHT else stand_in(exercise, name)
+
+
+def _judge_anything(exercise, attempt, seed):
+    """The verdict, also where an attempt brings the course's own code to fall."""
+    try:
+        return judge(exercise, attempt, seed)
+    except Exception as error:
+        return Verdict(
+            WRONG,
+            f"This answer could not be judged ({type(error).__name__}). If it gives plain tensors "
+            "and numbers, the fault is the course's.",
+        )
+
+
+def tell(name: str, verdict: "Verdict") -> None:
+    """Show a verdict to a learner; the hints that follow are those of the part that it met."""
+    _part_reached[name] = verdict.part or 0
+    if verdict.printed:
+        print(verdict.printed, end="" if verdict.printed.endswith("\n") else "\n")
+    details = [
+        (label, text.replace("check(...", f'check("{name}"')) for label, text in verdict.details
+    ]
+    if verdict.kind != RIGHT:
+        details.append(("Stuck", f'hint("{name}")'))
+    heading, colour = f"{verdict.kind}: `{name}`", _COLOURS[verdict.kind]
+    announce(heading, verdict.sentence, details, colour)
+
+
+def hints_for(exercise: Exercise, name: str) -> tuple[str, tuple[str, ...]]:
+    """Whose hints are due, and the hints: of a build, those of the part that the last check met."""
+    if not exercise.parts:
+        return f"`{name}`", exercise.hints
+    part = exercise.parts[_part_reached.get(name, 0)]
+    return f"`{name}`, {part.name}", part.hints
 
 
 def stand_in(exercise: Exercise, name: str) -> Callable:
@@ -154,7 +266,7 @@ def stand_in(exercise: Exercise, name: str) -> Callable:
         def substitute():
             return copy.deepcopy(dict(exercise.right_dials))
 
-    elif exercise.module:
+    elif isinstance(exercise.reference, type):
         substitute = type(name, (exercise.reference,), {"__doc__": exercise.reference.__doc__})
     else:
 
@@ -169,7 +281,10 @@ def stand_in(exercise: Exercise, name: str) -> Callable:
 
 def is_stand_in(attempt: Callable) -> bool:
     """Whether ``check`` made this: a class that a learner derives from it is not one."""
-    return _STAND_IN in getattr(attempt, "__dict__", {})
+    try:
+        return _STAND_IN in vars(attempt)
+    except Exception:  # no attributes, or an object that will not show them
+        return False
 
 
 # --- the verdict -----------------------------------------------------------------------------
@@ -177,11 +292,17 @@ def is_stand_in(attempt: Callable) -> bool:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of the three answers, and why. ``details`` are pairs of a label and a short text."""
+    """One of the three answers, and why.
+
+    details: pairs of a label and a short text. part: of a build, the place of the first part that
+    does not hold. printed: what the attempt printed in the trial that the verdict tells of.
+    """
 
     kind: str
     sentence: str
     details: tuple[tuple[str, str], ...] = ()
+    part: int | None = None
+    printed: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,32 +315,81 @@ class Trial:
 
 
 def judge(exercise: Exercise, attempt: Callable, seed: int) -> Verdict:
-    """The verdict on an attempt; global random state and torch's defaults are left as found."""
+    """The verdict on an attempt; random state and settings are left as they were found."""
+    if isinstance(attempt, handed_in.Missing):
+        return Verdict(NOT_ATTEMPTED, attempt.why)
     if is_stand_in(attempt):
         return Verdict(NOT_ATTEMPTED, "Run the cell above first, then this one.")
-    with random_state_kept(), plain_defaults():
-        return (_judge_dials if exercise.verify else _judge_answers)(exercise, attempt, seed)
+    if not isinstance(attempt, Elsewhere) and (verdict := _of_its_kind(exercise, attempt)):
+        return verdict
+    judges = {bool(exercise.parts): _judge_parts, exercise.verify is not None: _judge_dials}
+    with settings_kept(), random_state_kept(), plain_defaults():
+        verdict = judges.get(True, _judge_answers)(exercise, attempt, seed)
+    return _fitted(verdict)
+
+
+def _fitted(verdict):
+    """The verdict in few words, whatever the attempt's own texts are like."""
+    details = tuple((short(label, 60), short(text, 130)) for label, text in verdict.details)
+    return dataclasses.replace(verdict, sentence=short(verdict.sentence, 600), details=details)
+
+
+def _of_its_kind(exercise, attempt):
+    """The verdict on an attempt that need not be run, or None."""
+    wanted = types.FunctionType
+    if isinstance(exercise.reference, type):
+        wanted = nn.Module if issubclass(exercise.reference, nn.Module) else object
+    if problem := handed_in.unusable(attempt, wanted):
+        return Verdict(WRONG, problem)
+    if handed_in.nothing_in_it(attempt):
+        sentence = "There is nothing in the body yet: write it in the cell above and run that."
+        return Verdict(NOT_ATTEMPTED, sentence)
+    return None
 
 
 def _judge_answers(exercise, attempt, seed):
     cases = exercise.draw(seed)
     expected = _run_ours(exercise, exercise.reference, cases, seed)
-    for outcome in expected:
+    for outcome in expected:  # the course's own fault, and its tests find it
+        if isinstance(outcome.error, TooLong):
+            raise TimeoutError(f"the reference did not end within {exercise.seconds:g} seconds")
         if outcome.error:
-            raise outcome.error  # the course's own fault, and its tests find it
+            raise outcome.error
     given = exercise.run(attempt, cases, seed)
-    if any(is_stub(outcome.error) for outcome in given):
-        return _not_attempted()
+    if stubs := [outcome.error for outcome in given if is_stub(outcome.error)]:
+        return _not_attempted(stubs[0], attempt)
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
-        return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
-    for mistake in exercise.mistakes:
-        if _gives_the_same(exercise, mistake.fn, cases, given, seed):
-            return Verdict(WRONG, mistake.message)
+        verdict = _judge_gradient(exercise, attempt, cases, seed)
+        return dataclasses.replace(verdict, printed=given[0].printed)
     # What raised comes before what is wrong in value, and of both the smallest case.
     trial, problem = min(wrong, key=lambda pair: (not _raised_in(pair[0]), extent(pair[0].case)))
+    for mistake in exercise.mistakes:
+        if _gives_the_same(exercise, mistake.fn, cases, given, seed):
+            return Verdict(WRONG, mistake.message, printed=trial.given.printed)
     evidence = Evidence(exercise, attempt, cases, expected, given, seed, wrong_in(exercise))
-    return Verdict(WRONG, _reason(evidence, problem), _details(exercise, trial, seed))
+    problem = _laid_fault(exercise, cases, given, seed) or _reason(evidence, problem)
+    details = _details(exercise, trial, seed)
+    return Verdict(WRONG, problem, details, printed=trial.given.printed)
+
+
+def _judge_gradient(exercise, attempt, cases, seed):
+    """The verdict on an attempt that is right in value."""
+    asked = not exercise.changes_input and "detached result" not in exercise.unaffected
+    problem = gradient_problem(exercise, attempt, cases, seed) if asked else None
+    if problem:
+        return Verdict(WRONG, problem, (_again(seed),))
+    return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+
+
+def _laid_fault(exercise, cases, given, seed):
+    """The sentence of a fault that, laid over the reference, gives the attempt's answers."""
+    if any(outcome.error for outcome in given):
+        return None
+    for name, sentence in faults.SENTENCES.items():
+        if _gives_the_same(exercise, faults.FAULTS[name](exercise.reference), cases, given, seed):
+            return sentence
+    return None
 
 
 def _reason(evidence, problem):
@@ -272,16 +442,58 @@ def same_outcomes(exercise: Exercise, some: list[Outcome], others: list[Outcome]
 
 def _same(exercise, one, other):
     if one.error or other.error:
-        return (type(one.error), str(one.error)) == (type(other.error), str(other.error))
+        texts = (error_text(one.error), error_text(other.error))
+        return type(one.error) is type(other.error) and texts[0] == texts[1]
     if not exercise.changes_input and one.changed != other.changed:
         return False
     return not exercise.differs(one, other) and not exercise.differs(other, one)
 
 
+def _judge_parts(exercise, attempt, seed):
+    for place in range(len(exercise.parts)):
+        outcome = exercise.run_part(place, attempt, seed)
+        verdict = judge_part(exercise, place, outcome, seed, attempt)
+        if verdict:
+            return dataclasses.replace(verdict, printed=outcome.printed)
+    names = ", ".join(part.name for part in exercise.parts)
+    return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
+
+
+def judge_part(
+    exercise: Exercise, place: int, outcome: Outcome, seed: int, attempt: Any
+) -> Verdict | None:
+    """The verdict on a build whose part at ``place`` led to ``outcome``; None if it holds."""
+    part = exercise.parts[place]
+    names = ", ".join(earlier.name for earlier in exercise.parts[:place])
+    held = (("holds already", names),) if names else ()
+    if is_stub(outcome.error):
+        return Verdict(NOT_ATTEMPTED, _not_attempted(outcome.error, attempt).sentence, held, place)
+    problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
+    if problem is None:
+        return None
+    heading = f"Part {place + 1} of {len(exercise.parts)}, {part.name}: "
+    again = (("this trial again", f"check(..., seed={seed})"),)
+    details = (*held, *_where(outcome), *again)
+    return Verdict(WRONG, heading + _sentence(problem), details, place)
+
+
+def _part_problem(part, outcome, seed):
+    try:
+        return part.judge(outcome.seen, seed)
+    except Exception as error:  # values of a kind that the part does not expect
+        return f"What came out cannot be judged: {_named(error)}"
+
+
 def _judge_dials(exercise, attempt, seed):
     (outcome,) = exercise.run(attempt, [()], seed)
+    return dataclasses.replace(
+        _dials_verdict(exercise, attempt, outcome, seed), printed=outcome.printed
+    )
+
+
+def _dials_verdict(exercise, attempt, outcome, seed):
     if is_stub(outcome.error):
-        return _not_attempted()
+        return _not_attempted(outcome.error, attempt)
     if outcome.error:
         return Verdict(WRONG, _raised(exercise, outcome), _where(outcome))
     if not isinstance(outcome.result, Mapping):
@@ -311,8 +523,10 @@ def _dial_problem(exercise, dials, seed):
 # --- why it is wrong -------------------------------------------------------------------------
 
 
-def _not_attempted():
-    return Verdict(NOT_ATTEMPTED, "Write the body in the cell above, run it, then run this one.")
+def _not_attempted(error, attempt):
+    if isinstance(attempt, Elsewhere):  # its frames are in another process
+        return Verdict(NOT_ATTEMPTED, "Its body is not written yet.")
+    return Verdict(NOT_ATTEMPTED, handed_in.open_gap(error, attempt))
 
 
 def _problem(exercise, trial):
@@ -323,16 +537,42 @@ def _problem(exercise, trial):
     if given.result is None and expected.result is not None:
         return "Your function returned None; is a `return` missing?"
     if given.error:  # what came back is so unlike the expected that it could not be looked at
-        problem = difference(given.result, expected.result, exercise.rtol, exercise.atol)
+        # By kind and shape alone: other values may be right too, or `observe` would not be there.
+        problem = difference(given.result, expected.result, rtol=0, atol=_ANY)
         return _sentence(problem or f"What you returned cannot be used: {_named(given.error)}")
     problem = exercise.differs(given, expected)
     if problem:
-        return _sentence(problem)
+        return f"{_sentence(problem)}{_on_what_is_not_finite(exercise, trial)}"
     if given.changed and not exercise.changes_input:
-        names = parameters_of(_called(exercise), max(given.changed) + 1)
+        names = parameters_of(exercise.called, max(given.changed) + 1)
         changed = " and ".join(f"`{names[i]}`" for i in given.changed)
         return f"Your function changed its input {changed} in place; work on a copy of it."
     return None
+
+
+def _on_what_is_not_finite(exercise, trial):
+    """Where an answer holds NaN or inf and the expected one does not: what the inputs are like."""
+    _, mine, theirs = narrowed(trial.given.seen, trial.expected.seen, exercise.rtol, exercise.atol)
+    if not (_all(torch.isfinite, theirs) and _all(lambda x: ~x.isfinite().all(), mine)):
+        return ""
+    reals = [x.detach() for x in faults.tensors(trial.case) if x.is_floating_point() and x.numel()]
+    if not reals:
+        return ""
+    low, high = min(x.min().item() for x in reals), max(x.max().item() for x in reals)
+    text = f" The inputs go from {shorten(low)} to {shorten(high)}"
+    if max(-low, high) > _EXP_ENDS:
+        return f"{text}; in this precision `exp` of more than {_EXP_ENDS} is infinite."
+    if any((x == 0).any() for x in reals):
+        return f"{text}, with a 0 among them: do you divide by it, or take its logarithm?"
+    return f"{text}."
+
+
+def _all(test, value):
+    """Whether a tensor or a number passes a test; nothing else does."""
+    try:
+        return bool(test(torch.as_tensor(value)).all())
+    except Exception:
+        return False
 
 
 def _raised(exercise, outcome):
@@ -346,22 +586,63 @@ def _raised(exercise, outcome):
 
 def _named(error):
     """Class and message of an error, on one line that ends like a sentence."""
-    return _sentence(": ".join(filter(None, (type(error).__name__, " ".join(str(error).split())))))
+    return _ended(": ".join(filter(None, (type(error).__name__[:60], error_text(error)))))
 
 
 def _sentence(text):
+    """The text from a capital to a full stop; a name in code, such as `gradient[0]`, stays."""
+    if re.match(r"[a-z]\w*[\[._]|[a-z]\w*_", text):
+        text = f"In your answer, {text}"
+    return _ended(text[:1].upper() + text[1:])
+
+
+def _ended(text):
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _details(exercise, trial, seed):
+    """What helps to find the fault; whatever the attempt's objects do when they are looked at."""
+    try:
+        return call_within(2.0, _details_of, exercise, trial, seed)
+    except (Exception, TooLong):
+        return (_again(seed),)
+
+
+def _details_of(exercise, trial, seed):
     """Of one trial: the line that raised, the inputs, and the two answers where there are two."""
-    details = (*_where(trial.given), *_inputs(exercise, trial.case))
+    where, answers = _where(trial.given), ()
     if not trial.given.error and exercise.differs(trial.given, trial.expected):
-        details += (
-            ("expected", shorten(trial.expected.seen)),
-            ("yours", shorten(trial.given.seen)),
-        )
-    return (*details, ("these inputs again", f"check(..., seed={seed})"))
+        answers = _answers(exercise, trial)
+    room = _LINES - len(where) - len(answers) - 1
+    return (*where, *_in_room(_inputs(exercise, trial.case), room), *answers, _again(seed))
+
+
+def _answers(exercise, trial):
+    """The two answers, or of an answer in parts the part that differs."""
+    place, mine, theirs = narrowed(
+        trial.given.seen, trial.expected.seen, exercise.rtol, exercise.atol
+    )
+    return ((f"expected{place}", shorten(theirs)), (f"yours{place}", shorten(mine)))
+
+
+def _in_room(details, room):
+    """As many details as there is room for; of the others the kind, in one line."""
+    if len(details) <= room:
+        return tuple((label, shorten(value)) for label, value in details)
+    whole, others = details[: room - 1], details[room - 1 :]
+    kinds = ", ".join(f"{label.split()[-1]} {_kind_of(value)}" for label, value in others)
+    return (*((label, shorten(value)) for label, value in whole), ("and", kinds))
+
+
+def _kind_of(value):
+    """A number as it is; of anything else its kind: "tensor (3, 2)"."""
+    if isinstance(value, numbers.Number):
+        return shorten(value)
+    return re.sub(r"^an? ", "", described(value))
+
+
+def _again(seed):
+    return ("these inputs again", f"check(..., seed={seed})")
 
 
 def _where(outcome):
@@ -375,14 +656,10 @@ def _inputs(exercise, case):
     built, called = case
     return (
         *_assigned("built with", exercise.reference, built),
-        *_assigned("called with", _called(exercise), called),
+        *_assigned("called with", exercise.called, called),
     )
-
-
-def _called(exercise):
-    return exercise.reference.forward if exercise.module else exercise.reference
 
 
 def _assigned(verb, fn, values):
     names = parameters_of(fn, len(values))
-    return tuple((f"{verb} {n}", shorten(v)) for n, v in zip(names, values, strict=True))
+    return tuple((f"{verb} {n}", value) for n, value in zip(names, values, strict=True))

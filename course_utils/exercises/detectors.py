@@ -47,8 +47,7 @@ def _pairs(evidence):
 
 
 def _explained(pairs, exercise, what):
-    steps = (_not_finite, _constant, _kinds, _parts, _relation, _factor, _shift, _by_rows)
-    for find in (*steps, _somewhere):
+    for find in (_constant, _kinds, _parts, _relation, _factor, _shift, _by_rows, _somewhere):
         sentence = find(pairs, exercise, what)
         if sentence:
             return sentence
@@ -109,22 +108,6 @@ def _plain(numbers):
 
 
 # --- the answer as a whole -------------------------------------------------------------------
-
-
-def _not_finite(pairs, exercise, what):
-    """NaN or infinite wherever it is wrong, in answers of one number."""
-    numbers = _as_numbers(pairs)
-    if not numbers or any(r.ndim or g.ndim for r, g in numbers):
-        return None
-    wrong = [given for right, given in numbers if not _close(given, right, exercise)]
-    some = " for some inputs, and right for all others" if len(wrong) < len(numbers) else ""
-    if wrong and all(given.isnan() for given in wrong):
-        return (f"{what} is NaN, no number{some}: somewhere 0 is divided by 0, or infinity taken "
-                "from infinity.")  # fmt: skip
-    if wrong and all(not given.isfinite() for given in wrong):
-        return (f"{what} is infinite{some}: somewhere a number is divided by 0, the logarithm of "
-                "0 is taken, or `exp` of a large number.")  # fmt: skip
-    return None
 
 
 def _constant(pairs, exercise, what):

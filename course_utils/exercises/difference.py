@@ -1,14 +1,18 @@
 """Do two answers agree, and if not, where: said in a sentence that a learner can read."""
 
 import dataclasses
+import inspect
 import numbers
+import re
 import reprlib
+import types
 from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
 import torch
 
+_ADDRESS = re.compile(r" (?:object )?at 0x[0-9a-fA-F]+")
 _SHOWN = 12  # longer tensors are shown by their shape and their first values
 
 
@@ -22,13 +26,16 @@ def difference(
     """A sentence that says how ``got`` differs from ``expected``; None where it does not.
 
     Looks at type, shape, dtype and values. NaN agrees with NaN, and a number within
-    ``atol + rtol * |expected|`` of the expected one agrees with it. ``where`` names the place.
+    ``atol + rtol * |expected|`` of the expected one agrees with it. A list agrees with a tuple of
+    the same items, and where a number is expected, so does a tensor of no dimension that carries
+    no gradient; a number never stands for a tensor. ``where`` names the place.
 
     Raises CannotCompare for an ``expected`` that has no notion of "equal".
     """
     kind = _kind(expected)
     if not kind.accepts(got, expected):
-        return f"{where} is {_a(got)}; expected is {_a(expected)}"
+        why = " (are brackets missing?)" if isinstance(got, tuple(_CALLED)) else ""
+        return f"{where} is {described(got)}{why}; expected is {described(expected)}"
     try:
         return kind.differ(got, expected, rtol, atol, where)
     except CannotCompare:
@@ -100,6 +107,9 @@ def _differ_sequences(got, expected, rtol, atol, where):
 
 def _differ_mappings(got, expected, rtol, atol, where):
     missing, extra = expected.keys() - got.keys(), got.keys() - expected.keys()
+    if extra and not where:  # what the exercise observed has a name of its own
+        key = next(key for key in got if key in extra)
+        return f"{key}: {got[key] if isinstance(got[key], str) else shorten(got[key])}"
     if missing:
         return f"{where} lacks {reprlib.repr(sorted(missing, key=str))}"
     if extra:
@@ -181,8 +191,8 @@ _KINDS = (
     _Kind(lambda x: isinstance(x, np.ndarray), _differ_arrays),
     _Kind(lambda x: isinstance(x, numbers.Number | np.bool_), _differ_numbers, _number_like),
     _Kind(lambda x: isinstance(x, str | bytes | type(None) | Set | range), _differ_plainly),
-    _Kind(lambda x: isinstance(x, list), _differ_sequences, _both(list)),
-    _Kind(lambda x: isinstance(x, tuple), _differ_sequences, _both(tuple)),
+    _Kind(lambda x: hasattr(x, "_fields"), _differ_sequences),  # its items are asked for by name
+    _Kind(lambda x: isinstance(x, list | tuple), _differ_sequences, _both(list, tuple)),
     _Kind(lambda x: isinstance(x, Mapping), _differ_mappings, _both(Mapping)),
     _Kind(lambda x: hasattr(x, "state_dict"), _differ_states),
     _Kind(lambda x: type(x).__name__ in ("DataFrame", "Series", "Index"), _differ_pandas),
@@ -204,26 +214,86 @@ def _kind(expected: Any) -> _Kind:
 # --- values in few words ---------------------------------------------------------------------
 
 
-def shorten(value: Any) -> str:
+def short(text: str, longest: int) -> str:
+    """The text without addresses in memory, cut off where it is too long."""
+    text = _ADDRESS.sub("", str(text))
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def shorten(value: Any, depth: int = 0) -> str:
     """The value in at most a line: small tensors whole, large ones by shape and first values."""
     if isinstance(value, torch.Tensor | np.ndarray):
         return _short_array(value)
     if isinstance(value, str):
-        return repr(value if len(value) <= 120 else value[:117] + "...")
+        return repr(short(value, 120))
     if isinstance(value, float | np.floating):
         return _number(value)
+    few = isinstance(value, Mapping | list | tuple) and len(value) <= 6
+    if few and depth < 3:  # it may hold itself
+        return _short_items(value, depth + 1)
+    return _own_text(value)
+
+
+def _short_items(value, depth):
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {shorten(value[key])}" for key in value) + "}"
-    if isinstance(value, list | tuple) and len(value) <= 6:
-        left, right = "[]" if isinstance(value, list) else "()"
-        return left + ", ".join(shorten(item) for item in value) + right
+        inside = (f"{shorten(key, depth)}: {shorten(value[key], depth)}" for key in value)
+        return "{" + ", ".join(inside) + "}"
+    left, right = "[]" if isinstance(value, list) else "()"
+    return left + ", ".join(shorten(item, depth) for item in value) + right
+
+
+class _Brief(reprlib.Repr):
+    """Python's own brief texts, without addresses and pages of layers."""
+
+    def repr_instance(self, value: Any, level: int) -> str:
+        """What an object says of itself, if that is a line; else its class."""
+        plain = f"an object of class {type(value).__name__[:60]}"
+        try:
+            text = repr(value)
+        except Exception:  # a learner's class may fail to print itself
+            return plain
+        # A module or an optimizer prints itself over several lines, and cut off it says less than
+        # its name; of a plain object Python says only where in memory it lies.
+        if "\n" in text:
+            return f"{type(value).__name__[:60]}(...)"
+        if _ADDRESS.search(text):
+            named = described(value)
+            return named if named.startswith("the ") else plain
+        return short(text, 60)
+
+
+def _own_text(value):
     try:
-        # A module prints itself over several lines, and cut off it says less than its name.
-        if isinstance(value, torch.nn.Module) and "\n" in repr(value):
-            return f"{type(value).__name__}(...)"
-        return reprlib.repr(value)
-    except Exception:  # a learner's class may fail to print itself
-        return f"an object of class {type(value).__name__}"
+        return _Brief().repr(value)
+    except Exception:  # a number of too many digits, a list of a class that fails
+        return f"an object of class {type(value).__name__[:60]}"
+
+
+def narrowed(got: Any, expected: Any, rtol: float, atol: float) -> tuple[str, Any, Any]:
+    """Of two answers that differ, the first part that does: its place and the two parts.
+
+    The place is "" where they differ as wholes, " (loss)" or " [1]" inside a dict or a list of
+    tensors, dicts and lists.
+    """
+    pairs = _parts(got, expected)
+    for key, mine, theirs in pairs:
+        if difference(mine, theirs, rtol, atol):
+            place = f" ({key})" if isinstance(expected, Mapping) else f" [{key}]"
+            inside, mine, theirs = narrowed(mine, theirs, rtol, atol)
+            return place + inside, mine, theirs
+    return "", got, expected
+
+
+def _parts(got, expected):
+    """Keys and pairs of the parts of two answers that are of one form; none of a flat list."""
+    if isinstance(expected, Mapping):
+        same = isinstance(got, Mapping) and got.keys() == expected.keys()
+        return [(key, got[key], expected[key]) for key in expected] if same else []
+    nested = torch.Tensor | np.ndarray | Mapping | list | tuple
+    both = isinstance(expected, list | tuple) and isinstance(got, list | tuple)
+    if not both or len(got) != len(expected) or not any(isinstance(x, nested) for x in expected):
+        return []
+    return list(zip(range(len(got)), got, expected, strict=True))
 
 
 def extent(value: Any) -> int:
@@ -275,13 +345,29 @@ def _plain(value):
     return str(tuple(value)) if isinstance(value, tuple) else str(value).removeprefix("torch.")
 
 
-def _a(value):
-    """The class of a value with its article: "a tensor (3,)", "an int"."""
-    if value is None:
-        return "None"
+def described(value: Any) -> str:
+    """The kind of a value with its article: "a tensor (3,)", "an int", "the class `Net`"."""
+    if value is None or value is NotImplemented:
+        return str(value)
     if isinstance(value, torch.Tensor):
         return f"a tensor {tuple(value.shape)}"
     if isinstance(value, np.ndarray):
         return f"a numpy array {value.shape}"
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
+    if inspect.iscoroutine(value):
+        value.close()  # it will never be awaited, and Python would warn of that
+    if isinstance(value, types.GeneratorType):
+        return "a generator (is there a `yield` where a `return` belongs?)"
+    name = reprlib.repr(getattr(value, "__name__", "")).strip("'")
+    for kind, noun in _CALLED.items():
+        if isinstance(value, kind):
+            return f"the {noun} `{name}` itself"
+    name = type(value).__name__[:60]
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
+
+
+_CALLED = {
+    type: "class",
+    types.FunctionType: "function",
+    types.BuiltinFunctionType: "function",
+    types.MethodType: "function",
+}

@@ -1,6 +1,7 @@
 """What a learner's code may not do to the rest of the notebook: run for ever, disturb the dice."""
 
 import contextlib
+import ctypes
 import random
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+_LATE = 0.5  # seconds that the watching thread leaves to the alarm
 _AGAIN = 0.05  # seconds between alarms: a bare `except:` swallows one, and meets the next
 
 
@@ -22,35 +24,110 @@ class TooLong(BaseException):
 def call_within(seconds: float, fn: Callable, *arguments: Any) -> Any:
     """``fn(*arguments)``, stopped with TooLong after ``seconds``.
 
-    Stops loops and sleeps, not a single long call into compiled code. On Windows and off the
-    main thread, where Python knows no such alarm, there is no limit. An alarm that was set
-    before (pytest-timeout sets one) goes on afterwards, less the time that passed.
+    Stops loops and sleeps, not a single long call into compiled code; a sleep only where Python
+    knows alarms, which is on the main thread and not on Windows. An alarm that was set before
+    (pytest-timeout sets one) goes on afterwards, less the time that passed.
     """
-    main_thread = threading.current_thread() is threading.main_thread()
-    if not (main_thread and hasattr(signal, "setitimer")):
-        return fn(*arguments)
-    alarm, trace, started = _Alarm(), sys.gettrace(), time.monotonic()
+    on_main = threading.current_thread() is threading.main_thread()
+    alarm = _Alarm(threading.get_ident(), with_signal=on_main and hasattr(signal, "setitimer"))
+    trace, started = sys.gettrace(), time.monotonic()
+    watch = threading.Thread(target=alarm.watch, args=(seconds,), daemon=True)
+    with _alarm_clock(alarm, seconds, started):
+        try:
+            watch.start()
+            return fn(*arguments)
+        finally:
+            alarm.disarm()  # first of all: from here on no alarm may raise
+            sys.settrace(trace)
+            if alarm.rang:  # also where the code swallowed the alarm and returned something
+                raise alarm.rang
+
+
+@contextlib.contextmanager
+def _alarm_clock(alarm, seconds, started):
+    """Let the operating system ring the alarm, and give back the clock as it was found."""
+    if not alarm.with_signal:
+        yield
+        return
     handler = signal.signal(signal.SIGALRM, alarm)
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
-        return fn(*arguments)
+        yield
     finally:
-        alarm.armed = False  # first of all: from here on no alarm may raise
-        sys.settrace(trace)
+        alarm.disarm()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if left:
             left -= time.monotonic() - started
             signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), interval)
-        if alarm.rang:  # also where the code swallowed the alarm and returned something
-            raise alarm.rang
+
+
+@contextlib.contextmanager
+def stop_button_known() -> Iterator["StopButton"]:
+    """Tell the stop button from a KeyboardInterrupt that the code raises by itself."""
+    button = StopButton(signal.getsignal(signal.SIGINT))
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or not callable(button.handler):
+        button.pressed = True  # not known: whatever comes may be the button
+        yield button
+        return
+    signal.signal(signal.SIGINT, button)
+    try:
+        yield button
+    finally:
+        signal.signal(signal.SIGINT, button.handler)
+
+
+class StopButton:
+    """A handler of the signal that the button sends, which notes that it was pressed."""
+
+    def __init__(self, handler: Any):
+        self.handler, self.pressed = handler, False
+
+    def __call__(self, signum: int, frame: Any) -> None:
+        """Note it, and go on as if this were not here."""
+        self.pressed = True
+        self.handler(signum, frame)
 
 
 class _Alarm:
-    """The signal handler: raises in whatever code runs, as long as it is armed."""
+    """The signal handler: raises in whatever code runs, as long as it is armed.
 
-    def __init__(self):
+    ``watch`` runs in a thread of its own, for code that has silenced the operating system's clock
+    and for where there is none.
+    """
+
+    def __init__(self, thread: int, with_signal: bool):
         self.armed, self.rang = True, None
+        self.with_signal, self._thread, self._lock = with_signal, thread, threading.Lock()
+        self._done = threading.Event()
+        self._raised = False
+
+    def disarm(self) -> None:
+        """Raise no more."""
+        with self._lock:
+            self.armed = False
+            if self._raised:  # and take back what may still be under way
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), None)
+        self._done.set()
+
+    def watch(self, seconds: float) -> None:
+        """Ring where nothing rang: a little after the time, so that a signal comes first."""
+        late = _LATE if self.with_signal else 0.0
+        while not self._done.wait(seconds + late):
+            seconds, late = 5 * _AGAIN, 0.0
+            with self._lock:
+                if self.armed:
+                    self._ring_from_outside()
+
+    def _ring_from_outside(self):
+        if self.with_signal and signal.getsignal(signal.SIGALRM) is self:
+            signal.pthread_kill(self._thread, signal.SIGALRM)
+            return
+        self.rang, self._raised = self.rang or TooLong(), True
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(self._thread), ctypes.py_object(TooLong)
+        )
 
     def __call__(self, signum, frame):
         if not self.armed:
@@ -97,15 +174,25 @@ def random_state_kept() -> Iterator[None]:
 def plain_defaults() -> Iterator[None]:
     """Inputs and answers in torch's first precision and on the processor, whatever is set.
 
-    A learner may have called ``torch.set_default_dtype`` or ``torch.set_default_device``.
+    A learner may have called ``torch.set_default_dtype`` or ``torch.set_default_device``; their
+    settings come back afterwards, also where the code in between changed them.
     """
-    before = torch.get_default_dtype()
+    dtype, device = torch.get_default_dtype(), _device_set()
     torch.set_default_dtype(torch.float32)
+    if torch.get_default_device().type != "cpu":
+        torch.set_default_device("cpu")
     try:
-        with torch.device("cpu"):
-            yield
+        yield
     finally:
-        torch.set_default_dtype(before)
+        torch.set_default_dtype(dtype)
+        if _device_set() != device:
+            torch.set_default_device(device)
+
+
+def _device_set():
+    """The device that ``torch.set_default_device`` set, or None."""
+    context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    return context.device if context else None
 
 
 def seed_the_processor(seed: int) -> None:

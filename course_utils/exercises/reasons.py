@@ -13,11 +13,11 @@ from course_utils.exercises.evidence import Evidence
 from course_utils.exercises.limits import TooLong
 from course_utils.exercises.raised import meaning
 from course_utils.exercises.repairs import comes_out_when, repair
-from course_utils.exercises.running import Unfit
+from course_utils.exercises.running import Elsewhere, Unfit
 from course_utils.exercises.which_inputs import inputs_tell, right_for_some
 
-# Sentences on the form of an answer that are reasons themselves.
-_OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? ")
+# Sentences on the form of an answer, or on NaN in it, that are reasons themselves.
+_OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? |The inputs go from")
 
 
 def reason(evidence: Evidence, problem: str) -> str:
@@ -25,10 +25,12 @@ def reason(evidence: Evidence, problem: str) -> str:
 
     problem: what the case that is shown says by itself; given back where nothing more is known.
     """
-    if any(isinstance(outcome.error, TooLong) for outcome in evidence.given):
-        return problem  # each further run would cost as long again
-    if any(isinstance(outcome.error, Unfit) for outcome in evidence.given):
-        return problem  # it says itself what does not fit
+    errors = [outcome.error for outcome in evidence.given]
+    # After too long a run each further one costs as long; what does not fit says so itself.
+    if isinstance(evidence.attempt, Elsewhere) or any(
+        isinstance(error, TooLong | Unfit) for error in errors
+    ):
+        return problem
     if "in place" in problem:
         return problem
     mended = repair(evidence)

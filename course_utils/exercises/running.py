@@ -4,21 +4,28 @@ Nothing that the function does comes out of ``run_all`` as an exception, but for
 KeyboardInterrupt: the stop button of the notebook has to work.
 """
 
+import contextlib
 import copy
 import inspect
 import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils.exercises.difference import CannotCompare, difference
-from course_utils.exercises.limits import TooLong, call_within, seed_the_processor
+from course_utils.exercises.limits import (
+    TooLong,
+    call_within,
+    seed_the_processor,
+    stop_button_known,
+)
+from course_utils.exercises.undisturbed import printing_held
 
 # Where code lives that no learner wrote.
 _NOT_THEIRS = (
@@ -29,8 +36,27 @@ _NOT_THEIRS = (
 )
 
 
+_LONGEST = 400  # characters of a text that an attempt made
+
+
 class Unfit(Exception):
     """The attempt cannot be called as the exercise calls it; the message says why, to a learner."""
+
+
+class Elsewhere:
+    """An attempt that lives in another process and is run there."""
+
+    def run(self, cases: Sequence[tuple], seed: int) -> "list[Outcome]":
+        """One outcome for each case, or fewer."""
+        raise NotImplementedError
+
+    def run_part(self, place: int, seed: int) -> "Outcome":
+        """What a build's part at this place led to."""
+        raise NotImplementedError
+
+    def run_leaves(self, cases: Sequence[tuple], seed: int) -> "list[LeafRun]":
+        """What ``gradient.run_leaves`` gives for it: one run for each case, or fewer."""
+        raise NotImplementedError
 
 
 @dataclass
@@ -39,7 +65,8 @@ class Outcome:
 
     result: what the function returned, if ``returned``; seen: what the exercise compares, which is
     the result or what ``observe`` makes of it; changed: the positions of the arguments that the
-    call changed; error: what was raised, by the function or by ``observe``.
+    call changed; error: what was raised, by the function or by ``observe``; printed: what was
+    printed meanwhile, up to a screenful.
     """
 
     returned: bool = False
@@ -47,6 +74,19 @@ class Outcome:
     seen: Any = None
     changed: tuple[int, ...] = ()
     error: BaseException | None = None
+    printed: str = ""
+
+
+@dataclass
+class LeafRun:
+    """A call with leaves for inputs: what it led to, and the gradient of each leaf by its place.
+
+    carries: whether what the exercise compares carries a gradient at all.
+    """
+
+    outcome: Outcome
+    carries: bool = False
+    gradients: dict[str, Tensor] = field(default_factory=dict)
 
 
 def run_all(
@@ -68,33 +108,79 @@ def run_all(
     def go() -> None:
         for index, case in enumerate(cases):
             outcomes.append(Outcome())
-            _run(outcomes[-1], fn, case, (seed + index) % 2**31, observe, like)
+            run_case(fn, case, (seed + index) % 2**31, observe, like, outcome=outcomes[-1])
 
     try:
         call_within(seconds, go)
     except TooLong as error:
-        outcomes[-1] = Outcome(error=error)
+        printed = outcomes[-1].printed if outcomes else ""
+        outcomes[-1:] = [Outcome(error=error, printed=printed)]
     return outcomes
 
 
-def _run(outcome, fn, case, seed, observe, like):
-    try:
+def run_case(
+    fn: Callable,
+    case: tuple,
+    seed: int,
+    observe: Callable | None = None,
+    like: type[nn.Module] | None = None,
+    prepare: Callable[[nn.Module | None, tuple], tuple] | None = None,
+    outcome: Outcome | None = None,
+) -> Outcome:
+    """Call ``fn`` on a copy of one case, as ``run_all`` does, but without a limit.
+
+    prepare: takes the module that was built, if one was, and the call's arguments, and returns the
+    arguments to call with. outcome: filled in and returned, in place of a new one.
+    """
+    outcome = outcome or Outcome()
+    with _caught(outcome), torch.enable_grad():
         arguments = _copied(case)
         seed_the_processor(seed)
-        with torch.enable_grad():
-            if like is not None:
-                fn = _built(fn, like, arguments[0], seed)
-                case, arguments = case[1], arguments[1]
-            _require_fit(fn, arguments)
-            outcome.result = fn(*arguments)
+        if like is not None:
+            fn = _built(fn, like, arguments[0], seed)
+            case, arguments = case[1], arguments[1]
+        _require_fit(fn, arguments)
+        if prepare is not None:
+            arguments = prepare(fn if like else None, arguments)
+        outcome.result = fn(*arguments)
+        outcome.returned = True
+        outcome.changed = () if prepare else _changed(arguments, case)
+        observed = (outcome.result, fn, *arguments) if like else (outcome.result, *arguments)
+        outcome.seen = observe(*observed) if observe else outcome.result
+    return outcome
+
+
+def run_part(do: Callable, attempt: Any, seed: int, seconds: float) -> Outcome:
+    """What ``do(attempt, seed)``, a part of a build, led to within ``seconds``."""
+    outcome = Outcome()
+
+    def go() -> None:
+        seed_the_processor(seed)
+        with _caught(outcome), torch.enable_grad():
+            outcome.seen = outcome.result = do(attempt, seed)
             outcome.returned = True
-            outcome.changed = _changed(arguments, case)
-            observed = (outcome.result, fn, *arguments) if like else (outcome.result, *arguments)
-            outcome.seen = observe(*observed) if observe else outcome.result
-    except (KeyboardInterrupt, TooLong):
-        raise
-    except BaseException as error:
-        outcome.error = error
+
+    try:
+        call_within(seconds, go)
+    except TooLong as error:
+        return Outcome(error=error, printed=outcome.printed)
+    return outcome
+
+
+@contextlib.contextmanager
+def _caught(outcome):
+    """Keep what is raised and printed, but for the stop button and the end of the time."""
+    with stop_button_known() as button, printing_held() as held:
+        try:
+            yield
+        except TooLong:
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and button.pressed:
+                raise
+            outcome.error = error
+        finally:
+            outcome.printed = held.text
 
 
 def _copied(case):
@@ -133,9 +219,23 @@ def _require_fit(fn, arguments):
         signature.bind(*arguments)
     except TypeError:
         given = "1 argument" if len(arguments) == 1 else f"{len(arguments)} arguments"
+        taken = _safely(str, signature)
         raise Unfit(
-            f"Yours takes the arguments `{signature}`, but the exercise calls it with {given}."
+            f"Yours takes the arguments `{taken}`, but the exercise calls it with {given}."
         ) from None
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says, on one line; empty where it cannot say anything."""
+    return " ".join(_safely(str, error).split())
+
+
+def _safely(write, value):
+    """A text that somebody's class makes of a value: it may be long, or not come at all."""
+    try:
+        return str(write(value))[:_LONGEST]
+    except Exception:
+        return ""
 
 
 def parameters_of(fn: Callable, count: int) -> list[str]:
@@ -149,8 +249,6 @@ def parameters_of(fn: Callable, count: int) -> list[str]:
 
 def _built(cls, like, arguments, seed):
     """An instance of the attempt that holds the parameters and buffers of the reference."""
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-        raise Unfit("The exercise asks for a class that derives from `nn.Module`.")
     model = like(*copy.deepcopy(arguments))
     _require_fit(cls, arguments)
     seed_the_processor(seed)
