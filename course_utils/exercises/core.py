@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.exercises import faults, handed_in
+from course_utils.exercises import faults, handed_in, repairs
 from course_utils.exercises.difference import (
     described,
     difference,
@@ -360,7 +360,7 @@ def _judge_answers(exercise, attempt, seed):
         return _not_attempted(stubs[0], attempt)
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
-        verdict = _judge_gradient(exercise, attempt, cases, seed)
+        verdict = _judge_gradient(exercise, attempt, cases, expected, given, seed)
         return dataclasses.replace(verdict, printed=given[0].printed)
     # What raised comes before what is wrong in value, and of both the smallest case.
     trial, problem = min(wrong, key=lambda pair: (not _raised_in(pair[0]), extent(pair[0].case)))
@@ -373,13 +373,29 @@ def _judge_answers(exercise, attempt, seed):
     return Verdict(WRONG, problem, details, printed=trial.given.printed)
 
 
-def _judge_gradient(exercise, attempt, cases, seed):
+def _judge_gradient(exercise, attempt, cases, expected, given, seed):
     """The verdict on an attempt that is right in value."""
     asked = not exercise.changes_input and "detached result" not in exercise.unaffected
     problem = gradient_problem(exercise, attempt, cases, seed) if asked else None
     if problem:
-        return Verdict(WRONG, problem, (_again(seed),))
+        evidence = Evidence(exercise, attempt, cases, expected, given, seed, wrong_in(exercise))
+        line = _gradient_line(evidence)
+        return Verdict(WRONG, f"{problem} {line}".strip(), (_again(seed),))
     return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+
+
+def _gradient_line(evidence):
+    """The line that cuts the gradient off, "" where it is not found."""
+    exercise, cases, seed = evidence.exercise, evidence.cases, evidence.seed
+    try:
+        return (
+            repairs.repair_of_gradient(
+                evidence, lambda fn: gradient_problem(exercise, fn, cases, seed) is None
+            )
+            or ""
+        )
+    except Exception:  # as in _reason
+        return ""
 
 
 def _laid_fault(exercise, cases, given, seed):

@@ -16,8 +16,9 @@ from course_utils.exercises.repairs import comes_out_when, repair
 from course_utils.exercises.running import Elsewhere, Unfit
 from course_utils.exercises.which_inputs import inputs_tell, right_for_some
 
-# Sentences on the form of an answer, or on NaN in it, that are reasons themselves.
-_OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? |The inputs go from")
+# What a case says by itself that is a reason, or part of one: the form of an answer, NaN in it.
+_OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? ")
+_NOT_FINITE = "The inputs go from"
 
 
 def reason(evidence: Evidence, problem: str) -> str:
@@ -33,16 +34,24 @@ def reason(evidence: Evidence, problem: str) -> str:
         return problem
     if "in place" in problem:
         return problem
-    mended = repair(evidence)
-    if evidence.raised():
-        return _joined(problem, mended or right_for_some(evidence) or meaning(evidence))
-    seen = shown(evidence)
-    if mended or seen or _OF_THE_FORM.search(problem):
-        own = problem if _OF_THE_FORM.search(problem) and not seen else None
-        return _joined(own, seen, mended)
-    ways = (right_for_some, comes_out_when, inputs_tell)
-    return next(filter(None, (way(evidence) for way in ways)), problem)
+    return _of_errors(evidence, problem) if evidence.raised() else _of_values(evidence, problem)
 
 
-def _joined(*sentences: str | None) -> str:
-    return " ".join(filter(None, sentences))
+def _of_errors(evidence, problem):
+    for way in (repair, right_for_some, meaning):
+        if found := way(evidence):
+            return f"{problem} {found}"
+    return problem
+
+
+def _of_values(evidence, problem):
+    mended, seen = repair(evidence), shown(evidence)
+    own = problem if _OF_THE_FORM.search(problem) and not seen else ""
+    if mended or seen:
+        return " ".join(filter(None, (own, seen, mended)))
+    if "returned None" in problem or _NOT_FINITE in problem:
+        return problem
+    for way in (right_for_some, comes_out_when, inputs_tell):
+        if found := way(evidence):
+            return f"{own} {found}".strip()
+    return problem

@@ -10,6 +10,7 @@ import ast
 import inspect
 import itertools
 import linecache
+import re
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -206,6 +207,34 @@ def repair(evidence: Evidence) -> str | None:
     with unheard():
         found = _search(evidence, definition, Clock(_SECONDS))
     return _sentences(definition, found) if found else None
+
+
+def repair_of_gradient(evidence: Evidence, whole: Callable[[Callable], bool]) -> str | None:
+    """The same for an attempt that is right in value, and loses a gradient on the way.
+
+    whole: whether the gradient gets through a function.
+    """
+    definition = definition_of(evidence.attempt)
+    if definition is None or not _may_run(definition):
+        return None
+    with unheard():
+        changes = _edits(definition.tree, _scope(definition, (), ()))
+        cuts = [edit for edit in changes if _CUTTING.search(ast.unparse(edit.at))]
+        cuts = [edit for edit in cuts if _ENDED_BY.search(edit.proposal.here)]
+        trial = Trial(evidence, definition, Clock(_SECONDS))
+        for together in itertools.chain(([cut] for cut in cuts), itertools.combinations(cuts, 2)):
+            if trial.clock.left <= 0:
+                return None
+            if trial.makes_right(together) and whole(trial.changed(together)):
+                return _sentences(definition, together)
+    return None
+
+
+# Code that may cut a gradient off, and what is said of changes that take it away.
+_CUTTING = re.compile(
+    r"detach|item|data|numpy|no_grad|tensor|float|tolist|int|bool|round|inference"
+)
+_ENDED_BY = re.compile("one step too many|`with`")
 
 
 def _search(evidence, definition, clock):

@@ -577,6 +577,8 @@ def _too_much(node, scope):
         yield Proposal(node.value, here)
     elif isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
         yield Proposal(node.value, "this should not be transposed", "a transposition is left out")
+    elif isinstance(node, ast.Attribute) and node.attr == "data":
+        yield Proposal(node.value, "`data` is one step too many")
     elif isinstance(node, ast.BinOp) and type(node.op) in _SIGNS:
         sign = _SIGNS[type(node.op)]
         here = f"one side of this `{sign}` should not be there"
