@@ -808,8 +808,8 @@ sinusoidal_positions = Exercise(
             lambda longest, dim: interleaved(
                 *waves(longest, dim, exponent=lambda i, d: -4 * i / d)
             ),
-            "Your exponent is 4i / dim: `torch.arange(0, dim, 2)` is 2i already, so do not "
-            "double it again.",
+            "Your exponent is 4i / dim: what counts 0, 2, 4 and on is 2i already, so do not double "
+            "it again.",
         ),
         Mistake(
             lambda longest, dim: interleaved(*waves(longest, dim)).T,
