@@ -744,6 +744,10 @@ receptive_field = Exercise(
             "a step is longer: each layer adds (k - 1) times the jump.",
         ),
         Mistake(
+            lambda layers: field(layers) + layers[0][0] - 1,
+            "The first layer's k - 1 pixels are counted twice: start with r = 1, before any layer.",
+        ),
+        Mistake(
             lambda layers: field(layers) - 1,
             "Your answer is too small by 1: before the first layer a number sees one pixel, "
             "itself, so start with r = 1.",

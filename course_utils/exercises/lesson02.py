@@ -528,6 +528,10 @@ masked_mean = Exercise(
             "range. Take the rows one by one, or put a mask over the words.",
         ),
         Mistake(
+            lambda vectors, text_length: vectors[:, : text_length[0]].mean(dim=1),
+            "You cut all rows at the length of the first. Each row has its own length.",
+        ),
+        Mistake(
             cut_at_the_longest,
             "You cut all rows at the longest length, so that shorter ones keep padding. Each row "
             "has its own length.",
@@ -635,6 +639,11 @@ def gap_of_the_largest(encoder, text, text_length, more):
     return (encoder(longer, text_length).max() - encoder(text, text_length).max()).abs().item()
 
 
+def gap_of_sizes(encoder, text, text_length, more):
+    longer = F.pad(text, (0, more))
+    return (encoder(longer, text_length).abs() - encoder(text, text_length).abs()).max().item()
+
+
 def gap_in_shares(encoder, text, text_length, more):
     before, after = encoder(text, text_length), encoder(F.pad(text, (0, more)), text_length)
     return ((after - before).abs() / before.abs()).max().item()
@@ -736,6 +745,15 @@ padding_gap = Exercise(
         Mistake(
             changed_gap(measure=lambda moved: moved.abs().sum()),
             "This is the sum of all changes; the exercise asks for the largest.",
+        ),
+        Mistake(
+            changed_gap(measure=lambda moved: (moved**2).mean()),
+            "This is the mean of the squared changes; the exercise asks for the largest change.",
+        ),
+        Mistake(
+            gap_of_sizes,
+            "You took the absolute values before subtracting. Subtract first, then `.abs()`, then "
+            "`.max()`.",
         ),
         Mistake(
             gap_of_the_largest,

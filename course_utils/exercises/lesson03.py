@@ -74,6 +74,13 @@ def filled_without_default(query, key, value, mask=0):
     return weights @ value, weights
 
 
+def chosen_without_default(query, key, value, mask=0):
+    """Right wherever the mask is a tensor."""
+    scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5
+    weights = torch.where(mask == 0, scores, -torch.inf).softmax(dim=-1)
+    return weights @ value, weights
+
+
 def with_overflow(query, key, value, mask=0):
     """The softmax as its formula has it, which divides inf by inf where a score is large."""
     scores = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask).exp()
@@ -314,6 +321,11 @@ attention = Exercise(
             "not sum to 1. Add the mask to the scores, before the softmax.",
         ),
         Mistake(
+            chosen_without_default,
+            "`torch.where` wants a tensor, and the mask may be the number 0, its default. Adding "
+            "the mask to the scores does for both.",
+        ),
+        Mistake(
             filled_without_default,
             "`masked_fill` wants a tensor, and the mask may be the number 0, its default. Adding "
             "the mask to the scores does for both.",
@@ -528,6 +540,16 @@ permutation_gap = Exercise(
             lambda layer, x, order: (layer(x[order]) - layer(x)[order]).norm().item(),
             "You took the length of all differences as one vector; the exercise asks for the "
             "largest: `.abs().max()`.",
+        ),
+        Mistake(
+            lambda layer, x, order: ((layer(x[order]) - layer(x)[order]) ** 2).mean().item(),
+            "You took the mean of the squared differences; the exercise asks for the largest "
+            "difference.",
+        ),
+        Mistake(
+            lambda layer, x, order: (layer(x[order]) - layer(x[order])[order]).abs().max().item(),
+            "Your layer saw the reordered words alone. The other side is `layer(x)[order]`, from "
+            "the words as they stood.",
         ),
         Mistake(
             gap_of_the_largest,
@@ -808,8 +830,8 @@ sinusoidal_positions = Exercise(
             lambda longest, dim: interleaved(
                 *waves(longest, dim, exponent=lambda i, d: -4 * i / d)
             ),
-            "Your exponent is 4i / dim: `torch.arange(0, dim, 2)` is 2i already, so do not "
-            "double it again.",
+            "Your exponent is 4i / dim: what counts 0, 2, 4 and on is 2i already, so do not double "
+            "it again.",
         ),
         Mistake(
             lambda longest, dim: interleaved(*waves(longest, dim)).T,
