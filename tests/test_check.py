@@ -214,9 +214,14 @@ def test_an_answer_that_cannot_even_be_printed_is_wrong():
     assert verdict_of(lambda points, query: Broken()).kind == WRONG
 
 
-def test_a_fault_of_the_reference_is_no_verdict_on_the_attempt():
+def test_a_fault_of_the_reference_is_no_verdict_on_the_attempt(capsys):
+    faulty = exercise_for(lambda x: x / 0, [(1,)])
     with pytest.raises(ZeroDivisionError):
-        verdict_of(lambda x: x, exercise_for(lambda x: x / 0, [(1,)]))
+        verdict_of(lambda x: x, faulty)
+    assert core.is_stand_in(core.check(faulty, "faulty", lambda x: x))
+    assert "could not be judged (ZeroDivisionError)" in capsys.readouterr().out
+    with pytest.raises(TimeoutError, match="the reference did not end within"):
+        verdict_of(lambda x: x, exercise_for(time.sleep, [(60,)], seconds=0.2))
 
 
 def test_warnings_of_declared_mistakes_do_not_reach_the_learner():
@@ -768,6 +773,15 @@ def test_a_build_that_gives_what_its_part_cannot_read_is_wrong():
     assert "cannot be judged: TypeError" in verdict_of(Odd, unread).sentence
 
 
+def test_a_build_that_gives_what_the_next_step_cannot_use_is_not_told_that_its_own_code_raised():
+    # `gradients` stands for a step of the course: it asks the attempt for what only tensors have.
+    using = Exercise(
+        reference=lambda: 1, parts=(Part("using", core.gradients, lambda seen, seed: None),)
+    )
+    sentence = verdict_of(lambda: 1, using).sentence
+    assert sentence.startswith("Part 1 of 1, using: What your code gave cannot be used: Attrib")
+
+
 def test_an_open_method_of_a_build_is_not_attempted():
     class Open(Counter3):
         def reset(self):
@@ -1191,11 +1205,11 @@ def test_many_inputs_are_told_in_few_lines_and_the_part_that_differs_alone():
     attempt = lambda a, b, c, d, e, f, g: {"loss": a.sum(), "weights": {"w": b, "v": c + 1}}  # noqa: E731
     details = dict(verdict_of(attempt, exercise).details)
     assert details["and"] == (
-        "b a tensor (4, 2), c a tensor (4, 3), d a tensor (4, 4), e a tensor (4, 5), "
-        "f a tensor (4, 6), g a tensor (4, 7)"
+        "b tensor (4, 2), c tensor (4, 3), d tensor (4, 4), e tensor (4, 5), f tensor (4, 6), "
+        "g tensor (4, 7)"
     )
-    assert details["expected of 'weights' of 'v'"].startswith("tensor (4, 3) float32 [[1.0")
-    assert details["yours of 'weights' of 'v'"].startswith("tensor (4, 3) float32 [[2.0")
+    assert details["expected (weights) (v)"].startswith("tensor (4, 3) float32 [[1.0")
+    assert details["yours (weights) (v)"].startswith("tensor (4, 3) float32 [[2.0")
 
 
 def test_what_an_attempt_prints_shows_once_and_is_that_of_the_trial_that_is_told(toys, capsys):
@@ -1330,7 +1344,7 @@ def test_a_setting_that_an_attempt_changes_is_put_back(setting, ending):
         return answer
 
     before = read()
-    quick = dataclasses.replace(squared_distance, seconds=0.1)
+    quick = dataclasses.replace(squared_distance, seconds=0.3)
     verdict = verdict_of(attempt, quick)
     assert read() == before
     if ending == "endless":
@@ -1450,6 +1464,20 @@ def test_large_values_are_shown_in_a_line():
     assert shorten(torch.zeros(2, 0)) == "tensor (2, 0) float32 [[], []]"
     assert len(shorten("a" * 500)) < 130
     assert len(shorten(list(range(1000)))) < 60
+    assert shorten([object()] * 9).startswith("[an object of class object, an object")
+    assert shorten(nn.Sequential(nn.Linear(1, 1))) == "Sequential(...)"
+    assert shorten(
+        {"f": len, "g": solved}
+    ) == "{'f': <built-in function len>, 'g': the function `sq" + ("uared_distance` itself}")
+
+
+def test_what_an_exercise_observed_under_a_name_of_its_own_is_said():
+    exercise = Exercise(
+        reference=lambda x: x * 2,
+        cases=leaf_cases,
+        observe=lambda y, x: {"Your loss": y} if y.max() < 99 else {"A large loss": "cut off"},
+    )
+    assert verdict_of(lambda x: x * 0 + 100, exercise).sentence == "A large loss: cut off."
 
 
 # --- as a learner meets it: by name, with hints and a solution -------------------------------

@@ -11,7 +11,7 @@ import contextlib
 import copy
 import dataclasses
 import functools
-import math
+import numbers
 import re
 import secrets
 import types
@@ -57,6 +57,7 @@ from course_utils.exercises.undisturbed import settings_kept
 RIGHT, WRONG, NOT_ATTEMPTED = "Right", "Wrong", "Not attempted"
 _COLOURS = {RIGHT: "both", WRONG: "text", NOT_ATTEMPTED: "majority"}
 _EXP_ENDS = 88
+_ANY = 1e30  # so far apart may values be where only kind and shape count
 _LINES = 5  # of details; a hint makes the sixth
 _STAND_IN = "__course_stand_in__"
 _part_reached: dict[str, int] = {}  # by name of a build, since the last check
@@ -158,6 +159,13 @@ class Exercise:
         return self.reference if self.module else None
 
     @property
+    def asks_for(self) -> type:
+        """What an attempt is to be: ``nn.Module`` or ``object`` for a class, or a function."""
+        if not isinstance(self.reference, type):
+            return types.FunctionType
+        return nn.Module if issubclass(self.reference, nn.Module) else object
+
+    @property
     def called(self) -> Callable:
         """What is called with a case's arguments: the reference, or the module's ``forward``."""
         return self.reference.forward if self.module else self.reference
@@ -226,7 +234,7 @@ def _judge_anything(exercise, attempt, seed):
     """The verdict, also where an attempt brings the course's own code to fall."""
     try:
         return judge(exercise, attempt, seed)
-    except (Exception, TooLong) as error:
+    except Exception as error:
         return Verdict(
             WRONG,
             f"This answer could not be judged ({type(error).__name__}). If it gives plain tensors "
@@ -333,10 +341,7 @@ def _fitted(verdict):
 
 def _of_its_kind(exercise, attempt):
     """The verdict on an attempt that need not be run, or None."""
-    wanted = types.FunctionType
-    if isinstance(exercise.reference, type):
-        wanted = nn.Module if issubclass(exercise.reference, nn.Module) else object
-    if problem := handed_in.unusable(attempt, wanted):
+    if problem := handed_in.unusable(attempt, exercise.asks_for):
         return Verdict(WRONG, problem)
     if handed_in.nothing_in_it(attempt):
         sentence = "There is nothing in the body yet: write it in the cell above and run that."
@@ -347,9 +352,11 @@ def _of_its_kind(exercise, attempt):
 def _judge_answers(exercise, attempt, seed):
     cases = exercise.draw(seed)
     expected = _run_ours(exercise, exercise.reference, cases, seed)
-    for outcome in expected:
+    for outcome in expected:  # the course's own fault, and its tests find it
+        if isinstance(outcome.error, TooLong):
+            raise TimeoutError(f"the reference did not end within {exercise.seconds:g} seconds")
         if outcome.error:
-            raise outcome.error  # the course's own fault, and its tests find it
+            raise outcome.error
     given = exercise.run(attempt, cases, seed)
     if stubs := [outcome.error for outcome in given if is_stub(outcome.error)]:
         return _not_attempted(stubs[0], attempt)
@@ -423,13 +430,15 @@ def _same(exercise, one, other):
 
 
 def _judge_parts(exercise, attempt, seed):
+    outcomes = []
     for place in range(len(exercise.parts)):
-        outcome = exercise.run_part(place, attempt, seed)
-        verdict = judge_part(exercise, place, outcome, seed, attempt)
+        outcomes.append(exercise.run_part(place, attempt, seed))
+        verdict = judge_part(exercise, place, outcomes[-1], seed, attempt)
         if verdict:
-            return dataclasses.replace(verdict, printed=outcome.printed)
+            return dataclasses.replace(verdict, printed=outcomes[-1].printed)
     names = ", ".join(part.name for part in exercise.parts)
-    return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
+    sentence = f"All {len(exercise.parts)} parts hold: {names}."
+    return Verdict(RIGHT, sentence, printed=outcomes[0].printed)
 
 
 def judge_part(
@@ -441,7 +450,7 @@ def judge_part(
     held = (("holds already", names),) if names else ()
     if is_stub(outcome.error):
         return Verdict(NOT_ATTEMPTED, _not_attempted(outcome.error, attempt).sentence, held, place)
-    problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
+    problem = _part_problem(exercise, part, outcome, seed)
     if problem is None:
         return None
     heading = f"Part {place + 1} of {len(exercise.parts)}, {part.name}: "
@@ -450,7 +459,12 @@ def judge_part(
     return Verdict(WRONG, heading + _sentence(problem), details, place)
 
 
-def _part_problem(part, outcome, seed):
+def _part_problem(exercise, part, outcome, seed):
+    error = outcome.error
+    if error and not isinstance(error, Unfit | TooLong) and own_line(error) is None:
+        return f"What your code gave cannot be used: {_named(error)}"
+    if error:
+        return _raised(exercise, outcome)
     try:
         return part.judge(outcome.seen, seed)
     except Exception as error:  # values of a kind that the part does not expect
@@ -511,7 +525,7 @@ def _problem(exercise, trial):
         return "Your function returned None; is a `return` missing?"
     if given.error:  # what came back is so unlike the expected that it could not be looked at
         # By kind and shape alone: other values may be right too, or `observe` would not be there.
-        problem = difference(given.result, expected.result, rtol=0, atol=math.inf)
+        problem = difference(given.result, expected.result, rtol=0, atol=_ANY)
         return _sentence(problem or f"What you returned cannot be used: {_named(given.error)}")
     problem = exercise.differs(given, expected)
     if problem:
@@ -603,8 +617,15 @@ def _in_room(details, room):
     if len(details) <= room:
         return tuple((label, shorten(value)) for label, value in details)
     whole, others = details[: room - 1], details[room - 1 :]
-    kinds = ", ".join(f"{label.split()[-1]} {described(value)}" for label, value in others)
+    kinds = ", ".join(f"{label.split()[-1]} {_kind_of(value)}" for label, value in others)
     return (*((label, shorten(value)) for label, value in whole), ("and", kinds))
+
+
+def _kind_of(value):
+    """A number as it is; of anything else its kind: "tensor (3, 2)"."""
+    if isinstance(value, numbers.Number):
+        return shorten(value)
+    return re.sub(r"^an? ", "", described(value))
 
 
 def _again(seed):

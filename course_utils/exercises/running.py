@@ -112,7 +112,8 @@ def run_all(
     try:
         call_within(seconds, go)
     except TooLong as error:
-        outcomes[-1] = Outcome(error=error, printed=outcomes[-1].printed)
+        printed = outcomes[-1].printed if outcomes else ""
+        outcomes[-1:] = [Outcome(error=error, printed=printed)]
     return outcomes
 
 
