@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.exercises import faults, handed_in
+from course_utils.exercises import faults, handed_in, repairs
 from course_utils.exercises.difference import (
     described,
     difference,
@@ -32,6 +32,7 @@ from course_utils.exercises.difference import (
     short,
     shorten,
 )
+from course_utils.exercises.evidence import Evidence
 from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
     TooLong,
@@ -40,6 +41,7 @@ from course_utils.exercises.limits import (
     random_state_kept,
     seed_the_processor,
 )
+from course_utils.exercises.reasons import reason
 from course_utils.exercises.running import (
     Elsewhere,
     Outcome,
@@ -362,24 +364,42 @@ def _judge_answers(exercise, attempt, seed):
         return _not_attempted(stubs[0], attempt)
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
-        verdict = _judge_gradient(exercise, attempt, cases, seed)
+        verdict = _judge_gradient(exercise, attempt, cases, expected, given, seed)
         return dataclasses.replace(verdict, printed=given[0].printed)
-    trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
+    # What raised comes before what is wrong in value, and of both the smallest case.
+    trial, problem = min(wrong, key=lambda pair: (not _raised_in(pair[0]), extent(pair[0].case)))
     for mistake in exercise.mistakes:
         if _gives_the_same(exercise, mistake.fn, cases, given, seed):
             return Verdict(WRONG, mistake.message, printed=trial.given.printed)
-    problem = _laid_fault(exercise, cases, given, seed) or problem
+    evidence = Evidence(exercise, attempt, cases, expected, given, seed, wrong_in(exercise))
+    problem = _laid_fault(exercise, cases, given, seed) or _reason(evidence, problem)
     details = _details(exercise, trial, seed)
     return Verdict(WRONG, problem, details, printed=trial.given.printed)
 
 
-def _judge_gradient(exercise, attempt, cases, seed):
+def _judge_gradient(exercise, attempt, cases, expected, given, seed):
     """The verdict on an attempt that is right in value."""
     asked = not exercise.changes_input and "detached result" not in exercise.unaffected
     problem = gradient_problem(exercise, attempt, cases, seed) if asked else None
     if problem:
-        return Verdict(WRONG, problem, (_again(seed),))
+        evidence = Evidence(exercise, attempt, cases, expected, given, seed, wrong_in(exercise))
+        line = _gradient_line(evidence)
+        return Verdict(WRONG, f"{problem} {line}".strip(), (_again(seed),))
     return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+
+
+def _gradient_line(evidence):
+    """The line that cuts the gradient off, "" where it is not found."""
+    exercise, cases, seed = evidence.exercise, evidence.cases, evidence.seed
+    try:
+        return (
+            repairs.repair_of_gradient(
+                evidence, lambda fn: gradient_problem(exercise, fn, cases, seed) is None
+            )
+            or ""
+        )
+    except Exception:  # as in _reason
+        return ""
 
 
 def _laid_fault(exercise, cases, given, seed):
@@ -390,6 +410,26 @@ def _laid_fault(exercise, cases, given, seed):
         if _gives_the_same(exercise, faults.FAULTS[name](exercise.reference), cases, given, seed):
             return sentence
     return None
+
+
+def _reason(evidence, problem):
+    """The reason, if one is found; a search that stumbles over the attempt costs nobody a verdict.
+
+    It looks at answers of any kind and runs code that nobody wrote.
+    """
+    try:
+        return reason(evidence, problem)
+    except Exception:
+        return problem
+
+
+def wrong_in(exercise: Exercise) -> Callable[[tuple, Outcome, Outcome], str | None]:
+    """A function of (case, expected, given) that says what is wrong in one case, or None."""
+    return lambda *parts: _problem(exercise, Trial(*parts))
+
+
+def _raised_in(trial):
+    return trial.given.error is not None and not trial.given.returned
 
 
 def wrong_trials(
