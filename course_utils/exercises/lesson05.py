@@ -1,6 +1,7 @@
 """The exercises of lesson 05, Interactions."""
 
 from itertools import permutations
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +57,11 @@ def strength_by_centring(scores):
     centred = scores - scores.mean(dim=0, keepdim=True)
     centred = centred - centred.mean(dim=1, keepdim=True)
     return (centred.square().sum() / (scores - scores.mean()).square().sum()).item()
+
+
+def along_the_wrong_axes(scores):
+    means = scores.mean(dim=0).unsqueeze(1) + scores.mean(dim=1).unsqueeze(0)
+    return share_of(scores - means + scores.mean(), scores)
 
 
 def of_sums(scores):
@@ -187,6 +193,16 @@ interaction_strength = Exercise(
             of_moving_scores(lambda scores: mixed_differences(scores).mean().item()),
             "Your answer is always 0: mixed differences cancel in their mean. Square each of them "
             "before you take the mean.",
+        ),
+        Mistake(
+            of_moving_scores(along_the_wrong_axes),
+            "The means lie along the wrong axes: `scores.mean(dim=0)` is one number for each "
+            "column, (1, m), and `scores.mean(dim=1)` one for each row, (n, 1).",
+        ),
+        Mistake(
+            of_moving_scores(lambda scores: share_of(scores - scores.mean(), scores)),
+            "Only the mean of all scores is taken away, so this is variance over variance, always "
+            "1. Take away what a and what b add by themselves.",
         ),
         Mistake(
             of_moving_scores(of_sums),
@@ -815,7 +831,7 @@ def starting_size(kind, names, size=99):
         return "not around 0"
     if max(scales) > 2:
         return "too large"
-    return "too small" if any(0 < scale < 0.5 for scale in scales) else "about right"
+    return "too small" if any(1e-4 < scale < 0.5 for scale in scales) else "about right"
 
 
 def step_down(module, features, steps=2):
@@ -962,8 +978,8 @@ def adding_is_enough(dials, seed):
     for name, value in dials.items():
         if value is ...:
             return f"Put a number in place of the dots of {name}, or leave {name} out."
-        if isinstance(value, str) or value is None:
-            return f"{name} is a number, without quotes; yours is {value!r}."
+        if not isinstance(value, Real):
+            return f"{name} is a number, such as 3.0; yours is {value!r}."
     others = [name for name in ("redundant", "unique_first", "unique_second") if dials.get(name)]
     if others:
         return f"{others[0]} is not 0: then the label is more than a product. Leave it at 0."
@@ -1001,6 +1017,7 @@ enough_to_add = Exercise(
         {"product": 0.0, "noise": 0.0},
         {"strength": 1.0},
         {"offset": "3.0"},
+        {"offset": [3.0]},
         {"product": ..., "offset": 3.0},
     ),
     hints=(

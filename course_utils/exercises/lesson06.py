@@ -63,6 +63,10 @@ def bce_in_other_logarithms(logits, target):
     return (logits.clamp(min=0) - logits * target + rest).mean()
 
 
+def squared_error(logits, target):
+    return (logits.sigmoid() - target).square().mean()
+
+
 def bce_by_math(logits, target):
     return (math.log(1 + math.exp(logits)) - logits * target).mean()
 
@@ -198,6 +202,11 @@ bce_with_logits = Exercise(
             "You took another logarithm; cross-entropy has the natural one, `.log()`.",
         ),
         Mistake(
+            squared_error,
+            "This is the mean squared error of the probabilities, another loss. Cross-entropy is "
+            "log(1 + e^z) - y z for each row.",
+        ),
+        Mistake(
             bce_by_math,
             "The functions of `math` take one number and lose the gradient. A tensor has its own: "
             "`.exp()`, `.log()`.",
@@ -326,6 +335,18 @@ def backward_twice(model, batch, optimizer):
     return loss.item()
 
 
+def logits_returned(model, batch, optimizer):
+    logits = model(batch)
+    optimizer.zero_grad()
+    F.cross_entropy(logits, batch["label"]).backward()
+    optimizer.step()
+    return logits
+
+
+def squared_distance(logits, label):
+    return F.mse_loss(logits, F.one_hot(label, logits.shape[1]).float())
+
+
 def loss_after_the_step(model, batch, optimizer):
     stepped(model, batch, optimizer)
     return F.cross_entropy(model(batch), batch["label"]).item()
@@ -440,6 +461,15 @@ training_step = Exercise(
             backward_twice,
             "The step was twice as large: `backward` was called twice, and it *adds* to the "
             "gradients that are there.",
+        ),
+        Mistake(
+            logits_returned,
+            "The step is right. You returned the logits; return the loss, `loss.item()`.",
+        ),
+        Mistake(
+            stepped_on(squared_distance),
+            "This is the mean squared error, another loss. Classes are learnt by "
+            "`F.cross_entropy`.",
         ),
         Mistake(
             loss_after_the_step,
@@ -581,6 +611,10 @@ def best_never_raised(scores, patience):
     return waited >= patience
 
 
+def always_after_patience(scores, patience):
+    return len(scores) > patience
+
+
 def splits_a_list_of_the_last(scores, patience):
     return len(scores) >= patience and splits_too_short_a_list(scores, patience)
 
@@ -659,6 +693,11 @@ should_stop = Exercise(
             splits_too_short_a_list,
             "With no more than `patience` epochs so far, nothing stands before the last "
             "`patience`, and max of nothing is an error. Then the answer is False.",
+        ),
+        Mistake(
+            always_after_patience,
+            "You stop as soon as there are more than `patience` epochs, whatever the scores. The "
+            "best of all that came *before* the last `patience` is what these have to beat.",
         ),
         Mistake(
             splits_a_list_of_the_last,
@@ -844,6 +883,16 @@ SHARE_MISTAKES = (
     Mistake(
         lambda logits, label: 1 - measures.accuracy(logits, label),
         "This is the share of wrong answers.",
+    ),
+    Mistake(
+        with_one_column(lambda logits, label: (label == 1).double().mean()),
+        "With one column you call every row class 1, as a softmax over one column does: it is "
+        "always 1. Ask whether the logit is positive.",
+    ),
+    Mistake(
+        lambda logits, label: (logits.argmax() == label).double().mean().item(),
+        "`logits.argmax()` without an axis is one place in the whole batch. The largest of each "
+        "row is `argmax(dim=1)`, and with one column the sign tells.",
     ),
     Mistake(
         with_one_column(lambda logits, label: ((logits[:, 0] >= 0) == label).double().mean()),

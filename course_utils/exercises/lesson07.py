@@ -588,6 +588,17 @@ def mask_of_two_axes(lstm_output, text, padding=1):
     return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
 
 
+def one_number_for_all(lstm_output, text, padding=1):
+    real = (text != padding).unsqueeze(2)
+    return (lstm_output[0] * real).sum() / real.sum()
+
+
+def softmax_of_the_mask(lstm_output, text, padding=1):
+    """The padding gets a smaller weight, and still some."""
+    weights = (text != padding).float().softmax(dim=1).unsqueeze(2)
+    return (lstm_output[0] * weights).sum(dim=1)
+
+
 def mask_before_the_words(lstm_output, text, padding=1):
     real = (text != padding).unsqueeze(1)
     return (lstm_output[0] * real).sum(dim=1) / real.sum(dim=1)
@@ -739,6 +750,16 @@ pool_words = Exercise(
             "axis 1 and a third axis of 1: `(text != padding).unsqueeze(2)`.",
         ),
         Mistake(
+            one_number_for_all,
+            "You added everything up to one number. Add up over the words alone, `dim=1`: a vector "
+            "for each text.",
+        ),
+        Mistake(
+            softmax_of_the_mask,
+            "A softmax of ones and zeros gives the padding a smaller weight, not none. Divide the "
+            "mask by the number of words.",
+        ),
+        Mistake(
             mask_before_the_words,
             "Your mask has its new axis before the words, (B, 1, L). It belongs after them: "
             "`(text != padding).unsqueeze(2)` is (B, L, 1).",
@@ -860,6 +881,16 @@ class EmbeddingSkipped(Published):
         return self.text_branch(mean_of_words(self.lstm(text), text))
 
 
+class ImageBranchSkipped(Published):
+    def image_feature(self, image):
+        return image.mean(dim=(2, 3))
+
+
+class BranchFirst(Published):
+    def text_feature(self, text):
+        return mean_of_words(self.lstm(self.text_branch(self.embedding(text))), text)
+
+
 class PlacesAdded(Published):
     def image_feature(self, image):
         return self.image_branch(image).sum(dim=(2, 3))
@@ -973,6 +1004,15 @@ MendedModel = Exercise(
             HalfPooled,
             "You averaged over one axis of the map, and three are left. Its places have two axes, "
             "height and width: `dim=(2, 3)`.",
+        ),
+        Mistake(
+            ImageBranchSkipped,
+            "You averaged the picture's three colours: `self.image_branch` was skipped.",
+        ),
+        Mistake(
+            BranchFirst,
+            "`text_branch` takes the LSTM's 256 numbers, and got the embedding's 100. The order is "
+            "embedding, LSTM, `pool_words`, `text_branch`.",
         ),
         Mistake(
             PlacesAdded,
@@ -1149,6 +1189,14 @@ def of_two_classes(output, label, positive):
     return F.cross_entropy(output, (label == positive).long())
 
 
+def squared_error(output, label, positive):
+    return F.mse_loss(output.squeeze(1), target_of(label, positive))
+
+
+def of_means(output, label, positive):
+    return bce(output.mean(), target_of(label, positive).mean())
+
+
 def exchanged(output, label, positive):
     return bce(target_of(label, positive), output.squeeze(1))
 
@@ -1281,6 +1329,16 @@ one_against_rest_loss = Exercise(
             of_two_classes,
             "`cross_entropy` wants two columns for two classes. With one logit a row, yes or no is "
             "`binary_cross_entropy_with_logits`.",
+        ),
+        Mistake(
+            squared_error,
+            "This is the mean squared error, another loss. Yes or no is learnt by "
+            "`binary_cross_entropy_with_logits`.",
+        ),
+        Mistake(
+            of_means,
+            "You averaged logits and targets, and took one loss of the two means. Each row has its "
+            "own loss; the mean comes last.",
         ),
         Mistake(
             exchanged,

@@ -167,6 +167,22 @@ class ScoresEach(Classifier):
         return self.fusion(features, batch.get("present"))
 
 
+class HandsTheBatchToTheFusion(Classifier):
+    def forward(self, batch):
+        return self.head(self.fusion(self.read(batch), batch))
+
+
+class FusesEncoders(Classifier):
+    def forward(self, batch):
+        return self.head(self.fusion(self.encoders, batch.get("present")))
+
+
+class EncodesAllAtOnce(Classifier):
+    def forward(self, batch):
+        features = {name: encode(self.encoders, batch) for name in self.encoders}
+        return self.head(self.fusion(features, batch.get("present")))
+
+
 class EndsInAClass(Classifier):
     def forward(self, batch):
         return self.head(self.fusion(self.read(batch), batch.get("present"))).argmax(dim=1)
@@ -316,6 +332,21 @@ MultimodalClassifier = Exercise(
             "The head came before the fusion. It scores the fused vector: encoders, fusion, head.",
         ),
         Mistake(
+            HandsTheBatchToTheFusion,
+            "The fusion got the whole batch where it takes which modalities are there: "
+            "batch.get('present').",
+        ),
+        Mistake(
+            FusesEncoders,
+            "The fusion got the encoders themselves. It joins what they make of the batch: a dict "
+            "{name: encode(encoder, batch)}.",
+        ),
+        Mistake(
+            EncodesAllAtOnce,
+            "encode takes one encoder, and got the whole ModuleDict. Go through "
+            "self.encoders.items().",
+        ),
+        Mistake(
             EndsInAClass,
             "These are the numbers of the classes. The loss wants the logits, one score for each.",
         ),
@@ -409,6 +440,21 @@ def empty_counts_as_one(predicted, label, classes):
 
 def summed_f1(predicted, label, classes):
     return f1_of_each(predicted, label, classes).sum().item()
+
+
+def mean_overlap(predicted, label, classes):
+    """Hits over the rows that are of the class in one list or in both."""
+    hits, claims, truths = counts(predicted, label, classes)
+    return (hits / (claims + truths - hits).clamp(min=1)).mean().item()
+
+
+def twice_the_overlap(predicted, label, classes):
+    return 2 * mean_overlap(predicted, label, classes)
+
+
+def with_true_negatives(predicted, label, classes):
+    right = [((predicted == k) == (label == k)).double().mean() for k in range(classes)]
+    return torch.stack(right).mean().item()
 
 
 def first_class_alone(predicted, label, classes):
@@ -588,6 +634,19 @@ macro_f1 = Exercise(
             "You added the classes' scores up; divide by their number.",
         ),
         Mistake(
+            mean_overlap,
+            "This is TP / (TP + FP + FN). In F1 the hits count twice, above and below the line.",
+        ),
+        Mistake(
+            twice_the_overlap,
+            "The hits count twice below the line too: 2 TP + FP + FN.",
+        ),
+        Mistake(
+            with_true_negatives,
+            "This is the accuracy of each yes-or-no question. It counts the rows that are rightly "
+            "*not* of the class; F1 leaves them out.",
+        ),
+        Mistake(
             first_class_alone,
             "Only the first class was counted: does a `return` stand inside the loop?",
         ),
@@ -714,6 +773,24 @@ def ends_exchanged(right_a, right_b):
 def margin_alone(right_a, right_b):
     gain, _, high = measures.paired_gain(right_a, right_b)
     return gain, high - gain
+
+
+def around_zero(right_a, right_b):
+    gain, low, high = measures.paired_gain(right_a, right_b)
+    return gain, low - gain, high - gain
+
+
+def ends_subtracted(right_a, right_b):
+    """The difference of two intervals, end by end."""
+    a, b = right_a.double(), right_b.double()
+    margin = 1.96 * (standard_error(a) - standard_error(b))
+    gain = (a.mean() - b.mean()).item()
+    return gain, gain - margin, gain + margin
+
+
+def where_a_alone_is_right(right_a, right_b):
+    alone = (right_a & ~right_b).double()
+    return interval(alone.mean().item(), standard_error(alone))
 
 
 def relative_gain(right_a, right_b):
@@ -884,6 +961,20 @@ paired_gain = Exercise(
             "margin.",
         ),
         Mistake(
+            around_zero,
+            "Your interval lies around 0. It lies around the gain: gain - margin, gain + margin.",
+        ),
+        Mistake(
+            ends_subtracted,
+            "You subtracted two intervals end by end, and errors never cancel like that. Take the "
+            "standard deviation of the row-by-row differences.",
+        ),
+        Mistake(
+            where_a_alone_is_right,
+            "You counted the rows where a alone is right. Those where b alone is right count too, "
+            "as -1.",
+        ),
+        Mistake(
             relative_gain,
             "You divided the gain by b's accuracy. It is the plain difference of the two.",
         ),
@@ -1047,6 +1138,13 @@ def flipped_rows_alone(batch, flipped, left, right):
     return {**whole, "image": whole["image"][flipped], "text": whole["text"][flipped]}
 
 
+def every_other_word_too(batch, flipped, left, right):
+    def swap(text):
+        return torch.full_like(text, left).masked_fill(text == left, right)
+
+    return flip_and_swap(batch, flipped, mirror, swap)
+
+
 def label_turned_too(batch, flipped, left, right):
     label = torch.where(flipped, 1 - batch["label"], batch["label"])
     return {**flip_pairs_by_index(batch, flipped, left, right), "label": label}
@@ -1154,6 +1252,11 @@ flip_pairs = Exercise(
             "left and then right again with the others. Find both words before you write either.",
         ),
         Mistake(
+            every_other_word_too,
+            "Every word but left became left, those that are neither of the two as well. They stay "
+            "as they are.",
+        ),
+        Mistake(
             first_in_each_text,
             "Only the first of the two words in a text was exchanged; exchange all of them.",
         ),
@@ -1207,7 +1310,7 @@ def verify_no_gain(dials, seed):
     """
     for name, value in dials.items():
         if isinstance(value, str) or value is None or value is ...:
-            return f"{name} is a number, without quotes; yours is {value!r}."
+            return f"{name} is a number, such as 0.5; yours is {value!r}."
     if dials.get("label_noise"):
         return "label_noise only spoils the labels; leave it out and change what is on the cards."
     if dials.get("mismatch") == 1:
