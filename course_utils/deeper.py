@@ -86,7 +86,8 @@ def with_details(notebook: NotebookNode) -> NotebookNode:
     """A copy for a page in HTML: each deeper section is a ``<details>``, closed at first.
 
     The tags stand in raw cells, which nbconvert and myst-nb can pass through as they are: in a
-    markdown cell they would be closed where that cell ends.
+    markdown cell they would be closed where that cell ends. A link to the heading, written as
+    JupyterLab names it (blanks as hyphens), leads to the ``<details>``.
     """
     copy = deepcopy(notebook)
     cells = copy.cells
@@ -94,7 +95,8 @@ def with_details(notebook: NotebookNode) -> NotebookNode:
         first, *others = (cells[place] for place in section)
         heading, first.source = _parted(first)
         summary = f"<summary>{_in_html(heading.lstrip('# '))}</summary>"
-        opened = _raw(f'<details class="deeper">{summary}', f"{first.id}-open")
+        start = f'<details class="deeper" id="{_anchor(heading)}">{summary}'
+        opened = _raw(start, f"{first.id}-open")
         body = [first, *others] if first.source else others
         cells[section.start : section.stop] = [opened, *body, _raw("</details>", f"{first.id}-end")]
     return copy
@@ -111,6 +113,10 @@ def _raw(source: str, cell_id: str) -> NotebookNode:
     # The first name is nbconvert's, the second Sphinx's.
     cell.metadata = nbformat.from_dict({"raw_mimetype": "text/html", "format": "text/html"})
     return cell
+
+
+def _anchor(heading: str) -> str:
+    return html.escape(heading.lstrip("# ").replace("`", "").replace(" ", "-"))
 
 
 def _in_html(title: str) -> str:

@@ -1,6 +1,7 @@
 """Sections that one may skip: each lesson runs without them, and they fold where they are read."""
 
 import os
+import re
 from copy import deepcopy
 from html.parser import HTMLParser
 from unittest import mock
@@ -198,6 +199,17 @@ def test_on_a_page_a_section_is_a_details_that_starts_closed():
         assert text in read.outside
     assert "inner" not in read.outside
     nbformat.validate(with_details(whole))
+
+
+@pytest.mark.parametrize("lesson", COURSE.lessons, ids=lambda lesson: lesson.stem)
+def test_a_link_within_a_lesson_leads_to_a_heading_in_jupyterlab_and_on_a_page(lesson):
+    cells = [cell for cell in lesson.cells if cell.cell_type == "markdown"]
+    links = {link for cell in cells for link in re.findall(r"\]\(#([^)]*)\)", cell.source)}
+    named = {heading.text.replace(" ", "-") for cell in cells for heading in headings(cell)}
+    assert links <= named
+    if links:
+        shown = page(learner_form(COURSE, lesson))
+        assert all(f'id="{link}"' in shown for link in links)
 
 
 def test_slides_leave_the_sections_out(toy):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import progress, quiz
+from course_utils import board, progress, quiz
 from course_utils.environment import course_root
 from course_utils.exercises import quiz as quiz_module
 from course_utils.exercises.quiz import (
@@ -254,6 +254,19 @@ def test_the_first_answers_count(asked, capsys):
     said = capsys.readouterr().out
     assert said.startswith("2 of 2 right. Your first answers count on your board: `b b`, 1 right.")
     assert progress.entries().quiz == {"42": "bb"}
+
+
+def test_the_board_counts_the_answers_that_are_said_to_count_and_no_others(capsys, monkeypatch):
+    for path in FILES:
+        monkeypatch.setattr(progress, "_in_memory", {})
+        quiz(path.stem, right_letters(load(path)))
+        said = capsys.readouterr().out
+        board()
+        counted = (
+            f"{len(load(path))} of {len(load(path))}" in capsys.readouterr().out.split("\nall")[0]
+        )
+        assert ("count on your board" in said) == counted, path.stem
+        assert ("the board does not count it" in said) == (not counted), path.stem
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 """What the generated worlds share: their dials, given by name."""
 
+import dataclasses
+import inspect
+import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -19,3 +23,20 @@ def read_dials(kind: type[D], dials: Mapping[str, Any], world: str) -> D:
         if name not in known:
             raise ValueError(f"{world} has no dial {name!r}; it has {', '.join(known)}")
     return kind(**dials)
+
+
+def list_dials(kind: type) -> str:
+    """The dials of a world, for a reader: a line for each with its default and what it does.
+
+    kind: a dataclass with a field for each dial. What a dial does is the first sentence that the
+        docstring gives for it, after its name (or several names) and a colon.
+    """
+    entries = re.findall(
+        r"^(\w+(?:, \w+)*): (.*?)(?:\.\s|\.?\Z)", inspect.getdoc(kind), re.MULTILINE | re.DOTALL
+    )
+    told = {name: what for names, what in entries for name in names.split(", ")}
+    lines = (
+        f"{dial.name}={dial.default}: {' '.join(told[dial.name].split())}"
+        for dial in dataclasses.fields(kind)
+    )
+    return "\n".join(textwrap.fill(line, 88, subsequent_indent="    ") for line in lines)

@@ -36,14 +36,42 @@ def share_by_counting(predicted, label):
     return right / len(label)
 
 
+# (class of the guess, class of the label). Classes differ in their shares of right rows, and one is
+# never a label: whoever takes a mean over classes, or asks whether a class occurs, sees it.
+UNEVEN = [(0, 0)] * 4 + [(1, 0), (2, 0), (1, 1), (2, 1)]
+
+
 def guess_cases(rng):
-    """Of 2 to 11 classes; a wrong guess may be any other class, so amounts and shares differ."""
-    sizes = [(5, 9, 6), (2, 1, 1), (3, 1, 0), (4, 7, 7), (11, 25, 9), (2, 8, 3)]
-    for classes, rows, right in sizes:
+    """Of 2 to 11 classes; a wrong guess may be any other class, so amounts and shares differ.
+
+    Where right and wrong rows are mixed, the first row is right and the last one wrong, or the
+    reverse, whatever holds for most rows.
+    """
+    sizes = [(5, 9, 6), (2, 1, 1), (3, 1, 0), (11, 25, 9), (4, 7, 7), (2, 8, 3)]
+    for number, (classes, rows, right) in enumerate(sizes):
         label = torch.randint(0, classes, (rows,), generator=rng)
         off = torch.randint(1, classes, (rows,), generator=rng)
         wrong = torch.randperm(rows, generator=rng) >= right
-        yield (label + off * wrong) % classes, label
+        yield with_ends((label + off * wrong) % classes, label, first=number % 2 == 1)
+    names = torch.randperm(8, generator=rng)
+    pairs = shuffled(names[torch.tensor(UNEVEN)], rng)
+    yield with_ends(*pairs.T, first=True)
+
+
+def with_ends(predicted, label, first):
+    """The rows, one that is right (or wrong) in first place and one of the other kind in last."""
+    hits, rows = predicted == label, torch.arange(len(label))
+    one, other = rows[hits == first][:1], rows[hits != first][:1]
+    if not len(one) or not len(other):
+        return predicted, label
+    order = torch.cat([one, rows[(rows != one) & (rows != other)], other])
+    return predicted[order], label[order]
+
+
+def mean_of_shares(predicted, label, by):
+    """The mean over the classes of ``by`` of the share of right rows among those of a class."""
+    hits = (predicted == label).double()
+    return torch.stack([hits[by == k].mean() for k in by.unique()]).mean()
 
 
 NUMBERS_FIRST = (
@@ -99,6 +127,37 @@ share_right = Exercise(
             "You counted the first row and no other. Is the `return` inside the loop?",
         ),
         Mistake(
+            lambda predicted, label: float(predicted[0] == label[0]),
+            "Yours is 1 where the first row is right, and 0 elsewhere. All rows count: take the "
+            "mean of `predicted == label`, or let a loop add up before it divides.",
+        ),
+        Mistake(
+            lambda predicted, label: float(predicted[-1] == label[-1]),
+            "Yours is 1 where the last row is right, and 0 elsewhere. A loop has to add up its "
+            "rows (`+=`), or only the last one is left.",
+        ),
+        Mistake(
+            lambda predicted, label: torch.isin(predicted, label).float().mean(),
+            "You asked whether a guess stands anywhere among the labels. Compare each guess with "
+            "the label of its own row: `predicted == label`.",
+        ),
+        Mistake(
+            lambda predicted, label: torch.isin(label, predicted).float().mean(),
+            "You asked whether a label stands anywhere among the guesses. Compare each label with "
+            "the guess of its own row: `predicted == label`.",
+        ),
+        Mistake(
+            lambda predicted, label: mean_of_shares(predicted, label, by=label),
+            "You took a share for each class of the labels, and then the mean of these shares "
+            "(*balanced accuracy*): a row of a rare class counts more there. Here every row counts "
+            "alike: one mean over all rows.",
+        ),
+        Mistake(
+            lambda predicted, label: mean_of_shares(predicted, label, by=predicted),
+            "You took a share for each class that is guessed, and then the mean of these shares "
+            "(the mean *precision*). Here every row counts alike: one mean over all rows.",
+        ),
+        Mistake(
             lambda predicted, label: torch.equal(predicted, label),
             "Yours is 1 where all rows are right, and 0 elsewhere. `torch.equal` and `all` ask "
             "about all rows at once, and `//` drops what stands behind the point; a share needs a "
@@ -146,14 +205,17 @@ LABEL_TABLES = (
     ([2, 1], [1, 2]),
     ([1], [1]),
 )
+# Without gaps, the rarest class is one that occurs; it is not class 0.
+GAPLESS = ((1, 0, 2), (2, 0, 1))
 # Their classes are beyond those of the test rows: whoever counts the test rows' classes sees it.
 BEYOND_TABLES = (([5, 2, 1], [0, 3, 4]), ([1, 0, 0], [0, 2, 1]))
 # Class 7 leads, with a count of 6, at place 4 of the classes that occur; below 5, class 1 does. The
-# median is 3, the largest 9, and each of these has a share of its own in the test rows.
+# median is 3, the largest 9, in row 8, and each of these has a share of its own in the test rows.
 NUMBERED = (
     5 * [1] + [2, 3, 3, 5] + 6 * [7] + [9],
-    [7] + 2 * [6] + 3 * [4] + 4 * [3] + 6 * [1] + 5 * [9],
+    [7] + 2 * [6] + 3 * [4] + 4 * [3] + 5 * [9] + 6 * [1] + 7 * [8],
 )
+ROW_OF_LARGEST = 8
 
 
 def label_cases(rng):
@@ -162,16 +224,22 @@ def label_cases(rng):
     Any of 12 class numbers occur, with gaps between them, and no two are equally frequent in the
     training rows where it matters. Where there is room, a third class stands in their first row.
     """
+    for names in GAPLESS:
+        yield labels_of(torch.tensor(names), LABEL_TABLES[0], rng)
     for beyond, tables in ((False, LABEL_TABLES), (True, BEYOND_TABLES)):
-        for train_counts, test_counts in tables:
-            names = torch.randperm(12, generator=rng)[: len(train_counts)]
-            names = names.sort(descending=True).values if beyond else names
-            train, test = (
-                shuffled(names.repeat_interleave(torch.tensor(counts)), rng)
-                for counts in (train_counts, test_counts)
-            )
-            yield with_another_first(train, test), test
-    yield tuple(shuffled(torch.tensor(labels), rng) for labels in NUMBERED)
+        for table in tables:
+            names = torch.randperm(12, generator=rng)[: len(table[0])]
+            yield labels_of(names.sort(descending=True).values if beyond else names, table, rng)
+    train, test = (shuffled(torch.tensor(labels), rng) for labels in NUMBERED)
+    place = int(train.argmax())
+    train[[place, ROW_OF_LARGEST]] = train[[ROW_OF_LARGEST, place]]
+    yield train, test
+
+
+def labels_of(names, table, rng):
+    """Training and test labels: each class of ``names`` as often as a table says."""
+    train, test = (shuffled(names.repeat_interleave(torch.tensor(counts)), rng) for counts in table)
+    return with_another_first(train, test), test
 
 
 def with_another_first(train, test):
@@ -275,8 +343,19 @@ majority_baseline = Exercise(
             lambda train_label, test_label: (
                 (test_label == train_label.bincount().argmin()).float().mean()
             ),
-            "You named the class that is rarest in the training rows, or not there at all: "
-            "`argmin` for `argmax`.",
+            "You named the class that is rarest in the training rows, or not there at all. The "
+            "most frequent one is where the count is largest: `argmax` of the counts, not `argmin` "
+            "or the first of a sorted list.",
+        ),
+        Mistake(
+            lambda train_label, test_label: (test_label == train_label.argmax()).float().mean(),
+            "You took the row in which the largest label stands: `argmax` of the labels, not of "
+            "counts. Count first: `train_label.bincount().argmax()`.",
+        ),
+        Mistake(
+            lambda train_label, test_label: train_label.bincount().max() / len(test_label),
+            "You counted the most frequent class among the training rows and divided by the number "
+            "of test rows. Which class is it, and how many of the *test* rows have it?",
         ),
         Mistake(
             lambda train_label, test_label: (
@@ -357,6 +436,30 @@ def from_opinions(choose):
         return choose(*opinions(image_probability, text_probability, sure)).nonzero().flatten()
 
     return attempt
+
+
+def any_of(which):
+    """The sentence for a wrong way that joins the three conditions, or two of them, by *or*."""
+    return (
+        f"You took every row where {which}: that is *or*, `|`. Three things have to hold at once: "
+        "the sections differ, the picture is sure, the headline is sure. Join them with `&`."
+    )
+
+
+# Each a wrong way to join (differ, image sure, text sure), and the rows that it takes.
+JOINED_BY_OR = (
+    (lambda differ, image, text: differ | image | text, "any one of the three holds"),
+    (lambda differ, image, text: image | text, "one of the two is sure, or both"),
+    (lambda differ, image, text: differ | image & text, "the sections differ, or both are sure"),
+    (
+        lambda differ, image, text: image | text & differ,
+        "the picture is sure, or the headline is and the sections differ",
+    ),
+    (
+        lambda differ, image, text: image & differ | text,
+        "the headline is sure, or the picture is and the sections differ",
+    ),
+)
 
 
 def mispaired_by_value(image_probability, text_probability, sure=0.9):
@@ -538,6 +641,13 @@ find_mispaired = Exercise(
             "You asked one of the two to be sure, either of them. If the other one only guesses, "
             "there is no contradiction: both have to be sure.",
         ),
+        *(Mistake(from_opinions(choose), any_of(which)) for choose, which in JOINED_BY_OR),
+        Mistake(
+            lambda *arguments: mispaired(*arguments)[:0],
+            "You find no row in any table, and most tables have some. What do you compare with "
+            "`sure`? It has to be the largest of each row's probabilities as they are given: a "
+            "second `softmax` makes them alike, and `max()` without `dim=1` looks at all rows.",
+        ),
         Mistake(
             from_opinions(lambda differ, image_sure, text_sure: differ & image_sure),
             "You asked the picture alone to be sure; the headline may be guessing.",
@@ -646,55 +756,69 @@ find_mispaired = Exercise(
 
 # --- telltale_headlines: break this claim ----------------------------------------------------
 
-ABOVE_COMMONER = 0.1
+ABOVE_CHANCE = 0.1
+MOST_UNEVEN = 2  # how many times as often as another one a section may occur
 
 
 def one_sense_tells(dials, seed):
-    """Whether a perfect reader of one sense beats the commoner answer to *do they fit?* clearly.
+    """Whether a perfect reader of one sense clearly beats the more frequent answer to ``match``.
 
     By the exact ceilings, so that no luck of a draw decides: ``seed`` plays no part.
     """
     try:
-        read_dials(news_cards.Dials, dials, "news_cards")
+        priors = read_dials(news_cards.Dials, dials, "news_cards").priors
         best = news_cards.ceiling("match", **dials)
     except (TypeError, ValueError) as error:
         return f"Such cards cannot be made: {error}."
+    if priors.max() > MOST_UNEVEN * priors.min() * (1 + 1e-9):
+        return (
+            "The claim speaks of collections in which no section occurs more than "
+            f"{MOST_UNEVEN} times as often as another. In yours the shares go from "
+            f"{priors.min():.2g} to {priors.max():.2g}."
+        )
     sense = max(("image", "text"), key=best.get)
-    if best[sense] - best["chance"] >= ABOVE_COMMONER:
+    if best[sense] - best["chance"] >= ABOVE_CHANCE:
         return True
     return (
         f"The claim still holds: a perfect reader of {sense} alone is right on {best[sense]:.3f}, "
-        f"and the commoner answer on {best['chance']:.3f}. You win where the first is "
-        f"{ABOVE_COMMONER} above the second."
+        f"and the more frequent answer on {best['chance']:.3f}. You win where the first is "
+        f"{ABOVE_CHANCE} above the second."
     )
 
+
+CLEAR_WORDS = {"text_noise": 0.0, "without_word": 0.0}
 
 telltale_headlines = Exercise(
     verify=one_sense_tells,
     exact=True,
-    right_dials={"class_balance": (8, 1, 1, 1, 1)},
+    right_dials={"class_balance": (2, 2, 1, 1, 1)} | CLEAR_WORDS,
     wrong_dials=(
         {},
         {"mismatch": 0.9},
         {"mismatch": 0.0},
-        {"text_noise": 0.0, "without_word": 0.0},
+        CLEAR_WORDS,
         {"text_noise": 0.6},
         {"without_motif": 0.0, "image_noise": 0.0},
         {"words_per_headline": 3},
         {"label_noise": 0.5},
         {"mark": 1.0},
-        {"class_balance": (2, 1, 1, 1, 1)},
-        {"class_balance": (3, 1, 1, 1, 1), "mismatch": 0.45},
+        {"class_balance": (2, 2, 1, 1, 1)},
+        {"class_balance": (2, 1, 1, 1, 1)} | CLEAR_WORDS,
+        {"class_balance": (2, 2, 2, 1, 1)} | CLEAR_WORDS,
+        {"class_balance": (8, 1, 1, 1, 1)} | CLEAR_WORDS,
+        {"class_balance": (1, 0, 0, 0, 0)},
         {"class_balance": (8, 1, 1, 1)},
         {"mismatch": 2.0},
-        {"balance": (8, 1, 1, 1, 1)},
+        {"balance": (2, 2, 1, 1, 1)},
     ),
     hints=(
-        "Clearer pictures or headlines do not help: they tell what the card is about, and nothing "
-        "about whether the two fit. What would a reader have to know of the cards as a whole, so "
-        "that one word in a headline makes a good pair likelier than a wrong one?",
-        "A wrong headline comes from one of the other four sections, each as often. So if nearly "
-        "all pictures were of one section, what would a headline about another section tell?",
-        "Turn `class_balance`: five numbers, how often each section occurs.",
+        "Clearer pictures alone do not help: they tell what the card is about, and nothing about "
+        "whether the two fit. What would a reader have to know of the cards as a whole, so that "
+        "one word in a headline makes a good pair likelier than a wrong one?",
+        "A wrong headline comes from one of the other four sections, each as often. So if some "
+        "sections are frequent, what does a headline about a rare one tell? Turn `class_balance`, "
+        "five numbers, how often each section occurs: one frequent section, or two, or three?",
+        "That alone is not enough, because a fifth of the headlines have no word of their section, "
+        "and others mislead. Which dials make headlines as clear as they can be?",
     ),
 )

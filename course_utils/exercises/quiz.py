@@ -46,8 +46,9 @@ class Question:
 def quiz(lesson: str | int, answers: str = ...) -> None:
     """Show the quiz of a lesson, given by its number, such as ``"04"``; or judge answers to it.
 
+    lesson: a number; or a name such as ``"00_know"``, a self-test, which the ``board`` leaves out.
     answers: a letter for each question, in order, such as ``"b c a d"``; a dash where you have
-        none. The first that you give count on the ``board``.
+        none. The first that you give to a lesson's quiz count on the ``board``.
 
     Raises ValueError, in a sentence that names the file and the question, if the file is faulty.
     """
@@ -101,19 +102,26 @@ def count_right(letters: str, questions: list[Question]) -> int:
     return sum(map(operator.eq, letters, right_letters(questions)))
 
 
-def _judge(number: str, letters: str, questions: list[Question]) -> None:
-    first = progress.record_quiz(number, letters)
+def _judge(name: str, letters: str, questions: list[Question]) -> None:
     heading = f"{count_right(letters, questions)} of {len(questions)} right"
-    said = "These answers count on your board."
-    if first != letters:
-        count = f"{count_right(first, questions)} right"
-        said = f"Your first answers count on your board: `{' '.join(first)}`, {count}."
+    said = _recorded(name, letters, questions)
     html_parts, text_parts = [], [f"{heading}. {said}"]
     for label, verdict, why in _verdicts(letters, questions):
         html_parts.append(f"<p><b>{label} {verdict}</b> {marked_up(why)}</p>")
         text_parts.append(_wrapped(f"{label} ", f"{verdict} {why}"))
     markup = f"<p><b>{heading}.</b> {marked_up(said)}</p>{''.join(html_parts)}"
     display_html(f'<div style="max-width: 50em">{markup}</div>', "\n".join(text_parts))
+
+
+def _recorded(name: str, letters: str, questions: list[Question]) -> str:
+    """Keep the answers to a lesson's quiz, and say in a sentence which of them count."""
+    if not name.isdigit():
+        return "This test is for you alone: the board does not count it."
+    first = progress.record_quiz(name, letters)
+    if first == letters:
+        return "These answers count on your board."
+    count = f"{count_right(first, questions)} right"
+    return f"Your first answers count on your board: `{' '.join(first)}`, {count}."
 
 
 def _verdicts(letters: str, questions: list[Question]) -> Iterator[tuple[str, str, str]]:
