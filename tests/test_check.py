@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import course_utils
@@ -39,6 +41,8 @@ from course_utils.exercises.difference import CannotCompare, difference, shorten
 from course_utils.exercises.faults import FAULTS
 from course_utils.exercises.limits import TooLong, call_within
 from course_utils.exercises.telling import marked_up
+
+Pair = collections.namedtuple("Pair", ["one", "two"])
 
 # --- toy exercises ---------------------------------------------------------------------------
 
@@ -210,9 +214,14 @@ def test_an_answer_that_cannot_even_be_printed_is_wrong():
     assert verdict_of(lambda points, query: Broken()).kind == WRONG
 
 
-def test_a_fault_of_the_reference_is_no_verdict_on_the_attempt():
+def test_a_fault_of_the_reference_is_no_verdict_on_the_attempt(capsys):
+    faulty = exercise_for(lambda x: x / 0, [(1,)])
     with pytest.raises(ZeroDivisionError):
-        verdict_of(lambda x: x, exercise_for(lambda x: x / 0, [(1,)]))
+        verdict_of(lambda x: x, faulty)
+    assert core.is_stand_in(core.check(faulty, "faulty", lambda x: x))
+    assert "could not be judged (ZeroDivisionError)" in capsys.readouterr().out
+    with pytest.raises(TimeoutError, match="the reference did not end within"):
+        verdict_of(lambda x: x, exercise_for(time.sleep, [(60,)], seconds=0.2))
 
 
 def test_warnings_of_declared_mistakes_do_not_reach_the_learner():
@@ -764,6 +773,15 @@ def test_a_build_that_gives_what_its_part_cannot_read_is_wrong():
     assert "cannot be judged: TypeError" in verdict_of(Odd, unread).sentence
 
 
+def test_a_build_that_gives_what_the_next_step_cannot_use_is_not_told_that_its_own_code_raised():
+    # `gradients` stands for a step of the course: it asks the attempt for what only tensors have.
+    using = Exercise(
+        reference=lambda: 1, parts=(Part("using", core.gradients, lambda seen, seed: None),)
+    )
+    sentence = verdict_of(lambda: 1, using).sentence
+    assert sentence.startswith("Part 1 of 1, using: What your code gave cannot be used: Attrib")
+
+
 def test_an_open_method_of_a_build_is_not_attempted():
     class Open(Counter3):
         def reset(self):
@@ -1051,6 +1069,7 @@ def with_a_default(default):
     return attempt
 
 
+OPTIMIZER = torch.optim.SGD([torch.ones(1)], lr=0.1)  # the first one takes time to import
 HOSTILE = {
     "a list that holds itself": lambda points, query: holding_itself(),
     "a dict that holds itself": lambda points, query: dict_of_itself(),
@@ -1058,10 +1077,11 @@ HOSTILE = {
     "an object that floods": lambda points, query: Nasty("n" * 10**6),
     "a list of objects that flood": lambda points, query: [Nasty("n" * 10**6)] * 5,
     "a plain object": lambda points, query: object(),
-    "an optimizer": lambda points, query: torch.optim.SGD([torch.ones(1)], lr=0.1),
+    "an optimizer": lambda points, query: OPTIMIZER,
     "a module": lambda points, query: nn.Sequential(*[nn.Linear(1, 1)] * 50),
     "a long text": lambda points, query: "t" * 10**6,
     "a large dict": lambda points, query: {f"key {i}": torch.ones(9) for i in range(10**4)},
+    "a number without end": lambda points, query: 10**6000,
     "a long error": raising(ValueError("v" * 700_000)),
     "an error that cannot be printed": raising(Mute()),
     "an error with itself in it": raising(ValueError(holding_itself())),
@@ -1104,6 +1124,77 @@ def test_details_fit_in_six_lines_and_seven_hundred_characters(kind):
     assert verdict.sentence[0].isupper()
 
 
+ANY_VALUE = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.complex_numbers(),
+        st.text(),
+        st.binary(),
+        st.sampled_from(
+            [
+                torch.tensor(float("nan")),
+                torch.ones(0, 3),
+                torch.ones(2, 0),
+                torch.ones(1, 3, requires_grad=True),
+                torch.ones(3, dtype=torch.complex64),
+                torch.eye(3).to_sparse(),
+                torch.ones(3, device="meta"),
+                torch.tensor([True]),
+                np.array(["a", None], dtype=object),
+                np.datetime64("2020-01-01"),
+                pd.DataFrame({"a": [1]}),
+                range(3),
+                Ellipsis,
+                NotImplemented,
+                Pair(1, [2]),
+                slice(3),
+                memoryview(b"abc"),
+                nn.Linear(2, 2),
+                print,
+                len,
+                dict,
+                iter([1]),
+            ]
+        ),
+    ),
+    lambda inside: st.one_of(
+        st.lists(inside, max_size=8),
+        st.lists(inside, max_size=3).map(tuple),
+        st.dictionaries(st.text(max_size=3), inside, max_size=8),
+    ),
+    max_leaves=12,
+)
+EXPECTED = {
+    "a tensor": torch.tensor([1.5, -2.0]),
+    "a number": 0.25,
+    "a whole number": 7,
+    "a truth": True,
+    "a list": [1, 2.5, "c"],
+    "a dict": {"a": torch.ones(2), "b": [1, {"c": 2.0}]},
+    "a text": "answer",
+}
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
+@settings(max_examples=60, deadline=None)
+@given(value=ANY_VALUE)
+def test_any_value_in_place_of_an_answer_gets_a_verdict_in_few_words(kind, value):
+    exercise = exercise_for(lambda x: EXPECTED[kind], [(torch.ones(1),)])
+    verdict = verdict_of(lambda x: value, exercise)
+    if difference(value, EXPECTED[kind], 1e-4, 1e-5) is None:
+        assert verdict.kind == RIGHT
+        return
+    assert verdict.kind == WRONG
+    assert verdict.sentence[0].isupper()
+    assert verdict.sentence.endswith((".", "?"))
+    assert len(verdict.sentence) <= 600
+    assert sum(len(label) + len(text) for label, text in verdict.details) <= 700
+    assert not re.search(r"0x[0-9a-f]{6}", verdict.sentence + str(verdict.details))
+
+
 def test_many_inputs_are_told_in_few_lines_and_the_part_that_differs_alone():
     tensors = tuple(torch.ones(4, i + 1) for i in range(7))
     exercise = exercise_for(
@@ -1114,11 +1205,11 @@ def test_many_inputs_are_told_in_few_lines_and_the_part_that_differs_alone():
     attempt = lambda a, b, c, d, e, f, g: {"loss": a.sum(), "weights": {"w": b, "v": c + 1}}  # noqa: E731
     details = dict(verdict_of(attempt, exercise).details)
     assert details["and"] == (
-        "b a tensor (4, 2), c a tensor (4, 3), d a tensor (4, 4), e a tensor (4, 5), "
-        "f a tensor (4, 6), g a tensor (4, 7)"
+        "b tensor (4, 2), c tensor (4, 3), d tensor (4, 4), e tensor (4, 5), f tensor (4, 6), "
+        "g tensor (4, 7)"
     )
-    assert details["expected of 'weights' of 'v'"].startswith("tensor (4, 3) float32 [[1.0")
-    assert details["yours of 'weights' of 'v'"].startswith("tensor (4, 3) float32 [[2.0")
+    assert details["expected (weights) (v)"].startswith("tensor (4, 3) float32 [[1.0")
+    assert details["yours (weights) (v)"].startswith("tensor (4, 3) float32 [[2.0")
 
 
 def test_what_an_attempt_prints_shows_once_and_is_that_of_the_trial_that_is_told(toys, capsys):
@@ -1253,7 +1344,7 @@ def test_a_setting_that_an_attempt_changes_is_put_back(setting, ending):
         return answer
 
     before = read()
-    quick = dataclasses.replace(squared_distance, seconds=0.1)
+    quick = dataclasses.replace(squared_distance, seconds=0.3)
     verdict = verdict_of(attempt, quick)
     assert read() == before
     if ending == "endless":
@@ -1289,8 +1380,6 @@ def test_a_loop_off_the_main_thread_is_stopped_too():
 
 
 # --- how answers are compared ----------------------------------------------------------------
-
-Pair = collections.namedtuple("Pair", ["one", "two"])
 
 AGREE = [
     (torch.tensor([1.0, float("nan")]), torch.tensor([1.0, float("nan")])),
@@ -1375,6 +1464,20 @@ def test_large_values_are_shown_in_a_line():
     assert shorten(torch.zeros(2, 0)) == "tensor (2, 0) float32 [[], []]"
     assert len(shorten("a" * 500)) < 130
     assert len(shorten(list(range(1000)))) < 60
+    assert shorten([object()] * 9).startswith("[an object of class object, an object")
+    assert shorten(nn.Sequential(nn.Linear(1, 1))) == "Sequential(...)"
+    assert shorten(
+        {"f": len, "g": solved}
+    ) == "{'f': <built-in function len>, 'g': the function `sq" + ("uared_distance` itself}")
+
+
+def test_what_an_exercise_observed_under_a_name_of_its_own_is_said():
+    exercise = Exercise(
+        reference=lambda x: x * 2,
+        cases=leaf_cases,
+        observe=lambda y, x: {"Your loss": y} if y.max() < 99 else {"A large loss": "cut off"},
+    )
+    assert verdict_of(lambda x: x * 0 + 100, exercise).sentence == "A large loss: cut off."
 
 
 # --- as a learner meets it: by name, with hints and a solution -------------------------------

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import csv
+import dataclasses
 import functools
 import io
 import os
@@ -56,10 +57,13 @@ def inside(statements, first="pass"):
         ([], "Not attempted"),
         ([RIGHT, WRONG], "Wrong"),  # the last one counts
         ([WRONG, RIGHT, f"{NAME} = check({NAME})"], "Right"),
-        ([RIGHT, f"def {NAME}(size) return 1"], "Wrong"),
+        ([RIGHT, f"def {NAME}(size) return 1"], "Not attempted"),
         (["half = 1 // 2 + 1\n", RIGHT.replace("+ 1", "+ half")], "Right"),
         (["def one():\n    return 1\n", RIGHT.replace("+ 1", "+ one()")], "Right"),
         (["import math as m", "%pip list", RIGHT.replace("+ 1", "+ m.ceil(.5)")], "Right"),
+        (["from math import *", RIGHT.replace("+ 1", "+ ceil(.5)")], "Right"),
+        (["%%time\n" + RIGHT], "Right"),
+        (["%matplotlib inline\n!ls\ndisplay(1)\n" + RIGHT], "Right"),
         ([RIGHT + "1 / 0"], "Right"),  # a trial below the function fails
         ([RIGHT.replace("def", "@functools.cache\ndef", 1).replace("@", "import functools\n@")],
          "Right"),
@@ -73,7 +77,7 @@ def test_the_answer_is_what_the_cells_say(cells, kind):
 
 def test_a_syntax_error_is_told_with_its_line():
     sentence = grading.verdict(NAME, [f"x = 1\ndef {NAME}(size) return 1"]).sentence
-    assert "not Python" in sentence
+    assert "Python cannot read" in sentence
     assert "line 2" in sentence
 
 
@@ -111,7 +115,7 @@ def test_every_lessons_solution_is_right_in_the_other_process_and_its_stub_is_no
 
 @pytest.mark.parametrize("name", authored.BY_REFERENCE)
 def test_the_cases_of_every_exercise_arrive_as_they_were(name):
-    exercise = exercises.find(name)
+    exercise = dataclasses.replace(exercises.find(name), seconds=120)
     cases = exercise.draw(5)
     expected = exercise.run(exercise.reference, cases, 5)
     arrived = exercise.run(exercise.reference, wire.unpack(wire.pack(cases)), 5)
@@ -189,6 +193,16 @@ def test_what_an_answer_leaves_behind_is_gone_at_the_next():
     reads = RIGHT.replace("    return", "    import torch; torch.kept\n    return", 1)
     assert grading.verdict(NAME, [stays]).kind == "Right"
     assert "no attribute 'kept'" in grading.verdict(NAME, [reads]).sentence
+
+
+def test_no_answer_runs_in_the_process_that_judges_or_in_the_notebooks(tmp_path):
+    log = tmp_path / "processes"
+    writes = f"import os\nwith open({str(log)!r}, 'a') as file: file.write(f'{{os.getpid()}} ')"
+    for cell in (inside(writes), f"{writes}\n{RIGHT}", inside(f"{writes}\n1 / 0")):
+        grading.verdict(NAME, [cell])
+    ran = set(map(int, log.read_text().split()))
+    assert len(ran) >= 3
+    assert not ran & {os.getpid(), grading._judging._process.pid}
 
 
 def test_a_course_at_fault_gives_no_point_and_no_traceback():
@@ -355,6 +369,8 @@ IN_THE_KERNEL = [
         "get_ipython().events.register('pre_run_cell', publish)"),
     (0, "import builtins\nbuiltins.kept_len = builtins.len\nbuiltins.print = lambda *a, **k: 1"),
     (0, inside("import os; os._exit(0)")),
+    (0, "In.clear()\nimport course_utils.exercises.core as core\n"
+        "core.wrong_trials = lambda *a: []"),
     (0, inside("raise SystemExit")),
     (0, f"def {NAME}(size) return 1"),
     (0, inside("import sys; print('x' * 10**6, file=sys.stderr); return 1")),
@@ -425,7 +441,6 @@ SUBMISSIONS = {
     "empty": (0, None),
     "right": (1, RIGHT),
     "wrong": (0, WRONG),
-    "broken": (0, f"def {NAME}(size) return 1"),
     "loud": (1, RIGHT + "import sys\nprint('a warning', file=sys.stderr)"),
     "own check": (0, WRONG + "check = lambda fn, **k: 1"),
     "course's check": (0, WRONG + "import course_utils\ncourse_utils.check = lambda *a, **k: 1"),
@@ -433,9 +448,9 @@ SUBMISSIONS = {
         0,
         WRONG + "from course_utils.exercises import grading, processes\n"
         "grading.score = lambda *a: 1\nprocesses.Process.ask = lambda *a: "
-        "{'kind': 'Right', 'sentence': '', 'details': []}",
+        "{'kind': 'Right', 'sentence': '', 'details': []}\n"
+        "import os, subprocess\nsubprocess.Popen = None\ndel os.environ['NBGRADER_EXECUTION']",
     ),
-    "Popen replaced": (0, WRONG + "import subprocess\nsubprocess.Popen = None"),
     "kept stand-in": (0, HOSTILE["check kept"]),
     "kernel ended": (0, "import os; os._exit(0)\n" + WRONG),
     "result published": (0, WRONG + SHELL + "shell.events.register('pre_run_cell', "
@@ -447,9 +462,7 @@ SUBMISSIONS = {
     "builtins": (0, WRONG + "import builtins\nkept = builtins.__import__\n"
         "builtins.__import__ = lambda name, *a: __import__('types').SimpleNamespace("
         "check=lambda *a, **k: 1) if name == 'course_utils' else kept(name, *a)"),
-    "variable deleted": (0, WRONG + "import os\ndel os.environ['NBGRADER_EXECUTION']"),
-    "frames": (0, HOSTILE["frames searched"]),
-    "huge": (0, "print('x' * 10**6)\n" + WRONG),
+    "frames and a flood": (0, HOSTILE["frames searched"] + "print('x' * 10**6)"),
 }  # fmt: skip
 
 
@@ -555,16 +568,17 @@ def answered(answers, cell):
 
 
 def answered_alone(answers, cell):
-    """The same, and leave out cells that do more than define."""
+    """The same, and leave out what does more than define."""
     answered(answers, cell)
-    return "nbgrader" in cell.metadata or (cell.cell_type == "code" and only_defines(cell.source))
+    if cell.cell_type == "code" and "nbgrader" not in cell.metadata:
+        cell.source = definitions(cell.source)
+    return bool(cell.source)
 
 
-def only_defines(source):
-    with contextlib.suppress(SyntaxError):
-        kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
-        return all(isinstance(statement, kinds) for statement in ast.parse(source).body)
-    return False
+def definitions(source):
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    kept = [each for each in ast.parse(source).body if isinstance(each, kinds)]
+    return "\n".join(map(ast.unparse, kept))
 
 
 def altered(cell):

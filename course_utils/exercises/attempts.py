@@ -12,6 +12,7 @@ import dataclasses
 import importlib
 import linecache
 import sys
+import types
 from typing import Any
 
 from course_utils import exercises
@@ -128,12 +129,26 @@ def _take_apart(module):
             delattr(module, name)
 
 
+def _nothing(*_, **__):
+    """What a notebook's own functions do here."""
+
+
+# What a cell may call besides Python's own.
+_NOTEBOOK = {
+    "__name__": "__main__",
+    "display": _nothing,
+    "get_ipython": lambda: types.SimpleNamespace(
+        run_line_magic=_nothing, run_cell_magic=_nothing, system=_nothing, getoutput=_nothing
+    ),
+}
+
+
 # --- the answer ------------------------------------------------------------------------------
 
 
 def _defined(question: dict, others: dict, seconds: float) -> Any:
     """What the cells define under the name, or an Outcome that says why nothing is there."""
-    name, namespace = question["name"], {"__name__": "__main__", **others}
+    name, namespace = question["name"], {**_NOTEBOOK, **others}
     error = None
     try:
         with plain_defaults():

@@ -48,12 +48,17 @@ def find_answer(cells: Sequence[str], name: str) -> Answer | None:
 def _with_what_it_uses(text, tree, above, cell):
     statements = [s for module in above for s in module.body if isinstance(s, _DEFINING)]
     bound = [_bound(statement) for statement in statements]
-    uses, chosen = used_names(text), set()
+    uses, chosen = used_names(text), {i for i, each in enumerate(statements) if _binds_all(each)}
     while new := {i for i, names in enumerate(bound) if names & uses} - chosen:
         chosen |= new
         uses |= set().union(*(used_names(ast.unparse(statements[i])) for i in new))
     texts = tuple(ast.unparse(statements[i]) for i in sorted(chosen))
     return Answer(cell=_python(cell), above=texts, uses=frozenset(uses))
+
+
+def _binds_all(statement):
+    """Whether this is an import of all names of a module."""
+    return isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*"
 
 
 def _parsed(cell: str) -> ast.Module | SyntaxError:
@@ -65,6 +70,8 @@ def _parsed(cell: str) -> ast.Module | SyntaxError:
 
 def _python(cell: str) -> str:
     """A cell without the signs that only IPython knows (`%` and `!` lines)."""
+    if cell.lstrip().startswith("%%"):  # as `%%time` does, over a cell of Python
+        cell = "\n" + cell.lstrip().partition("\n")[2]
     try:
         ast.parse(cell)
     except (SyntaxError, ValueError):

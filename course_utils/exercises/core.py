@@ -11,7 +11,7 @@ import contextlib
 import copy
 import dataclasses
 import functools
-import math
+import numbers
 import re
 import secrets
 import types
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import progress
-from course_utils.exercises import faults, handed_in
+from course_utils.exercises import faults, handed_in, repairs
 from course_utils.exercises.difference import (
     described,
     difference,
@@ -33,6 +33,7 @@ from course_utils.exercises.difference import (
     short,
     shorten,
 )
+from course_utils.exercises.evidence import Evidence
 from course_utils.exercises.gradient import gradient_problem
 from course_utils.exercises.limits import (
     TooLong,
@@ -41,6 +42,7 @@ from course_utils.exercises.limits import (
     random_state_kept,
     seed_the_processor,
 )
+from course_utils.exercises.reasons import reason
 from course_utils.exercises.running import (
     Elsewhere,
     Outcome,
@@ -58,6 +60,7 @@ from course_utils.exercises.undisturbed import settings_kept
 RIGHT, WRONG, NOT_ATTEMPTED = "Right", "Wrong", "Not attempted"
 _COLOURS = {RIGHT: "both", WRONG: "text", NOT_ATTEMPTED: "majority"}
 _EXP_ENDS = 88
+_ANY = 1e30  # so far apart may values be where only kind and shape count
 _LINES = 5  # of details; a hint makes the sixth
 _STAND_IN = "__course_stand_in__"
 _part_reached: dict[str, int] = {}  # by name of a build, since the last check
@@ -234,7 +237,7 @@ def _judge_anything(exercise, attempt, seed):
     """The verdict, also where an attempt brings the course's own code to fall."""
     try:
         return judge(exercise, attempt, seed)
-    except (Exception, TooLong) as error:
+    except Exception as error:
         return Verdict(
             WRONG,
             f"This answer could not be judged ({type(error).__name__}). If it gives plain tensors "
@@ -357,32 +360,52 @@ def _of_its_kind(exercise, attempt):
 def _judge_answers(exercise, attempt, seed):
     cases = exercise.draw(seed)
     expected = _run_ours(exercise, exercise.reference, cases, seed)
-    for outcome in expected:
+    for outcome in expected:  # the course's own fault, and its tests find it
+        if isinstance(outcome.error, TooLong):
+            raise TimeoutError(f"the reference did not end within {exercise.seconds:g} seconds")
         if outcome.error:
-            raise outcome.error  # the course's own fault, and its tests find it
+            raise outcome.error
     given = exercise.run(attempt, cases, seed)
     if stubs := [outcome.error for outcome in given if is_stub(outcome.error)]:
         return _not_attempted(stubs[0], attempt)
     wrong = wrong_trials(exercise, cases, expected, given)
     if not wrong:
-        verdict = _judge_gradient(exercise, attempt, cases, seed)
+        verdict = _judge_gradient(exercise, attempt, cases, expected, given, seed)
         return dataclasses.replace(verdict, printed=given[0].printed)
-    trial, problem = min(wrong, key=lambda pair: extent(pair[0].case))
+    # What raised comes before what is wrong in value, and of both the smallest case.
+    trial, problem = min(wrong, key=lambda pair: (not _raised_in(pair[0]), extent(pair[0].case)))
     for mistake in exercise.mistakes:
         if _gives_the_same(exercise, mistake.fn, cases, given, seed):
             return Verdict(WRONG, mistake.message, printed=trial.given.printed)
-    problem = _laid_fault(exercise, cases, given, seed) or problem
+    evidence = Evidence(exercise, attempt, cases, expected, given, seed, wrong_in(exercise))
+    problem = _laid_fault(exercise, cases, given, seed) or _reason(evidence, problem)
     details = _details(exercise, trial, seed)
     return Verdict(WRONG, problem, details, printed=trial.given.printed)
 
 
-def _judge_gradient(exercise, attempt, cases, seed):
+def _judge_gradient(exercise, attempt, cases, expected, given, seed):
     """The verdict on an attempt that is right in value."""
     asked = not exercise.changes_input and "detached result" not in exercise.unaffected
     problem = gradient_problem(exercise, attempt, cases, seed) if asked else None
     if problem:
-        return Verdict(WRONG, problem, (_again(seed),))
+        evidence = Evidence(exercise, attempt, cases, expected, given, seed, wrong_in(exercise))
+        line = _gradient_line(evidence)
+        return Verdict(WRONG, f"{problem} {line}".strip(), (_again(seed),))
     return Verdict(RIGHT, f"The same as the reference on {len(cases)} fresh inputs.")
+
+
+def _gradient_line(evidence):
+    """The line that cuts the gradient off, "" where it is not found."""
+    exercise, cases, seed = evidence.exercise, evidence.cases, evidence.seed
+    try:
+        return (
+            repairs.repair_of_gradient(
+                evidence, lambda fn: gradient_problem(exercise, fn, cases, seed) is None
+            )
+            or ""
+        )
+    except Exception:  # as in _reason
+        return ""
 
 
 def _laid_fault(exercise, cases, given, seed):
@@ -393,6 +416,26 @@ def _laid_fault(exercise, cases, given, seed):
         if _gives_the_same(exercise, faults.FAULTS[name](exercise.reference), cases, given, seed):
             return sentence
     return None
+
+
+def _reason(evidence, problem):
+    """The reason, if one is found; a search that stumbles over the attempt costs nobody a verdict.
+
+    It looks at answers of any kind and runs code that nobody wrote.
+    """
+    try:
+        return reason(evidence, problem)
+    except Exception:
+        return problem
+
+
+def wrong_in(exercise: Exercise) -> Callable[[tuple, Outcome, Outcome], str | None]:
+    """A function of (case, expected, given) that says what is wrong in one case, or None."""
+    return lambda *parts: _problem(exercise, Trial(*parts))
+
+
+def _raised_in(trial):
+    return trial.given.error is not None and not trial.given.returned
 
 
 def wrong_trials(
@@ -433,13 +476,15 @@ def _same(exercise, one, other):
 
 
 def _judge_parts(exercise, attempt, seed):
+    outcomes = []
     for place in range(len(exercise.parts)):
-        outcome = exercise.run_part(place, attempt, seed)
-        verdict = judge_part(exercise, place, outcome, seed, attempt)
+        outcomes.append(exercise.run_part(place, attempt, seed))
+        verdict = judge_part(exercise, place, outcomes[-1], seed, attempt)
         if verdict:
-            return dataclasses.replace(verdict, printed=outcome.printed)
+            return dataclasses.replace(verdict, printed=outcomes[-1].printed)
     names = ", ".join(part.name for part in exercise.parts)
-    return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
+    sentence = f"All {len(exercise.parts)} parts hold: {names}."
+    return Verdict(RIGHT, sentence, printed=outcomes[0].printed)
 
 
 def judge_part(
@@ -451,7 +496,7 @@ def judge_part(
     held = (("holds already", names),) if names else ()
     if is_stub(outcome.error):
         return Verdict(NOT_ATTEMPTED, _not_attempted(outcome.error, attempt).sentence, held, place)
-    problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
+    problem = _part_problem(exercise, part, outcome, seed)
     if problem is None:
         return None
     heading = f"Part {place + 1} of {len(exercise.parts)}, {part.name}: "
@@ -460,7 +505,12 @@ def judge_part(
     return Verdict(WRONG, heading + _sentence(problem), details, place)
 
 
-def _part_problem(part, outcome, seed):
+def _part_problem(exercise, part, outcome, seed):
+    error = outcome.error
+    if error and not isinstance(error, Unfit | TooLong) and own_line(error) is None:
+        return f"What your code gave cannot be used: {_named(error)}"
+    if error:
+        return _raised(exercise, outcome)
     try:
         return part.judge(outcome.seen, seed)
     except Exception as error:  # values of a kind that the part does not expect
@@ -521,7 +571,7 @@ def _problem(exercise, trial):
         return "Your function returned None; is a `return` missing?"
     if given.error:  # what came back is so unlike the expected that it could not be looked at
         # By kind and shape alone: other values may be right too, or `observe` would not be there.
-        problem = difference(given.result, expected.result, rtol=0, atol=math.inf)
+        problem = difference(given.result, expected.result, rtol=0, atol=_ANY)
         return _sentence(problem or f"What you returned cannot be used: {_named(given.error)}")
     problem = exercise.differs(given, expected)
     if problem:
@@ -613,8 +663,15 @@ def _in_room(details, room):
     if len(details) <= room:
         return tuple((label, shorten(value)) for label, value in details)
     whole, others = details[: room - 1], details[room - 1 :]
-    kinds = ", ".join(f"{label.split()[-1]} {described(value)}" for label, value in others)
+    kinds = ", ".join(f"{label.split()[-1]} {_kind_of(value)}" for label, value in others)
     return (*((label, shorten(value)) for label, value in whole), ("and", kinds))
+
+
+def _kind_of(value):
+    """A number as it is; of anything else its kind: "tensor (3, 2)"."""
+    if isinstance(value, numbers.Number):
+        return shorten(value)
+    return re.sub(r"^an? ", "", described(value))
 
 
 def _again(seed):

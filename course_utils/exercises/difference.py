@@ -107,6 +107,9 @@ def _differ_sequences(got, expected, rtol, atol, where):
 
 def _differ_mappings(got, expected, rtol, atol, where):
     missing, extra = expected.keys() - got.keys(), got.keys() - expected.keys()
+    if extra and not where:  # what the exercise observed has a name of its own
+        key = next(key for key in got if key in extra)
+        return f"{key}: {got[key] if isinstance(got[key], str) else shorten(got[key])}"
     if missing:
         return f"{where} lacks {reprlib.repr(sorted(missing, key=str))}"
     if extra:
@@ -239,31 +242,43 @@ def _short_items(value, depth):
     return left + ", ".join(shorten(item, depth) for item in value) + right
 
 
+class _Brief(reprlib.Repr):
+    """Python's own brief texts, without addresses and pages of layers."""
+
+    def repr_instance(self, value: Any, level: int) -> str:
+        """What an object says of itself, if that is a line; else its class."""
+        plain = f"an object of class {type(value).__name__[:60]}"
+        try:
+            text = repr(value)
+        except Exception:  # a learner's class may fail to print itself
+            return plain
+        # A module or an optimizer prints itself over several lines, and cut off it says less than
+        # its name; of a plain object Python says only where in memory it lies.
+        if "\n" in text:
+            return f"{type(value).__name__[:60]}(...)"
+        if _ADDRESS.search(text):
+            named = described(value)
+            return named if named.startswith("the ") else plain
+        return short(text, 60)
+
+
 def _own_text(value):
-    """What a value says of itself, if that is a line; else its class."""
-    plain = f"an object of class {type(value).__name__[:60]}"
     try:
-        text = repr(value) if isinstance(value, torch.nn.Module) else reprlib.repr(value)
-    except Exception:  # a learner's class may fail to print itself
-        return plain
-    # A module or an optimizer prints itself over several lines, and cut off it says less than its
-    # name; of a plain object Python says only where in memory it lies.
-    if "\n" in text:
-        return f"{type(value).__name__[:60]}(...)"
-    named = described(value)
-    return (named if named.startswith("the ") else plain) if _ADDRESS.search(text) else text
+        return _Brief().repr(value)
+    except Exception:  # a number of too many digits, a list of a class that fails
+        return f"an object of class {type(value).__name__[:60]}"
 
 
 def narrowed(got: Any, expected: Any, rtol: float, atol: float) -> tuple[str, Any, Any]:
     """Of two answers that differ, the first part that does: its place and the two parts.
 
-    The place is "" where they differ as wholes, " of 'loss'" or " [1]" inside a dict or a list of
+    The place is "" where they differ as wholes, " (loss)" or " [1]" inside a dict or a list of
     tensors, dicts and lists.
     """
     pairs = _parts(got, expected)
     for key, mine, theirs in pairs:
         if difference(mine, theirs, rtol, atol):
-            place = f" of {shorten(key)}" if isinstance(expected, Mapping) else f" [{key}]"
+            place = f" ({key})" if isinstance(expected, Mapping) else f" [{key}]"
             inside, mine, theirs = narrowed(mine, theirs, rtol, atol)
             return place + inside, mine, theirs
     return "", got, expected

@@ -86,8 +86,9 @@ def score(exercise: core.Exercise, name: str, attempt: Any, seed: int | None = N
 
 
 def _found_now(exercise, name, attempt, seed):
-    cells = cells_so_far() or cells_of(attempt)
-    if cells and not core.is_stand_in(attempt):
+    in_notebook = _notebook() is not None
+    cells = cells_so_far() if in_notebook else cells_of(attempt)
+    if in_notebook or (cells and not core.is_stand_in(attempt)):
         return verdict(name, cells, seed)
     try:
         return core.judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
@@ -108,7 +109,8 @@ def _notebook() -> Any:
 def cells_so_far() -> list[str]:
     """The text of the cells that were run before this one; empty where no notebook runs."""
     shell = _notebook()
-    return list(map(str, shell.user_ns.get("In", ["", ""])[1:-1])) if shell else []
+    # Not `In`, which a cell may well have emptied.
+    return list(map(str, shell.history_manager.input_hist_raw[1:-1])) if shell else []
 
 
 def _clear_output() -> None:

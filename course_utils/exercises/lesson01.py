@@ -126,6 +126,13 @@ def last_place_left_at_zero(image, kernel):
     return output
 
 
+def first_place_left_at_zero(image, kernel):
+    """The loops over the output start at 1."""
+    output = cross_correlate_fast(image, kernel)
+    output[0], output[:, 0] = 0, 0
+    return output
+
+
 def last_product_alone(image, kernel):
     """`=` in place of `+=` in the inner loops."""
     rows, columns = kernel.shape
@@ -288,6 +295,18 @@ cross_correlate2d = Exercise(
             last_place_left_at_zero,
             "Your output has the right size, but its last row and column are still 0: the loops "
             "stop one place short. `range(n)` ends at n - 1.",
+        ),
+        Mistake(
+            first_place_left_at_zero,
+            "Your output has the right size, but its first row and column are still 0: places "
+            "count from 0, and so does `range(n)`.",
+        ),
+        Mistake(
+            lambda image, kernel: (
+                cross_correlate_fast(image, torch.ones_like(kernel)) * kernel.sum()
+            ),
+            "You multiplied the sum of the window by the sum of the kernel. Multiply number by "
+            "number first, then add up.",
         ),
         Mistake(
             last_product_alone,
@@ -509,6 +528,10 @@ conv_output_size = Exercise(
             "d - 1 between them, so it is d(k - 1) + 1.",
         ),
         Mistake(
+            lambda *settings: (output_size(*settings),) * 2,
+            "You gave a pair, height and width. One number is asked for, that of one side.",
+        ),
+        Mistake(
             lambda size, kernel_size, stride=1, padding=0, dilation=1: (
                 size + 2 * padding - dilation * (kernel_size - 1)
             ),
@@ -714,6 +737,11 @@ receptive_field = Exercise(
             lambda layers: field(layers[::-1]),
             "Rule and direction do not go together: `r + (k - 1) * jump` goes from the first layer "
             "to the last, and `s * (r - 1) + k` from the last to the first.",
+        ),
+        Mistake(
+            lambda layers: sum(kernel_size for kernel_size, _ in layers),
+            "You added up the kernel sizes. Windows that overlap share pixels, and after a stride "
+            "a step is longer: each layer adds (k - 1) times the jump.",
         ),
         Mistake(
             lambda layers: field(layers) - 1,

@@ -117,6 +117,29 @@ def vocabulary_of_the_names_of_splits(splits, fewest=1):
     return numbered(by_count(often_enough(counts, fewest)))
 
 
+def vocabulary_of_the_last_text(splits, fewest=1):
+    """A new Counter for each text, so that only the last is left."""
+    return numbered(by_count(often_enough(counted(splits["train"][-1:]), fewest)))
+
+
+def counted_in_a_plain_dict(splits, fewest=1):
+    counts = {}
+    for text in splits["train"]:
+        for word in tokenize(text):
+            counts[word] += 1
+    return numbered(by_count(often_enough(counts, fewest)))
+
+
+def commonest_words_alone(splits, fewest=1):
+    counts = counted(splits["train"])
+    return numbered(word for word, _ in counts.most_common(fewest))
+
+
+def special_words_last(splits, fewest=1):
+    padding, unknown, *words = build_vocab_reference(splits, fewest)
+    return numbered(words, ()) | {padding: len(words), unknown: len(words) + 1}
+
+
 def rare_words_as_unknown(splits, fewest=1):
     """Rare words are listed too, with the id of UNKNOWN."""
     counts = counted(splits["train"])
@@ -226,6 +249,25 @@ build_vocab = Exercise(
             vocabulary_of_the_names_of_splits,
             'A loop over `splits` gives its keys, so you counted the words "train", '
             '"validation" and "test". The texts are in `splits["train"]`.',
+        ),
+        Mistake(
+            vocabulary_of_the_last_text,
+            "You counted the last text alone: each text's counts replace those before. Add them "
+            "up, with `counts.update(...)`.",
+        ),
+        Mistake(
+            counted_in_a_plain_dict,
+            "`counts[word] += 1` asks for the count of a word that a plain dict does not have yet. "
+            "A `Counter` starts at 0.",
+        ),
+        Mistake(
+            commonest_words_alone,
+            "`most_common(fewest)` keeps that many words. `fewest` is how often a word must occur, "
+            "and all that do are kept.",
+        ),
+        Mistake(
+            special_words_last,
+            f"The special words come last; they come first: {PADDING!r} is 0 and {UNKNOWN!r} is 1.",
         ),
         Mistake(
             of_all_words,
@@ -842,6 +884,12 @@ def step_with_nothing_written(x, h, c, W, U, b):
     return o.sigmoid() * c.tanh(), c
 
 
+def step_with_squeezed_cell(x, h, c, W, U, b):
+    """The tanh of the output line is laid on the cell itself."""
+    _, c = lstm_step_reference(x, h, c, W, U, b)
+    return gates_of(x, h, W, U, b)[3].sigmoid() * c.tanh(), c.tanh()
+
+
 def step_with_open_output(x, h, c, W, U, b):
     _, c = lstm_step_reference(x, h, c, W, U, b)
     return gates_of(x, h, W, U, b)[3] * c.tanh(), c
@@ -930,6 +978,11 @@ lstm_step = Exercise(
         Mistake(
             step_with_nothing_written,
             "Nothing new is written to the cell: add the input gate times the candidate.",
+        ),
+        Mistake(
+            step_with_squeezed_cell,
+            "The new h is right. The new c that you return went through tanh, which belongs to h "
+            "alone.",
         ),
         Mistake(
             step_with_open_output,

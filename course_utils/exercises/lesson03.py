@@ -535,6 +535,11 @@ permutation_gap = Exercise(
             "stand elsewhere. Subtract number by number, then take the largest.",
         ),
         Mistake(
+            lambda layer, x, order: (layer(x[order]).abs() - layer(x)[order].abs()).max().item(),
+            "You took the absolute values before subtracting. Subtract first, then `.abs()`, then "
+            "`.max()`.",
+        ),
+        Mistake(
             gap_in_shares,
             "You divided each difference by the number itself. The exercise asks for the "
             "difference, not for its share.",
@@ -680,6 +685,21 @@ def without_brackets(longest, dim):
     return interleaved(angle.sin(), angle.cos())
 
 
+def waves_in_rows(longest, dim):
+    """Even and odd rows in place of columns."""
+    angle = torch.arange(longest)[:, None] / 10_000 ** (torch.arange(0, dim, 2) / dim)
+    table = torch.zeros(longest, dim)
+    table[0::2], table[1::2] = angle.sin(), angle.cos()
+    return table
+
+
+def waves_by_math(longest, dim):
+    angle = torch.arange(longest)[:, None] / 10_000 ** (torch.arange(0, dim, 2) / dim)
+    table = torch.zeros(longest, dim)
+    table[:, 0::2], table[:, 1::2] = math.sin(angle), math.cos(angle)
+    return table
+
+
 def sines_alone(longest, dim):
     table = package.sinusoidal_positions(longest, dim)
     table[:, 1::2] = 0
@@ -741,6 +761,15 @@ sinusoidal_positions = Exercise(
             waves_on_one_line,
             "Positions and pairs of columns stand on one axis, where they do not fit. Give the "
             "positions an axis of their own: `torch.arange(longest)[:, None]`.",
+        ),
+        Mistake(
+            waves_in_rows,
+            "`table[0::2]` is every second row. Positions are rows and waves are columns: "
+            "`table[:, 0::2]`.",
+        ),
+        Mistake(
+            waves_by_math,
+            "`math.sin` takes one number, and your angles are a tensor: use `angle.sin()`.",
         ),
         Mistake(
             sines_alone,

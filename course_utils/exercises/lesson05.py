@@ -429,8 +429,8 @@ best_additive_rule = Exercise(
         ),
         Mistake(
             lambda fits, misfits: best_staircase(fits, torch.zeros_like(misfits)),
-            "You left `misfits` out, so that no yes ever costs anything. A yes gains a cell `fits "
-            "- misfits`.",
+            "In your search no yes ever costs anything: are the `misfits` taken away? A yes gains "
+            "a cell `fits - misfits`.",
         ),
         Mistake(
             by_means,
@@ -811,7 +811,7 @@ def starting_size(kind, names, size=99):
     """
     built = [factor.detach() for factor in kind(dict.fromkeys(names, size), 16, 3).factors]
     scales = [factor.std().item() * (size + 1) ** 0.5 for factor in built]
-    if any(factor.mean().abs() > factor.std() > 0 for factor in built):
+    if any(factor.mean().abs() > factor.std() > 1e-6 for factor in built):
         return "not around 0"
     if max(scales) > 2:
         return "too large"

@@ -225,7 +225,8 @@ give_vocabulary = Exercise(
         ),
         Mistake(
             without_rare_words,
-            "`min_freq` leaves words out that occur once. Every training word gets a number here.",
+            "Some of the training words got no number, as with `min_freq` or `max_size`. Here each "
+            "of them gets one.",
         ),
         Mistake(
             labels_by_letter,
@@ -955,8 +956,8 @@ MendedModel = Exercise(
     mistakes=(
         Mistake(
             NotPooled,
-            "The picture is still a map of four dimensions, the text a vector of two: they cannot "
-            "stand side by side. Average the map over its height and width.",
+            "The picture still has four dimensions, the text two: they cannot stand side by side. "
+            "Average the map over height and width, so that these axes are gone.",
         ),
         Mistake(
             Flattened,

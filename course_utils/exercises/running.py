@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -112,7 +113,8 @@ def run_all(
     try:
         call_within(seconds, go)
     except TooLong as error:
-        outcomes[-1] = Outcome(error=error, printed=outcomes[-1].printed)
+        printed = outcomes[-1].printed if outcomes else ""
+        outcomes[-1:] = [Outcome(error=error, printed=printed)]
     return outcomes
 
 
@@ -307,6 +309,13 @@ def own_line(error: BaseException) -> tuple[int, str] | None:
         if not entry.filename.startswith(_NOT_THEIRS)
     ]
     return (theirs[-1].lineno or 0, theirs[-1].line or "") if theirs else None
+
+
+def own_frame(error: BaseException) -> FrameType | None:
+    """The learner's last frame on the way to ``error``, with the values of its names."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    theirs = [f for f in frames if not f.f_code.co_filename.startswith(_NOT_THEIRS)]
+    return theirs[-1] if theirs else None
 
 
 def is_stub(error: BaseException | None) -> bool:

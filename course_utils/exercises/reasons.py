@@ -1,0 +1,57 @@
+"""Why an attempt is wrong, where no declared mistake says so.
+
+Nothing here knows an exercise. Three ways to a reason, each true by construction: one change in
+the learner's source that makes all answers right; a relation of the answers to the right ones or
+to the inputs; a slip in a right answer that leads to the same. Of an error that none of them
+explains, what it means.
+"""
+
+import re
+
+from course_utils.exercises.detectors import shown
+from course_utils.exercises.evidence import Evidence
+from course_utils.exercises.limits import TooLong
+from course_utils.exercises.raised import meaning
+from course_utils.exercises.repairs import comes_out_when, repair
+from course_utils.exercises.running import Elsewhere, Unfit
+from course_utils.exercises.which_inputs import inputs_tell, right_for_some
+
+# What a case says by itself that is a reason, or part of one: the form of an answer, NaN in it.
+_OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? ")
+_NOT_FINITE = "The inputs go from"
+
+
+def reason(evidence: Evidence, problem: str) -> str:
+    """Why the attempt is wrong, in a sentence or a few.
+
+    problem: what the case that is shown says by itself; given back where nothing more is known.
+    """
+    errors = [outcome.error for outcome in evidence.given]
+    # After too long a run each further one costs as long; what does not fit says so itself.
+    if isinstance(evidence.attempt, Elsewhere) or any(
+        isinstance(error, TooLong | Unfit) for error in errors
+    ):
+        return problem
+    if "in place" in problem:
+        return problem
+    return _of_errors(evidence, problem) if evidence.raised() else _of_values(evidence, problem)
+
+
+def _of_errors(evidence, problem):
+    for way in (repair, right_for_some, meaning):
+        if found := way(evidence):
+            return f"{problem} {found}"
+    return problem
+
+
+def _of_values(evidence, problem):
+    mended, seen = repair(evidence), shown(evidence)
+    own = problem if _OF_THE_FORM.search(problem) and not seen else ""
+    if mended or seen:
+        return " ".join(filter(None, (own, seen, mended)))
+    if "returned None" in problem or _NOT_FINITE in problem:
+        return problem
+    for way in (right_for_some, comes_out_when, inputs_tell):
+        if found := way(evidence):
+            return f"{own} {found}".strip()
+    return problem
