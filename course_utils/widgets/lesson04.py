@@ -1,6 +1,6 @@
 """Lesson 04: how much each sensor counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,30 @@ def best_alpha(sigma: Sequence[float], rho: float = 0.0) -> np.ndarray:
     """Weights (M,), summing to 1 and of any sign, that make ``fusion_error`` least."""
     raw = np.linalg.solve(error_covariance(sigma, rho), np.ones(len(sigma)))
     return raw / raw.sum()
+
+
+def mean_squares(errors: Mapping[str, Any]) -> dict[str, float]:
+    """The mean of the squared errors under each name; errors: (n,) each."""
+    return {name: float((np.asarray(error) ** 2).mean()) for name, error in errors.items()}
+
+
+def draw_errors(errors: Mapping[str, Any]) -> Figure:
+    """A histogram of each of some sensors' errors, all on one scale; errors: (n,), in degrees."""
+    figure = Figure(figsize=(10, 2.4), layout="tight")
+    reach = max(float(np.abs(np.asarray(error)).max()) for error in errors.values())
+    squares = mean_squares(errors)
+    places = figure.subplots(1, len(errors), sharey=True, squeeze=False)[0]
+    for axes, (name, error) in zip(places, errors.items(), strict=True):
+        axes.hist(np.asarray(error), bins=80, range=(-reach, reach), color=PALETTE["image"])
+        axes.set(title=f"{name}: mean square {squares[name]:.2f}", xlabel="error (degrees)")
+    places[0].set_ylabel("readings")
+    return figure
+
+
+def describe_errors(errors: Mapping[str, Any]) -> str:
+    """The alt text of ``draw_errors``."""
+    told = ", ".join(f"{name} {square:.2f}" for name, square in mean_squares(errors).items())
+    return f"Histograms of errors around 0. Mean squares: {told}."
 
 
 def draw_alpha_curve(alpha: float, sigma_1: float, sigma_2: float, rho: float) -> Figure:
@@ -102,8 +126,8 @@ def make_alpha_explorer(
     """The figure behind ``alpha_explorer``, with its controls wired up."""
     controls = {
         "alpha": slider(alpha, *ALPHAS, "alpha"),
-        "sigma_1": slider(sigma_1, 0.2, 3.0, "sigma 1"),
-        "sigma_2": slider(sigma_2, 0.2, 3.0, "sigma 2"),
+        "sigma_1": slider(sigma_1, 0.2, 5.0, "sigma 1"),
+        "sigma_2": slider(sigma_2, 0.2, 5.0, "sigma 2"),
         "rho": slider(rho, -0.95, 0.95, "rho"),
     }
     return InteractiveFigure(draw_alpha_curve, describe_alpha_curve, controls)
