@@ -53,11 +53,11 @@ def mean_squares(errors: Mapping[str, Any]) -> dict[str, float]:
 def draw_errors(errors: Mapping[str, Any]) -> Figure:
     """A histogram of each of some sensors' errors, all on one scale; errors: (n,), in degrees."""
     figure = Figure(figsize=(10, 2.4), layout="tight")
-    reach = max(float(np.abs(np.asarray(error)).max()) for error in errors.values())
     squares = mean_squares(errors)
+    reach = 3 * max(squares.values()) ** 0.5  # a few of 1,000 lie outside
     places = figure.subplots(1, len(errors), sharey=True, squeeze=False)[0]
     for axes, (name, error) in zip(places, errors.items(), strict=True):
-        axes.hist(np.asarray(error), bins=80, range=(-reach, reach), color=PALETTE["image"])
+        axes.hist(np.asarray(error), bins=60, range=(-reach, reach), color=PALETTE["image"])
         axes.set(title=f"{name}: mean square {squares[name]:.2f}", xlabel="error (degrees)")
     places[0].set_ylabel("readings")
     return figure
@@ -89,8 +89,10 @@ def draw_alpha_curve(alpha: float, sigma_1: float, sigma_2: float, rho: float) -
               label=f"best: alpha = {two_decimals(best[0])}")  # fmt: skip
     axes.plot(alpha, fusion_error((alpha, 1 - alpha), sigma, rho), "o", ms=13, mfc="none", mew=2,
               color=PALETTE["image"], label=f"chosen: alpha = {two_decimals(alpha)}")  # fmt: skip
+    top = 1.5 * max(sigma) ** 2
+    # Room below 0 for the name of a sensor whose error is small.
     axes.set(xlabel="alpha, the weight of sensor 1", ylabel="mean squared error (unit²)",
-             xlim=ALPHAS, ylim=(0, 1.5 * max(sigma) ** 2))  # fmt: skip
+             xlim=ALPHAS, ylim=(-0.1 * top, top))  # fmt: skip
     axes.legend(loc="upper right", fontsize=9)
     return figure
 
