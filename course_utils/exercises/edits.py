@@ -41,8 +41,8 @@ class Scope:
 
     params: of its functions, without self; names: params and locals; keys: texts that are keys of
     the inputs or stand in the code; constants: numbers in the right answers; globals: names that
-    are defined around it; attributes: of self; fixed: ids of nodes that name an axis or a place,
-    which rules for plain numbers leave alone.
+    are defined around it; attributes: of self; masks: names of what is true or false; fixed: ids
+    of nodes that name an axis or a place, which rules for plain numbers leave alone.
     """
 
     params: tuple[str, ...] = ()
@@ -51,6 +51,7 @@ class Scope:
     constants: tuple[int | float, ...] = ()
     globals: frozenset[str] = frozenset()
     attributes: tuple[str, ...] = ()
+    masks: frozenset[str] = frozenset()
     fixed: frozenset[int] = frozenset()
 
 
@@ -120,7 +121,6 @@ def edits_of(rules: Sequence[tuple[float, Rule]], slot: Slot, scope: Scope) -> I
     """What the rules propose for one expression."""
     for rank, rule in rules:
         for proposal in rule(slot.node, scope):
-            locate(proposal.new, slot.node)
             yield Edit(slot, proposal, rank, slot.node, rule.__name__)
 
 
@@ -192,29 +192,20 @@ def _template(text):
 
 
 def _filled(node, parts):
-    """A copy of a template. Its nodes get a location where they are put, and have none here."""
+    """A copy of a template, placed anywhere: a tree is compiled only where all have a line."""
     if isinstance(node, list):
         return [_filled(item, parts) for item in node]
     if not isinstance(node, ast.AST):
         return node
     if isinstance(node, ast.Name) and node.id in parts:
         return parts[node.id]
-    return type(node)(**{name: _filled(value, parts) for name, value in ast.iter_fields(node)})
+    new = type(node)(**{name: _filled(value, parts) for name, value in ast.iter_fields(node)})
+    return ast.copy_location(new, node)
 
 
-def locate(node: ast.AST, at: ast.AST) -> None:
-    """Give a line to what has none: new nodes, above others that stand in the source."""
-    if not hasattr(node, "lineno") and "lineno" in node._attributes:
-        ast.copy_location(node, at)
-        for child in ast.iter_child_nodes(node):
-            locate(child, at)
-    elif "lineno" not in node._attributes:  # slices of a call's keywords, a comprehension
-        for child in ast.iter_child_nodes(node):
-            locate(child, at)
-    else:
-        for child in ast.iter_child_nodes(node):
-            if not hasattr(child, "lineno"):
-                locate(child, at)
+def named(name: str, value: object) -> ast.keyword:
+    """An argument by its name, with a plain value."""
+    return ast.keyword(name, written(value), lineno=1, col_offset=0)
 
 
 def changed(node: ast.AST, **fields: object) -> ast.AST:

@@ -75,6 +75,8 @@ def _missing_key(match, around):
 
 def _no_attribute(match, around):
     kind, name = match[1], match[2]
+    if "return_types" in kind:
+        kind = "tuple"
     if kind in ("tuple", "list"):
         more = "`torch.stack` makes one tensor of a list of tensors" if kind == "list" else (
             "`max` with an axis and an LSTM give such; take the part that you need"
@@ -214,7 +216,7 @@ _KNOWN: tuple[tuple[type | tuple[type, ...], str, Callable], ...] = (
     (KeyError, r".+", _missing_key),
     (AttributeError, r"before Module.__init__", _no_constructor),
     (AttributeError, r"module '([\w.]+)' has no attribute '(\w+)'", _module_lacks),
-    (AttributeError, r"'(\w+)' object has no attribute '(\w+)'", _no_attribute),
+    (AttributeError, r"'([\w.]+)' object has no attribute '(\w+)'", _no_attribute),
     (UnboundLocalError, r"variable '(\w+)'", _before_value),
     (NameError, r"name '(\w+)' is not defined", _unknown_name),
     (RuntimeError, r"\((\d+x\d+) and (\d+x\d+)\)", _matrices),

@@ -18,6 +18,7 @@ from course_utils.exercises.which_inputs import inputs_tell, right_for_some
 
 # What a case says by itself that is a reason, or part of one: the form of an answer, NaN in it.
 _OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? ")
+_A_WHILE = 0.5  # seconds in which a line is looked for where something is known already
 _NOT_FINITE = "The inputs go from"
 
 
@@ -45,7 +46,8 @@ def _of_errors(evidence, problem):
 
 
 def _of_values(evidence, problem):
-    mended, seen = repair(evidence), shown(evidence)
+    seen = shown(evidence)
+    mended = repair(evidence, _A_WHILE) if seen else repair(evidence)
     own = problem if _OF_THE_FORM.search(problem) and not seen else ""
     if mended or seen:
         return " ".join(filter(None, (own, seen, mended)))

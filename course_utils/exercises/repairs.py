@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from course_utils.exercises.edits import Edit, Proposal, Scope, blocks, edits_of, places
+from course_utils.exercises.edits import Edit, Proposal, Scope, blocks, edits_of, expression, places
 from course_utils.exercises.evidence import Clock, Evidence, telling, unheard
 from course_utils.exercises.running import own_line
 from course_utils.exercises.slips import RULES, fixed_numbers
@@ -167,8 +167,20 @@ def _scope(definition: Definition, keys: Iterable[str], constants: Iterable[floa
         constants=tuple(dict.fromkeys(constants)),
         globals=frozenset(definition.namespace),
         attributes=tuple(node.attr for node in stored if isinstance(node, ast.Attribute)),
+        masks=frozenset(_masks(nodes)),
         fixed=fixed_numbers(definition.tree),
     )
+
+
+def _masks(nodes):
+    """Names that are given a comparison, or several joined."""
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            joined = isinstance(
+                getattr(node.value, "op", None), ast.BitAnd | ast.BitOr | ast.Invert
+            )
+            if joined or isinstance(node.value, ast.Compare):
+                yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 def _keys_of(value) -> Iterator[str]:
@@ -196,16 +208,16 @@ def _may_run(definition) -> bool:
 # --- a change that makes the attempt right ---------------------------------------------------
 
 
-def repair(evidence: Evidence) -> str | None:
+def repair(evidence: Evidence, seconds: float = _SECONDS) -> str | None:
     """A sentence on the one change that makes the attempt right on every input, or None.
 
-    It names the line and what is wrong there. At most ``_SECONDS`` are spent.
+    It names the line and what is wrong there. At most ``seconds`` are spent.
     """
     definition = definition_of(evidence.attempt)
     if definition is None or not _may_run(definition):
         return None
     with unheard():
-        found = _search(evidence, definition, Clock(_SECONDS))
+        found = _search(evidence, definition, Clock(seconds))
     return _sentences(definition, found) if found else None
 
 
@@ -345,7 +357,7 @@ def _exchange(pair, slots):
     edits = []
     for slot in slots:
         other = pair[1 - pair.index(slot.node.id)]
-        new = ast.copy_location(ast.Name(other, ast.Load()), slot.node)
+        new = expression(other)
         edits.append(Edit(slot, Proposal(new, here), 2, slot.node))
     return edits
 

@@ -15,6 +15,7 @@ from course_utils.exercises.edits import (
     changed,
     exchanged,
     expression,
+    named,
     number_in,
     replaced,
     written,
@@ -151,7 +152,7 @@ def _axis(node, scope):
                 yield Proposal(_with_argument(node, where, written(other)), what, what)
 
 
-@_rule(1.5)
+@_rule(1.05)
 def _axes(node, scope):
     """Two axes or more at once: of a mean, of a transposition."""
     if not isinstance(node, ast.Call):
@@ -177,11 +178,11 @@ def _axis_named(node, scope):
     more = f"`{name}` takes all numbers together, where it should work along one axis"
     fewer = f"`{name}` works along one axis only, where it should take all numbers together"
     first = f"`{name}` joins along axis 0 here, and another axis is due"
-    named = [where for where, _ in _axis_arguments(node)]
-    for axis in () if named else _AXES:
-        new = changed(node, keywords=[*node.keywords, ast.keyword("dim", written(axis))])
+    places = [where for where, _ in _axis_arguments(node)]
+    for axis in () if places else _AXES:
+        new = changed(node, keywords=[*node.keywords, named("dim", axis)])
         yield Proposal(new, first if name in _JOINING else more)
-    for where in named:
+    for where in places:
         args = [a for i, a in enumerate(node.args) if i != where]
         keywords = [k for k in node.keywords if k is not where and k.arg != "keepdim"]
         yield Proposal(changed(node, args=args, keywords=keywords), fewer)
@@ -197,7 +198,7 @@ def _keepdim(node, scope):
     if len(others) < len(node.keywords):
         yield Proposal(changed(node, keywords=others), kept, dropped)
     elif list(_axis_arguments(node)):
-        new = changed(node, keywords=[*others, ast.keyword("keepdim", written(True))])
+        new = changed(node, keywords=[*others, named("keepdim", True)])
         yield Proposal(new, dropped, kept)
 
 
@@ -214,7 +215,7 @@ def _new_axis(node, scope):
     if isinstance(node, ast.Subscript) and "None" in ast.unparse(node.slice):
         what = "the new axis stands in the wrong place"
         for index in _NEW_AXES:
-            yield Proposal(expression(f"x{index}", x=node.value), what, what)
+            yield Proposal(expression(f"x{index}", x=node.value), what)
     elif isinstance(node, ast.BinOp | ast.Compare):
         missing = "an axis is missing, so that it meets the wrong axis of the other side"
         column = "a column (n, 1) meets a row (n,) here; take the column out first"
@@ -327,9 +328,9 @@ def _turned_round(node, scope):
         yield Proposal(node.operand, f"`{sign}` should not be there")
     elif isinstance(node, ast.Compare | ast.Name | ast.Call | ast.BinOp):
         yield Proposal(expression("-x", x=node), "a minus is missing")
-        yield Proposal(expression("~x", x=node), "it takes the wrong half: `~` is missing")
-        yield Proposal(expression("not x", x=node), "true and false are exchanged")
-        yield Proposal(expression("1 - x", x=node), "it takes a share, where the rest of 1 is due")
+        if isinstance(node, ast.Compare) or getattr(node, "id", "") in scope.masks:
+            yield Proposal(expression("~x", x=node), "it takes the wrong half: `~` is missing")
+            yield Proposal(expression("not x", x=node), "true and false are exchanged")
 
 
 # --- numbers ---------------------------------------------------------------------------------
@@ -420,6 +421,9 @@ def _power(node, scope):
 def _other_number(node, scope):
     """A number that is not the one asked for, or that is right for some inputs only."""
     number = number_in(node)
+    if called(node) == "len":
+        for size in _sizes(scope):
+            yield Proposal(size, "another size or count is due than this length")
     if number is None or id(node) in scope.fixed:
         return
     near = (number * 10, number / 10, number * 2, number / 2)
@@ -429,9 +433,15 @@ def _other_number(node, scope):
             other = int(other) if other == int(other) and isinstance(number, int) else other
             yield Proposal(written(other), here)
     here = f"{number!r} is written out, and is right for some inputs only"
+    for size in _sizes(scope):
+        yield Proposal(size, here)
+
+
+def _sizes(scope):
+    """Inputs that may be numbers, and sizes of inputs."""
     for name in scope.params:
         for text in (name, f"len({name})", *(f"{name}.shape[{axis}]" for axis in (0, 1, -1))):
-            yield Proposal(expression(text), here)
+            yield expression(text)
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -477,7 +487,7 @@ def _misspelt(node, scope):
             yield Proposal(expression(f"self.{node.id}"), f"{here}: it belongs to `self`")
         known = [*scope.names, *scope.globals, *dir(builtins)]
         for other in difflib.get_close_matches(node.id, known, n=3):
-            yield Proposal(ast.Name(other, ast.Load()), f"{here}; is `{other}` meant?")
+            yield Proposal(expression(other), f"{here}; is `{other}` meant?")
         for module in ("torch", "torch.nn.functional", "math", "self"):
             yield Proposal(expression(f"{module}.{node.id}"), f"{here}: it belongs to `{module}`")
 
@@ -492,7 +502,7 @@ def _name(node, scope):
         for other in scope.names:
             if other != node.id and (node.id in scope.names or not _known(node.id, scope)):
                 here = f"something else than `{node.id}` belongs here"
-                yield Proposal(ast.Name(other, ast.Load()), here)
+                yield Proposal(expression(other), here)
 
 
 @_rule(1.9)
@@ -511,7 +521,9 @@ def _places(node, scope):
         for i, j in itertools.combinations(range(min(len(node.args), 5)), 2):
             yield Proposal(changed(node, args=exchanged(node.args, i, j)), what, what)
     elif isinstance(node, ast.Tuple | ast.List) and 2 <= len(node.elts) <= 4:
-        what = f"two parts of `{ast.unparse(node)}` have changed places"
+        what = f"two parts of `{ast.unparse(node).strip('()')}` have changed places"
+        if any(isinstance(part, ast.Constant) and part.value is None for part in node.elts):
+            return  # new axes have a rule of their own
         for i, j in itertools.combinations(range(len(node.elts)), 2):
             yield Proposal(changed(node, elts=exchanged(node.elts, i, j)), what)
     elif isinstance(node, ast.DictComp):
@@ -537,13 +549,23 @@ def _flag_missing(node, scope):
     name = called(node)
     if name in flags and flags[name][0] not in [keyword.arg for keyword in node.keywords]:
         flag, value = flags[name]
-        new = changed(node, keywords=[*node.keywords, ast.keyword(flag, written(value))])
+        new = changed(node, keywords=[*node.keywords, named(flag, value)])
         if flag == "correction":
             here = f"`{name}` divides by one less than the count, unless told otherwise"
             there = f"`{name}` divides by the count, not by one less"
         else:
             here, there = "the order is the wrong way round", "the order is the wrong way round"
         yield Proposal(new, here, there)
+
+
+@_rule(1.6)
+def _sign_kept(node, scope):
+    """The largest, or the sum, of numbers that may be negative."""
+    if called(node) in ("max", "amax", "sum", "mean") and isinstance(node.func, ast.Attribute):
+        for name in () if _is_module(node.func.value) else ("abs", "square"):
+            inner = expression(f"x.{name}()", x=node.func.value)
+            here = f"`{name}` is missing before `{called(node)}`"
+            yield Proposal(changed(node, func=changed(node.func, value=inner)), here)
 
 
 @_rule(1.5)

@@ -12,7 +12,6 @@ from course_utils.exercises.edits import (
     exchanged,
     expression,
     is_docstring,
-    locate,
     replaced,
 )
 from course_utils.exercises.slips import other_operators
@@ -33,7 +32,8 @@ def statement_edits(slot: Slot, scope: Scope) -> Iterator[Edit]:
 
 def _edit(slot, rank, new, at, here):
     for statement in new:
-        locate(statement, at)
+        if not hasattr(statement, "lineno"):
+            ast.copy_location(statement, at)
     return Edit(slot, Proposal(new, here), rank, at, here)
 
 
@@ -77,7 +77,7 @@ def _in_place(body, scope):
         elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             func = statement.value.func
             if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-                new = ast.Assign([ast.Name(func.value.id, ast.Store())], statement.value)
+                new = ast.Assign([changed(func.value, ctx=ast.Store())], statement.value)
                 here = f"what `{func.attr}` gives is not kept; the line changes nothing"
                 yield 1.3, replaced(body, index, new), statement, here
 
@@ -131,6 +131,7 @@ def _completed(scope):
     yield "x / x.sum()", "it is not divided by its sum"
     yield "x / x.sum(dim=-1, keepdim=True)", "its rows are not divided by their sums"
     yield "x - x.mean()", "its mean is not taken off"
+    yield "1 - x", "it is a share, where the rest of 1 is due"
     for name in scope.params:
         for size in (f"len({name})", *(f"{name}.shape[{axis}]" for axis in (0, 1, -1))):
             yield f"x / {size}", f"a division by a size of `{name}` is missing"
@@ -154,7 +155,7 @@ def _of_functions(function, body, scope):
         yield 0.5, replaced(body, len(body) - 1, ast.Return(last.value)), last, _NO_RETURN
     if not isinstance(last, ast.Return):
         for name in reversed(scope.names):
-            yield 0.6, [*body, ast.Return(ast.Name(name, ast.Load()))], last, _NO_RETURN
+            yield 0.6, [*body, ast.Return(expression(name))], last, _NO_RETURN
     if function.name == "__init__" and "super().__init__" not in ast.unparse(function):
         call = ast.Expr(expression("super().__init__()"))
         here = "a module's constructor has to begin with `super().__init__()`"

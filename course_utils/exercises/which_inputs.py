@@ -119,7 +119,7 @@ def _ignored(evidence, clock):
 
 def _makes_no_difference(evidence, name, key, clock):
     """Whether other values in its place change right answers, and never the attempt's."""
-    matters = 0
+    matters = []  # the kinds of other values that change the right answer: one alone proves little
     for part, index, case in _trials(evidence):
         value = part.arguments(case).get(name)
         inner = value.get(key) if isinstance(value, dict) and key is not None else value
@@ -127,7 +127,7 @@ def _makes_no_difference(evidence, name, key, clock):
             continue
         if index >= len(part.given) or part.given[index].error:
             return False
-        for other in _others(inner):
+        for kind, other in enumerate(_others(inner)):
             other = other if key is None else {**value, key: other}
             changed = part.with_argument(case, name, other)
             expected = part.run(part.exercise.reference, changed, index)
@@ -138,8 +138,13 @@ def _makes_no_difference(evidence, name, key, clock):
                 continue
             if not _same(part, given, part.given[index]):
                 return False
-            matters += not part.agree(expected.seen, part.expected[index].seen)
-    return matters >= 4
+            if not part.agree(expected.seen, part.expected[index].seen):
+                matters.append(kind)
+    return len(matters) >= 4 and (len(set(matters)) > 1 or _has_one_other(inner))
+
+
+def _has_one_other(value):
+    return len(list(_others(value))) == 1
 
 
 def _same(evidence, some, other):
@@ -164,6 +169,8 @@ def _others(value: Any) -> Iterator[Any]:
         yield from (value + 1, value * 2, value / 2 if isinstance(value, float) else value // 2)
     elif isinstance(value, list) and len(value) > 1:
         yield from (value[::-1], value[:-1], value[:1])
+        yield from ([other, *value[1:]] for other in _others(value[0]))
+        yield from ([*value[:-1], other] for other in _others(value[-1]))
     elif isinstance(value, dict):
         yield {key: next(_others(inner), inner) for key, inner in value.items()}
 

@@ -1,0 +1,306 @@
+"""One change in a learner's own source says which line is wrong, on toys that stand here."""
+
+import linecache
+import textwrap
+import time
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from course_utils.exercises import core, repairs
+from course_utils.exercises.core import RIGHT, WRONG, Exercise, judge, wrong_in
+from course_utils.exercises.edits import blocks, edits_of, places
+from course_utils.exercises.evidence import Evidence
+from course_utils.exercises.slips import RULES
+from course_utils.exercises.slips_of_lines import statement_edits
+
+# --- toys ------------------------------------------------------------------------------------
+
+
+def weighted(features, weights):
+    alpha = weights.softmax(dim=0)
+    return (alpha[:, None, None] * torch.stack(features)).sum(dim=0)
+
+
+def feature_cases(rng):
+    for modalities, rows, dim in [(2, 4, 3), (3, 3, 5), (4, 2, 6)]:
+        features = [torch.randn(rows, dim, generator=rng) for _ in range(modalities)]
+        yield features, torch.randn(modalities, generator=rng)
+
+
+fuse = Exercise(reference=weighted, cases=feature_cases)
+mean_above = Exercise(
+    reference=lambda x, limit=0.5: x[x >= limit].mean(),
+    cases=lambda rng: (
+        (torch.cat([torch.rand(9, generator=rng), torch.tensor([limit, 0.9])]), limit)
+        for limit in (0.5, 0.25, 0.75)
+    ),
+)
+count = Exercise(reference=lambda n: sum(range(1, n + 1)), cases=lambda rng: [(3,), (5,), (8,)])
+
+
+def written(source: str, name: str = "attempt", **around):
+    """A function (class) from its source, whose lines are at hand as a notebook's are."""
+    source = textwrap.dedent(source).strip() + "\n"
+    filename = f"<cell {hash(source):x}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    namespace = {"torch": torch, "nn": nn, **around}
+    exec(compile(source, filename, "exec"), namespace)
+    return namespace[name]
+
+
+def sentence_of(exercise, source, **around):
+    verdict = judge(exercise, written(source, **around), 0)
+    assert verdict.kind == WRONG
+    return verdict.sentence
+
+
+FUSED = """
+def attempt(features, weights):
+    alpha = weights.softmax(dim=0)
+    total = 0
+    for share, feature in zip(alpha, features):
+        total = total + share * feature
+    return total
+"""
+STACKED = """
+def attempt(features, weights):
+    alpha = weights.softmax(dim=0)
+    stacked = torch.stack(features)
+    return (alpha[:, None, None] * stacked).sum(dim=0)
+"""
+
+
+# --- what is said ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "words"),
+    [
+        (STACKED, ("sum(dim=0)", "sum(dim=1)"), 4, "works along the wrong axis"),
+        (STACKED, ("sum(dim=0)", "mean(dim=0)"), 4, "`mean` stands where `sum` belongs"),
+        (STACKED, ("[:, None, None]", "[None, :, None]"), 4, "new axis stands in the wrong place"),
+        (STACKED, ("weights.softmax", "weights.log_softmax"), 2, "`softmax` belongs"),
+        (STACKED, ("torch.stack", "torch.cat"), 3, "`cat` stands where `stack` belongs"),
+        (STACKED, ("return (alpha", "return (weights"), 4, "else than `weights` belongs"),
+        (STACKED, ("None] * stacked", "None] / stacked"), 4, "`/` stands where `*` belongs"),
+        (FUSED, ("    return total", "        return total"), 6, "inside the loop"),
+        (FUSED, ("total = total + share", "total = share"), 5, "replaces what was there"),
+        (FUSED, ("total = 0", "total = 1"), 3, "1 is one too large"),
+        (FUSED, ("total = total + share", "total = total - share"), 5, "`+` belongs"),
+        (FUSED, ("    return total\n", "    total\n"), 6, "without a `return`"),
+        (FUSED, ("zip(alpha, features)", "zip(alpha, features[1:])"), 4, ""),
+    ],
+)
+def test_one_slip_is_told_with_its_line(right, wrong, line, words):
+    assert judge(fuse, written(right), 0).kind == RIGHT
+    assert wrong[0] in right
+    sentence = sentence_of(fuse, right.replace(*wrong))
+    assert f"Line {line}, " in sentence
+    assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def attempt(x, limit=0.5): return x[x > limit].mean()", "`>` stands where `>=`"),
+        ("def attempt(x, limit=0.5): return x[x >= 0.5].mean()", "right for some inputs only"),
+        ("def attempt(x, limit=0.5): return x[x >= limit].sum()", "`sum` stands where `mean`"),
+        ("attempt = lambda x, limit=0.5: x[x > limit].mean()", "`>` stands where `>=`"),
+    ],
+)
+def test_a_slip_in_one_line_is_told(source, words):
+    assert words in sentence_of(mean_above, source)
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [("range(1, n)", "it ends one too early"), ("range(0, n)", "one too early")],
+)
+def test_a_range_that_misses_an_end_is_told(ends, words):
+    assert words in sentence_of(count, f"def attempt(n): return sum({ends})")
+
+
+def test_an_error_keeps_pythons_own_words_and_gets_the_line():
+    source = STACKED.replace("[:, None, None]", "[:, None]").replace("weights.", "wieghts.")
+    sentence = sentence_of(fuse, STACKED.replace("weights.", "wieghts."))
+    assert sentence.startswith("Your code raised NameError: name 'wieghts' is not defined.")
+    assert "Line 2, `wieghts`: there is no `wieghts` here; is `weights` meant?" in sentence
+    assert sentence_of(fuse, source).startswith("Your code raised NameError")
+
+
+def test_the_same_slip_in_two_lines_is_told_once():
+    source = """
+    def attempt(x, limit=0.5):
+        if (x > limit).any():
+            return x[x > limit].mean()
+        return x[x > limit].mean()
+    """
+    sentence = sentence_of(mean_above, source)
+    assert sentence.count("`>` stands where `>=` belongs") == 1
+
+
+def test_two_names_that_are_taken_for_one_another_are_told():
+    minus = Exercise(
+        reference=lambda a, b: (a @ b - a.sum()) / b.sum(),
+        cases=lambda rng: ((torch.rand(n, generator=rng), torch.rand(n, generator=rng))
+                           for n in (2, 3, 4)),
+    )  # fmt: skip
+    sentence = sentence_of(minus, "def attempt(a, b): return (a @ b - b.sum()) / a.sum()")
+    assert "`a` and `b` have changed places" in sentence
+
+
+class Scale(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x):
+        return (x * self.factor).softmax(dim=-1)
+
+
+def test_a_module_is_mended_in_its_forward():
+    scale = Exercise(
+        reference=Scale,
+        cases=lambda rng: (((d,), (torch.randn(3, d, generator=rng),)) for d in (2, 4)),
+        module=True,
+    )
+    source = """
+    class attempt(nn.Module):
+        def __init__(self, dim):
+            super().__init__()
+            self.factor = nn.Parameter(torch.ones(dim))
+
+        def forward(self, x):
+            return (x * self.factor).softmax(dim=0)
+    """
+    assert "Line 7, " in sentence_of(scale, source)
+
+
+def test_the_line_that_cuts_a_gradient_off_is_told():
+    sentence = sentence_of(fuse, STACKED.replace("softmax(dim=0)", "softmax(dim=0).detach()"))
+    assert "Line 2, " in sentence
+    assert "`detach` is one step too many" in sentence
+
+
+# --- what it never does ----------------------------------------------------------------------
+
+
+def evidence_of(exercise, attempt, seed=0):
+    cases = exercise.draw(seed)
+    runs = [exercise.run(fn, cases, seed) for fn in (exercise.reference, attempt)]
+    return Evidence(exercise, attempt, cases, *runs, seed, wrong_in(exercise))
+
+
+def test_code_that_does_more_than_compute_is_not_run_again():
+    done = []
+    source = """
+    def attempt(x, limit=0.5):
+        open
+        done.append(1)
+        return x[x > limit].mean()
+    """
+    attempt = written(source, done=done)
+    assert repairs.repair(evidence_of(mean_above, attempt)) is None
+    assert len(done) == 3  # the cases of one seed
+
+
+def test_nothing_that_is_printed_while_it_searches_is_shown(capsys):
+    source = "def attempt(x, limit=0.5):\n    print('here')\n    return x[x > limit].mean()"
+    evidence = evidence_of(mean_above, written(source))
+    capsys.readouterr()
+    assert "`>=`" in repairs.repair(evidence)
+    assert capsys.readouterr().out == ""
+
+
+def test_an_attempt_without_source_is_left_alone():
+    namespace: dict = {}
+    exec("def attempt(x, limit=0.5): return x[x > limit].mean()", namespace)
+    assert repairs.repair(evidence_of(mean_above, namespace["attempt"])) is None
+    assert judge(mean_above, namespace["attempt"], 0).kind == WRONG
+
+
+def test_a_search_without_an_end_in_sight_is_given_up(monkeypatch):
+    monkeypatch.setattr(repairs, "_SECONDS", 0.2)
+    source = """
+    def attempt(features, weights):
+        total = weights.tan()
+        for feature in features:
+            while total.sum() > 1e9:
+                total = total * 0.9
+        return features[0].cos() * total[0].sin() + features[1].tan()
+    """
+    started = time.monotonic()
+    assert repairs.repair(evidence_of(fuse, written(source)), 0.2) is None
+    assert time.monotonic() - started < 3
+
+
+def test_a_change_that_helps_on_these_inputs_alone_is_not_told():
+    drawn = iter(range(1000))
+    luck = Exercise(
+        reference=lambda x, y: x * y,
+        # The first draw cannot tell a product from a power or a sum; all later ones can.
+        cases=lambda rng: [(2, 2)] if next(drawn) == 0 else [(3, 5), (4, 7)],
+    )
+    assert repairs.repair(evidence_of(luck, written("def attempt(x, y): return x - y"))) in (
+        None,
+        "Line 1, `x - y`: `-` stands where `*` belongs.",
+    )
+
+
+def test_a_search_that_stumbles_costs_nobody_a_verdict(monkeypatch):
+    def stumble(*_):
+        raise ValueError
+
+    monkeypatch.setattr(core, "reason", stumble)
+    verdict = judge(mean_above, lambda x, limit=0.5: x.sum(), 0)
+    assert verdict.kind == WRONG
+    assert "expected is" in verdict.sentence
+
+
+expressions = st.recursive(
+    st.sampled_from(["x", "y", "2", "0.5", "-1", "True", "'key'", "x.shape[0]", "x[1:]", "-x"]),
+    lambda inner: st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "@", "<", "&"]),
+                  inner),
+        st.builds("({}).{}()".format, inner, st.sampled_from(["sum", "exp", "float", "max"])),
+        st.builds("f({}, {})".format, inner, inner),
+        st.builds("[{} for i in range(3)]".format, inner),
+    ),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
+@given(expressions)
+@settings(max_examples=25, deadline=None)
+def test_every_change_compiles_and_can_be_taken_back(text):
+    fn = written(
+        f"def attempt(x, y):\n    z = {text}\n    for i in x:\n        z += y\n    return z"
+    )
+    definition = repairs.definition_of(fn)
+    scope = repairs._scope(definition, ["key"], [3])
+    before = repairs.ast.dump(definition.tree)
+    changes = [edit for slot in places(definition.tree) for edit in edits_of(RULES, slot, scope)]
+    changes += [e for slot in blocks(definition.tree) for e in statement_edits(slot, scope)]
+    for edit in changes:
+        edit.do()
+        definition.build()
+        edit.undo()
+        assert edit.at.lineno
+        assert edit.proposal.here
+    assert repairs.ast.dump(definition.tree) == before
+
+
+def test_a_slip_in_a_right_answer_stands_in_for_a_source_that_is_not_at_hand():
+    namespace: dict = {}
+    exec(
+        "def attempt(features, weights):\n    import torch\n"
+        "    return torch.einsum('m,mbd->bd', weights, torch.stack(features))",
+        namespace,
+    )
+    sentence = repairs.comes_out_when(evidence_of(fuse, namespace["attempt"]))
+    assert sentence == "The same comes out when `softmax` is left out."
