@@ -400,7 +400,8 @@ def build(root: Path, only: Sequence[str] = (), everything: bool = False) -> Non
     since it was last run; otherwise the outputs that are there are kept. only: beginnings of lesson
     names (``"04"``); of the other lessons, the links to these are mended.
 
-    Raises BuildError if a cell fails, writes to stderr, or shows something of this machine.
+    Raises BuildError if a cell fails, writes to stderr, or shows something of this machine, and if
+    a check does not find a solution right.
     """
     course = read_course(root)
     for lesson in course.lessons:
@@ -435,7 +436,7 @@ def _mend_links(course: Course, lesson: Lesson) -> None:
 
 
 def execute(notebook: NotebookNode, path: Path) -> None:
-    """Run a notebook in place, as if it stood at ``path``, and tidy its outputs.
+    """Run a solution notebook in place, as if it stood at ``path``, and tidy its outputs.
 
     Raises BuildError as ``build`` says.
     """
@@ -452,9 +453,19 @@ def execute(notebook: NotebookNode, path: Path) -> None:
     CoalesceStreamsPreprocessor().preprocess(notebook, {})
     for cell in notebook.cells:
         if cell.cell_type == "code":
+            _want_right(cell, path)
             _tidy(cell, path)
     if found := machine_traces(notebook):
         raise BuildError(f"{path.name}: {found[0]}; leave it out or tag the cell `volatile`")
+
+
+def _want_right(cell: NotebookNode, path: Path) -> None:
+    """Raise BuildError where a check does not find the lesson's own solution right."""
+    if "check" not in tags(cell):
+        return
+    told = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    if wrong := [text for text in told if text and not text.startswith("Right: ")]:
+        raise BuildError(f"{path.name}: a solution is not right. {wrong[0]}")
 
 
 def _tidy(cell: NotebookNode, path: Path) -> None:

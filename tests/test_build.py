@@ -268,6 +268,28 @@ def test_a_lesson_that_runs_badly_leaves_nothing_behind(toy, line, sentence):
     assert not list(toy.rglob("*.ipynb"))
 
 
+VERDICT = """    from IPython.display import display
+
+    word = "Right" if right else {wrong!r}
+    said = word + ": `" + name + "`. As it is."
+    display({{"text/plain": said, "text/html": said}}, raw=True)
+    return fn"""
+
+
+@pytest.mark.parametrize("wrong", ["Wrong", "Not attempted"])
+def test_a_solution_that_its_check_does_not_find_right_stops_the_build(toy, wrong):
+    lesson = toy / "solutions/01_squares.py"
+    replace(lesson, "    return fn", VERDICT.format(wrong=wrong) + "  #")
+    build(toy, only=["01"])
+    before = (toy / "solutions/01_squares.ipynb").read_bytes()
+    replace(lesson, "x**2", "x + x")
+    with pytest.raises(
+        BuildError, match=rf"01_squares\.ipynb: a solution is not right\. {wrong}: "
+    ):
+        build(toy, only=["01"])
+    assert (toy / "solutions/01_squares.ipynb").read_bytes() == before
+
+
 # traces of a machine
 
 

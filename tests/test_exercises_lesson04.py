@@ -1,5 +1,7 @@
 """Lesson 04's exercises on answers that its author did not declare."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -35,7 +37,8 @@ class Right(nn.Module):
         return torch.stack([(present or {}).get(n, every) * 1.0 for n in self.names], dim=1)
 
     def joined(self, shares, projected):
-        shares = shares / shares.sum(dim=1, keepdim=True).clamp(min=1e-9)
+        total = shares.sum(dim=1, keepdim=True)
+        shares = shares / total.masked_fill(total == 0, 1)
         return (shares[:, :, None] * projected).sum(dim=1)
 
 
@@ -73,6 +76,40 @@ class PoisonedGradient(Right):
     def joined(self, shares, projected):
         total = ((shares / shares.sum(dim=1, keepdim=True))[:, :, None] * projected).sum(dim=1)
         return torch.where(total.isnan(), torch.zeros_like(total), total)
+
+
+class NoForward(Right):
+    forward = nn.Module.forward
+
+
+class ReluAdded(Right):
+    def projected(self, features):
+        return super().projected(features).relu()
+
+
+class ReluAtTheEnd(Right):
+    def joined(self, shares, projected):
+        return super().joined(shares, projected).relu()
+
+
+class MasksInTheirOwnOrder(Right):
+    def there(self, projected, present):
+        if present is None:
+            return super().there(projected, present)
+        return torch.stack([*present.values()], dim=1) * 1.0
+
+
+class SmallNumberAdded(Right):
+    def joined(self, shares, projected):
+        shares = shares / (shares.sum(dim=1, keepdim=True) + 1e-12)
+        return (shares[:, :, None] * projected).sum(dim=1)
+
+
+class OwnExponentials(Right):
+    def forward(self, features, present=None):
+        projected = self.projected(features)
+        powers = self.weights.exp() * self.there(projected, present)
+        return self.joined(powers, projected)
 
 
 class AddsInPlace(Right):
@@ -119,6 +156,12 @@ TOLD = {
     SideBySide: "forward: `forward` gave the shape (3, 12)",
     OverTheBatch: "mask: You divide the shares by their sum over the whole batch.",
     PoisonedGradient: "learning: After some steps its numbers are nan.",
+    NoForward: "forward: Your class has no `forward`.",
+    ReluAdded: "forward: Your projections go through a relu.",
+    ReluAtTheEnd: "forward: Your result goes through a relu.",
+    MasksInTheirOwnOrder: "mask: Each mask meets another modality",
+    SmallNumberAdded: "mask: Where an absent modality has by far the largest weight",
+    OwnExponentials: "mask: Right for small weights.",
     AddsInPlace: "forward: Your module changes the features",
     NoMaskArgument: "forward: `forward` should take two things",
     SoftmaxInConstructor: "constructor: `weights` is computed from something else",
@@ -167,6 +210,20 @@ def test_the_ratio_of_the_sigmas_wins_in_either_order(small, ratio, turned):
     one, other = (small * ratio, small) if turned else (small, small * ratio)
     dials = {"sigma_1": one, "sigma_2": other, "rho": 1 / ratio}
     assert second_sensor_is_useless(dials, seed=0) is True
+
+
+def test_the_message_of_dials_has_no_more_decimals_than_one_can_use():
+    told = second_sensor_is_useless({"sigma_1": 1.0, "sigma_2": 2.0, "rho": 0.95}, seed=0)
+    assert not re.search(r"\d\.\d{3}", told)
+
+
+def test_subtracting_the_prior_in_place_of_its_logarithm_is_told_so():
+    def attempt(logits, prior):
+        return (sum(one.log_softmax(1) for one in logits) - prior).log_softmax(1)
+
+    verdict = judge(exercises.find("add_log_posteriors"), attempt, seed=7)
+    assert "`prior.log()`" in verdict.sentence
+    assert "M - 1 times" in verdict.sentence
 
 
 def cut_off(features, weights):

@@ -62,6 +62,17 @@ def test_the_grid_covers_the_triangle_with_weights_that_sum_to_one():
     np.testing.assert_allclose(grid.sum(axis=1), 1)
 
 
+def test_errors_are_drawn_on_one_scale_and_told_with_their_mean_squares():
+    errors = {"small": torch.tensor([1.0, -1.0]), "large": torch.tensor([3.0, -3.0])}
+    figure = widgets.draw_errors(errors)
+    assert [axes.get_title() for axes in figure.axes] == [
+        "small: mean square 1.00",
+        "large: mean square 9.00",
+    ]
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+    assert "small 1.00, large 9.00" in widgets.describe_errors(errors)
+
+
 def test_the_curve_marks_chosen_and_best():
     figure = widgets.draw_alpha_curve(0.5, 1, 2, 0.0)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
@@ -100,7 +111,7 @@ def test_no_position_of_the_sliders_raises():
             figure.controls[name].value = edge
 
 
-@pytest.mark.parametrize("sigma", [(1, 1.4), (1.4, 1), (1, 2), (3, 0.2)])
+@pytest.mark.parametrize("sigma", [(1, 1.4), (1.4, 1), (1, 2), (3, 0.2), (5, 2)])
 def test_the_best_weight_is_never_off_the_axis(sigma):
     figure = widgets.draw_alpha_curve(0.5, *sigma, 0.95)
     left, right = figure.axes[0].get_xlim()

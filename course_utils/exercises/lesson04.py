@@ -483,9 +483,9 @@ def second_sensor_is_useless(dials, seed):
     if gain < LEAST_GAIN:
         return True
     return (
-        f"The claim still holds: with {alpha:.3f} of sensor 1 and {1 - alpha:.3f} of sensor 2, the "
-        f"squared error is {100 * gain:.3f} % below the better sensor's. You win below "
-        f"{100 * LEAST_GAIN:.3f} %."
+        f"The claim still holds: with {alpha:.2f} of sensor 1 and {1 - alpha:.2f} of sensor 2, the "
+        f"squared error is {100 * gain:.3g} % below the better sensor's. You win below "
+        f"{100 * LEAST_GAIN:g} %."
     )
 
 
@@ -632,6 +632,13 @@ add_log_posteriors = Exercise(
             ).log_softmax(dim=-1),
             "You subtracted the prior itself (or its log_softmax, which is the prior less a "
             "constant). It is a probability already: subtract `prior.log()`.",
+        ),
+        Mistake(
+            lambda logits, prior: (
+                torch.stack(logits).log_softmax(dim=-1).sum(dim=0) - prior
+            ).log_softmax(dim=-1),
+            "You subtracted the prior itself, once. From logarithms take a logarithm, "
+            "`prior.log()`, and take it M - 1 times.",
         ),
         Mistake(
             lambda logits, prior: with_prior_counted(logits, prior, len(logits) - 1).exp(),
@@ -920,20 +927,29 @@ def value_calls(seed):
 
 
 def mask_calls(seed):
-    """One module, called with a mask that lacks nothing, one that lacks a name, one of empty rows.
+    """Two modules, called with a mask of all names, one that lacks a name, one of empty rows.
 
-    As ``value_calls`` gives them.
+    As ``value_calls`` gives them. Masks name the modalities in another order than dims, and the
+    second module has weights so far apart, and so large, that no share may be rounded away and an
+    exponential is infinite.
     """
     rng, dims = seeded(seed, 2), _SIZES[0]
-    state, inputs = drawn_state(dims, rng), []
+    near, far = (drawn_state(dims, rng) for _ in range(2))
+    far["weights"] = torch.tensor([95.0, 35.0, 34.0]) + torch.rand(3, generator=rng)
+    return [(dims, state, masked_inputs(dims, rng)) for state in (near, far)]
+
+
+def masked_inputs(dims, rng):
+    """Pairs (features, present)."""
+    inputs = []
     for patterns in (
-        {"touch": (1, 0, 1, 1), "image": (1, 1, 0, 1), "sound": (1, 1, 0, 0)},
-        {"touch": (1, 0, 1), "image": (0, 1, 1), "other": (0, 0, 0)},
-        {"touch": (0, 1, 0), "image": (0, 0, 1), "sound": (0, 1, 1)},
+        {"sound": (1, 1, 0, 0), "touch": (1, 0, 1, 1), "image": (1, 1, 0, 1)},
+        {"image": (0, 1, 1), "other": (0, 0, 0), "touch": (1, 0, 1)},
+        {"image": (0, 0, 1), "sound": (0, 1, 1), "touch": (0, 1, 0)},
     ):
         present = {name: torch.tensor(row).bool() for name, row in patterns.items()}
         inputs.append((drawn_features(dims, len(patterns["touch"]), rng), present))
-    return [(dims, state, inputs)]
+    return inputs
 
 
 def copied(named):
@@ -952,6 +968,11 @@ def outputs_of(attempt, calls):
     outputs = []
     for dims, state, inputs in calls:
         model = made(attempt, dims, _DIM)
+        if type(model).forward is nn.Module.forward:
+            raise Unfit(
+                "Your class has no `forward`. It stands inside the class, as far to the right as "
+                "`__init__`, and is spelled so."
+            )
         if not accepts(type(model).forward, model, {}, None):
             raise Unfit(
                 "`forward` should take two things: `def forward(self, features, present=None)`."
@@ -1000,13 +1021,15 @@ def about_inputs(error, model, present):
 class Given(NamedTuple):
     """What a way of joining gets: projected (B, M, dim), weights (M,), there (B, M) bool.
 
-    bias (M, dim): what the layers make of zeros.
+    bias (M, dim): what the layers make of zeros. in_turn (B, M): the masks as they come, where
+    they are M.
     """
 
     projected: torch.Tensor
     weights: torch.Tensor
     there: torch.Tensor
     bias: torch.Tensor
+    in_turn: torch.Tensor
 
 
 def weighed(share, projected):
@@ -1099,6 +1122,16 @@ VALUE_FAULTS = (
         lambda given: unmasked(given._replace(weights=given.weights.flip(0))),
     ),
     (
+        "Your projections go through a relu. The formula has the linear layer's numbers as they "
+        "are, negative ones too.",
+        lambda given: unmasked(given._replace(projected=given.projected.relu())),
+    ),
+    (
+        "Your result goes through a relu. The sum is the answer, negative numbers too; what comes "
+        "above a fusion is not its part.",
+        lambda given: unmasked(given).relu(),
+    ),
+    (
         "Only the first modality is in your answer. If you go through them in a loop, its `return` "
         "belongs after the loop.",
         lambda given: given.weights.softmax(dim=0)[0] * given.projected[:, 0],
@@ -1153,6 +1186,11 @@ MASK_FAULTS = (
     ),
     (UPSIDE_DOWN, lambda given: joined(given._replace(there=~given.there))),
     (
+        "Each mask meets another modality: `present` names them in any order, and may hold other "
+        "names. Go through `self.names`, and ask `present` for each.",
+        lambda given: joined(given._replace(there=given.in_turn)),
+    ),
+    (
         "Which modalities are there differs from row to row; yours asks it once for the whole "
         "batch.",
         one_for_the_batch,
@@ -1192,7 +1230,9 @@ def joined_by(way, calls):
         for features, present in inputs:
             projected = projected_by(dims, state, features)
             there = there_in(dims, present, len(projected))
-            outputs.append(way(Given(projected, state["weights"], there, bias)))
+            masks = [*(present or {}).values()]
+            in_turn = torch.stack(masks, dim=1) if len(masks) == len(dims) else there
+            outputs.append(way(Given(projected, state["weights"], there, bias, in_turn)))
     return outputs
 
 
@@ -1208,7 +1248,26 @@ def judge_outputs(seen, calls, ways):
     for sentence, way in ways:
         if all(map(alike, values, joined_by(way, calls))):
             return sentence
-    return about_numbers(values, expected, calls)
+    return about_far_weights(values, expected, calls) or about_numbers(values, expected, calls)
+
+
+def about_far_weights(values, expected, calls):
+    """A sentence on a module that is right but for the last of several, with large weights."""
+    first = sum(len(inputs) for _, _, inputs in calls[:-1])
+    if not (first and all(map(alike, values[:first], expected[:first]))):
+        return None
+    if not all(value.isfinite().all() for value in values):
+        return (
+            "Right for small weights. For large ones `exp` is infinity, and infinity divided by "
+            "infinity is nan: use `softmax`, which takes the largest weight away first."
+        )
+    if calls[-1][2][0][1] is None:
+        return None
+    return (
+        "Where an absent modality has by far the largest weight, the shares that are left do not "
+        "sum to 1: their sum is tiny, and you do not divide by it as it is (`clamp`, `max`, a "
+        "small number added?). Mask the scores with -inf before the softmax."
+    )
 
 
 CHANGED = "Your module changes the features or the mask that it is given; work on copies."
@@ -1336,7 +1395,7 @@ def judge_learnt(seen, seed):
 
 
 class SharedOut(fusion.WeightedFusion):
-    """Masks the shares, then divides them by their sum."""
+    """Masks the shares, then divides them by their sum, however small it is."""
 
     def forward(self, features, present=None):
         there = dict.fromkeys(self.names, 1.0) | (present or {})
@@ -1346,7 +1405,7 @@ class SharedOut(fusion.WeightedFusion):
             share = torch.as_tensor(share * there[name]).expand(len(features[name]))[:, None]
             total = total + share * self.project[name](features[name])
             shares = shares + share
-        return total / shares.clamp(min=1e-12)
+        return total / torch.where(shares > 0, shares, 1.0)
 
 
 class PlainDict(nn.Module):
@@ -1447,6 +1506,12 @@ class ScoresTimesMask(Joins):
         return (weights * there).softmax(dim=1)
 
 
+class SumHeldBack(Joins):
+    def of(self, weights, there):
+        shares = weights.softmax(dim=1) * there
+        return shares / shares.sum(dim=1, keepdim=True).clamp(min=1e-6)
+
+
 class UpsideDown(Joins):
     def of(self, weights, there):
         return weights.masked_fill(there, -torch.inf).softmax(dim=1).nan_to_num()
@@ -1506,10 +1571,10 @@ WeightedFusion = Exercise(
             (
                 "The shares differ from row to row now, (B, M). Build a mask of that shape from "
                 "`present`: a column for each name, all True for a name that it lacks.",
-                "Either mask the scores with `masked_fill(~there, -torch.inf)` before the softmax, "
-                "or multiply shares by the mask and divide them by their sum.",
-                "A row with nothing in it ends in 0 / 0, nan. `nan_to_num()` makes zeros of it; or "
-                "`clamp(min=1e-9)` the sum that you divide by.",
+                "Give what is absent the score -inf before the softmax over axis 1: "
+                "`self.weights.expand(len(there), -1).masked_fill(~there, -torch.inf)`.",
+                "A row with nothing in it ends in a softmax of -inf alone, or in 0 / 0: nan. "
+                "`nan_to_num()` makes zeros of it.",
             ),
         ),
         Part(
@@ -1549,6 +1614,9 @@ WeightedFusion = Exercise(
         Mistake(NanForNothing, "or 0 divided by 0. It should give zeros."),
         Mistake(LowForAbsent, "as a softmax over equal scores does. It should give zeros."),
         Mistake(ScoresTimesMask, "The score of what is absent has to be -inf."),
+        Mistake(
+            SumHeldBack, "a small number added?). Mask the scores with -inf before the softmax."
+        ),
         Mistake(UpsideDown, "Your mask is upside down: what is present gets no share."),
         Mistake(CutOff, "`weights` stays where it started: no gradient reaches it."),
     ),

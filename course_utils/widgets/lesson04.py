@@ -1,6 +1,6 @@
 """Lesson 04: how much each sensor counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,30 @@ def best_alpha(sigma: Sequence[float], rho: float = 0.0) -> np.ndarray:
     return raw / raw.sum()
 
 
+def mean_squares(errors: Mapping[str, Any]) -> dict[str, float]:
+    """The mean of the squared errors under each name; errors: (n,) each."""
+    return {name: float((np.asarray(error) ** 2).mean()) for name, error in errors.items()}
+
+
+def draw_errors(errors: Mapping[str, Any]) -> Figure:
+    """A histogram of each of some sensors' errors, all on one scale; errors: (n,), in degrees."""
+    figure = Figure(figsize=(10, 2.4), layout="tight")
+    squares = mean_squares(errors)
+    reach = 3 * max(squares.values()) ** 0.5  # a few of 1,000 lie outside
+    places = figure.subplots(1, len(errors), sharey=True, squeeze=False)[0]
+    for axes, (name, error) in zip(places, errors.items(), strict=True):
+        axes.hist(np.asarray(error), bins=60, range=(-reach, reach), color=PALETTE["image"])
+        axes.set(title=f"{name}: mean square {squares[name]:.2f}", xlabel="error (degrees)")
+    places[0].set_ylabel("readings")
+    return figure
+
+
+def describe_errors(errors: Mapping[str, Any]) -> str:
+    """The alt text of ``draw_errors``."""
+    told = ", ".join(f"{name} {square:.2f}" for name, square in mean_squares(errors).items())
+    return f"Histograms of errors around 0. Mean squares: {told}."
+
+
 def draw_alpha_curve(alpha: float, sigma_1: float, sigma_2: float, rho: float) -> Figure:
     """The squared error of alpha * sensor 1 + (1 - alpha) * sensor 2, for all alpha."""
     sigma = sigma_1, sigma_2
@@ -65,8 +89,10 @@ def draw_alpha_curve(alpha: float, sigma_1: float, sigma_2: float, rho: float) -
               label=f"best: alpha = {two_decimals(best[0])}")  # fmt: skip
     axes.plot(alpha, fusion_error((alpha, 1 - alpha), sigma, rho), "o", ms=13, mfc="none", mew=2,
               color=PALETTE["image"], label=f"chosen: alpha = {two_decimals(alpha)}")  # fmt: skip
+    top = 1.5 * max(sigma) ** 2
+    # Room below 0 for the name of a sensor whose error is small.
     axes.set(xlabel="alpha, the weight of sensor 1", ylabel="mean squared error (unit²)",
-             xlim=ALPHAS, ylim=(0, 1.5 * max(sigma) ** 2))  # fmt: skip
+             xlim=ALPHAS, ylim=(-0.1 * top, top))  # fmt: skip
     axes.legend(loc="upper right", fontsize=9)
     return figure
 
@@ -102,8 +128,8 @@ def make_alpha_explorer(
     """The figure behind ``alpha_explorer``, with its controls wired up."""
     controls = {
         "alpha": slider(alpha, *ALPHAS, "alpha"),
-        "sigma_1": slider(sigma_1, 0.2, 3.0, "sigma 1"),
-        "sigma_2": slider(sigma_2, 0.2, 3.0, "sigma 2"),
+        "sigma_1": slider(sigma_1, 0.2, 5.0, "sigma 1"),
+        "sigma_2": slider(sigma_2, 0.2, 5.0, "sigma 2"),
         "rho": slider(rho, -0.95, 0.95, "rho"),
     }
     return InteractiveFigure(draw_alpha_curve, describe_alpha_curve, controls)
