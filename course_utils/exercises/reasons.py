@@ -16,9 +16,10 @@ from course_utils.exercises.repairs import comes_out_when, repair
 from course_utils.exercises.running import Elsewhere, Unfit
 from course_utils.exercises.which_inputs import inputs_tell, right_for_some
 
+_EXTREMES = " The inputs go from"
 # What a case says by itself that is a reason, or part of one: the form of an answer, NaN in it.
 _OF_THE_FORM = re.compile(
-    r" lacks |should not be there|returned None| is an? | has dtype |The inputs go from"
+    rf" lacks |should not be there|returned None| is an? | has dtype |{_EXTREMES}"
 )
 _PARTS_APART = re.compile(r" lacks |should not be there")
 _A_WHILE = 0.5  # seconds in which a line is looked for where something is known already
@@ -52,7 +53,8 @@ def _of_values(evidence, problem):
     own = problem if _OF_THE_FORM.search(problem) else ""
     mended = repair(evidence, _A_WHILE) if seen or own else repair(evidence)
     if mended or seen:
-        return " ".join(filter(None, (own, seen, mended)))
+        # The line says more than what inputs that make NaN have in common.
+        return " ".join(filter(None, (own.partition(_EXTREMES)[0], seen, mended)))
     if own and not _PARTS_APART.search(problem):
         return problem
     for way in (right_for_some, comes_out_when, inputs_tell):
