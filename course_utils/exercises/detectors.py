@@ -145,9 +145,8 @@ def _another_kind(pairs, what):
     wrong = [(want, have) for want, have in names if want != have]
     if not wrong:
         return None
-    want, have = wrong[0]
-    once = " for some inputs" if len(wrong) < len(names) else ""
-    return f"The numbers are right, but{once} they come as {have}, and {want} is asked for."
+    some = ", and of the right kind for other inputs" if len(wrong) < len(names) else ""
+    return f"The numbers are right{some}."
 
 
 def _kind(value):
@@ -184,7 +183,7 @@ def _parts(pairs, exercise, what):
     if all(isinstance(e, tuple | list) and len(e) == len(expected[0]) for e in expected):
         return _parts_of_sequences(pairs, exercise, what)
     if all(isinstance(e, Mapping) and e.keys() == expected[0].keys() for e in expected):
-        named = {k: str(k) if exercise.observe else f"{what}[{k!r}]" for k in expected[0]}
+        named = {k: _name_of(k, what, exercise) for k in expected[0]}
         # What is observed of a case that goes wrong in its own way may have another form.
         plain = [
             p for p in pairs if isinstance(p.given, Mapping) and p.given.keys() == named.keys()
@@ -193,6 +192,13 @@ def _parts(pairs, exercise, what):
     if all(isinstance(e, Mapping) for e in expected):
         return _numbers_by_key(pairs, exercise, what)
     return None
+
+
+def _name_of(key, what, exercise):
+    """What messages call a part; of what the exercise observes the keys are names themselves."""
+    if not exercise.observe:
+        return f"{what}[{key!r}]"
+    return str(key) if str(key)[:1].isupper() else f"In your answer, {key}"
 
 
 def _parts_of_sequences(pairs, exercise, what):
@@ -466,9 +472,8 @@ def _somewhere(pairs, exercise, what):
         return None
     there = [g[w] for (_, g), w in zip(numbers, wrong, strict=True) if w.any()]
     where = _region(wrong)
-    if all(values.isnan().all() for values in there):
-        at = f" {where}" if where else " at some places"
-        return f"{what} is right but for NaN{at}, which is no number."
+    if where and all(values.isnan().all() for values in there):
+        return f"{what} is NaN {where}, and right elsewhere."
     if where and all((values == 0).all() for values in there):
         return f"{what} is right but for zeros {where}: nothing was written there."
     return f"{what} is wrong {where}, and right elsewhere." if where else None

@@ -113,7 +113,7 @@ def _ignored(evidence, clock):
         for key in (*sorted(keys, key=str), None):
             if _makes_no_difference(evidence, name, key, clock):
                 said = name if key is None else f"{name}[{key!r}]"
-                return f"`{said}` makes no difference to your answer."
+                return f"Your answer does not depend on `{said}`."
     return None
 
 
