@@ -72,13 +72,14 @@ def bce_by_math(logits, target):
 
 
 def binary_cases(rng):
-    """Logits and targets (n,): ordinary ones, one row, then some beyond 88, whose exp() is inf."""
+    """Logits and targets (n,): ordinary ones, one row, then some beyond 88, whose exp()
+    is inf, and beyond 709, where it is so in double precision too."""
     for rows in (5, 8):
         near = 2 * torch.randn(rows, generator=rng)
         yield near.requires_grad_(), mixed_targets(rows, rng)
     for target in (1.0, 0.0):
         yield torch.randn(1, generator=rng).requires_grad_(), torch.tensor([target])
-    far = torch.cat([torch.tensor([150.0, -150.0, 120.0, -120.0]), torch.randn(3, generator=rng)])
+    far = torch.cat([torch.tensor([150.0, -150.0, 1e3, -1e3]), torch.randn(3, generator=rng)])
     yield far.requires_grad_(), torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0])
 
 
@@ -224,10 +225,12 @@ class Linear(nn.Module):
     def __init__(self, classes=2):
         super().__init__()
         self.map = nn.Linear(2, classes)
+        self.met = "never"
 
     def forward(self, batch):
         if not isinstance(batch, dict):
             raise TypeError("this model takes the whole batch, a dict, as in model(batch)")
+        self.met = "training mode" if self.training else "evaluation mode"
         return self.map(batch["x"])
 
     def __repr__(self):
@@ -320,6 +323,11 @@ def never_backward(model, batch, optimizer):
     return loss.item()
 
 
+def stepped_in_evaluation(model, batch, optimizer):
+    model.eval()
+    return stepped(model, batch, optimizer)
+
+
 def stepped_twice(model, batch, optimizer):
     loss = stepped(model, batch, optimizer)
     optimizer.step()
@@ -391,6 +399,7 @@ def yes_or_no_of_columns(logits, label):
 def after_the_step(result, model, batch, optimizer):
     """The loss that was returned, the weights as the step left them, and what the step met."""
     return {
+        "The mode in which your model was called": model.met,
         "What `optimizer.step()` met": " and then ".join(optimizer.param_groups[0]["met"])
         or "it was not called",
         "The returned loss": result,
@@ -452,6 +461,11 @@ training_step = Exercise(
             never_stepped,
             "The weights did not move: `optimizer.step()` was never called (without its brackets "
             "it is only named).",
+        ),
+        Mistake(
+            stepped_in_evaluation,
+            "You called `model.eval()`: in that mode dropout is off and BatchNorm uses its running "
+            "averages. A step belongs to training: leave the mode as it is.",
         ),
         Mistake(
             stepped_twice,
