@@ -142,7 +142,7 @@ def last_product_alone(image, kernel):
 def kernel_of_three(image, kernel):
     """A window of 3 x 3, whatever the kernel."""
     height, width = image.shape[0] - 2, image.shape[1] - 2
-    output = image.new_zeros(height, width)
+    output = torch.zeros(height, width)  # where it is negative, its error is what most will see
     for i in range(height):
         for j in range(width):
             output[i, j] = (image[i : i + 3, j : j + 3] * kernel).sum()
@@ -397,6 +397,11 @@ convolve2d = Exercise(
             lambda image, kernel: cross_correlate_fast(image, kernel).flip(0, 1),
             "This is the cross-correlation turned by 180 degrees, as when output, or image and "
             "kernel, are flipped. Flip the kernel alone.",
+        ),
+        Mistake(
+            lambda image, kernel: -cross_correlate_fast(image, kernel),
+            "You changed the kernel's sign. Flipping changes the order of its numbers, not the "
+            "numbers.",
         ),
         Mistake(
             full_convolution,

@@ -112,6 +112,11 @@ def vocabulary_of_a_list(splits, fewest=1):
     return numbered(by_count(often_enough(Counter(tokenize(splits["train"])), fewest)))
 
 
+def vocabulary_of_lists(splits, fewest=1):
+    counts = Counter(tokenize(text) for text in splits["train"])
+    return numbered(by_count(often_enough(counts, fewest)))
+
+
 def vocabulary_of_the_names_of_splits(splits, fewest=1):
     counts = Counter(word for text in splits for word in tokenize(text))
     return numbered(by_count(often_enough(counts, fewest)))
@@ -244,6 +249,11 @@ build_vocab = Exercise(
             vocabulary_of_a_list,
             "`tokenize` takes one text, and you gave it the list of all. Call it for each text, "
             "in a loop.",
+        ),
+        Mistake(
+            vocabulary_of_lists,
+            "A Counter counts words, and you gave it lists of words, one for each text. Go through "
+            "the words of each list too.",
         ),
         Mistake(
             vocabulary_of_the_names_of_splits,
@@ -453,7 +463,7 @@ def mean_cases(rng):
         lengths = torch.cat([torch.tensor([places, 1]), middle])
         yield vectors, lengths
     for places, dim, lengths in [(6, 4, [2]), (5, 1, [1, 4, 3]), (1, 3, [1, 1]), (7, 2, [5, 3])]:
-        vectors = 100 * torch.randn(len(lengths), places, dim, generator=rng)
+        vectors = 10 * torch.randn(len(lengths), places, dim, generator=rng)
         yield vectors, torch.tensor(lengths)
 
 
@@ -634,6 +644,10 @@ def gap_with_more_rows(encoder, text, text_length, more):
     return (encoder(longer, text_length) - encoder(text, text_length)).abs().max().item()
 
 
+def gap_without_lengths(encoder, text, text_length, more):
+    return (encoder(F.pad(text, (0, more))) - encoder(text)).abs().max().item()
+
+
 def gap_of_the_largest(encoder, text, text_length, more):
     longer = F.pad(text, (0, more))
     return (encoder(longer, text_length).max() - encoder(text, text_length).max()).abs().item()
@@ -713,6 +727,17 @@ padding_gap = Exercise(
         Mistake(
             changed_gap(pad=lambda text, more: F.pad(text, (more, more))),
             "You padded on both sides. Padding belongs behind the words: `F.pad(text, (0, more))`.",
+        ),
+        Mistake(
+            changed_gap(
+                pad=lambda text, more: torch.cat([text, torch.zeros(more, dtype=torch.long)], dim=1)
+            ),
+            "The zeros that you join lack the rows of the text: (B, more), as in "
+            "`torch.zeros(len(text), more, dtype=torch.long)`.",
+        ),
+        Mistake(
+            gap_without_lengths,
+            "An encoder takes the lengths too: `encoder(text, text_length)`.",
         ),
         Mistake(
             gap_with_more_rows,

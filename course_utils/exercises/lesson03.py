@@ -99,6 +99,16 @@ def with_keys_as_they_stand(query, key, value, mask=0):
     return weights @ value, weights
 
 
+def with_the_query_turned(query, key, value, mask=0):
+    scores = query.transpose(-2, -1) @ key / key.shape[-1] ** 0.5 + mask
+    return scores.softmax(dim=-1) @ value, scores.softmax(dim=-1)
+
+
+def with_a_sigmoid(query, key, value, mask=0):
+    weights = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask).sigmoid()
+    return weights @ value, weights
+
+
 def with_one_sum_for_all(query, key, value, mask=0):
     scores = (query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + mask).exp()
     weights = scores / scores.sum()
@@ -275,6 +285,16 @@ attention = Exercise(
             with_keys_as_they_stand,
             "`query @ key` does not fit: query is (..., L, d) and key (..., S, d). Turn the key's "
             "last two axes: `key.transpose(-2, -1)`.",
+        ),
+        Mistake(
+            with_the_query_turned,
+            "You turned the query's axes; turn the key's, so that rows of both meet: "
+            "`query @ key.transpose(-2, -1)` is (..., L, S).",
+        ),
+        Mistake(
+            with_a_sigmoid,
+            "Your weights come from a sigmoid, so those of a query do not sum to 1. Use a softmax "
+            "over the keys.",
         ),
         Mistake(
             with_a_sum_that_lost_its_axis,
