@@ -308,8 +308,8 @@ conv_output_size = check(conv_output_size)
 # with padding 1 and stride 4: 11, 12 or 13? And with stride 1?
 
 # %% tags=["nbval-check-output"]
-print("stride 4:", conv_output_size(48, 3, stride=4, padding=1))
-print("stride 1:", conv_output_size(48, 3, stride=1, padding=1))
+print(f"stride 4: {conv_output_size(48, 3, stride=4, padding=1)}")
+print(f"stride 1: {conv_output_size(48, 3, stride=1, padding=1)}")
 
 # %% [markdown]
 # At stride 4 there is room for 47 / 4 = 11.75 steps, so for eleven: from the first place to the
@@ -478,7 +478,7 @@ from course_utils.encoders import CNNEncoder
 
 encoder = CNNEncoder(dim=64)
 print(encoder.blocks[:4])
-print("receptive field:", receptive_field([(3, 1), (2, 2)] * 3), "pixels")
+print(f"receptive field: {receptive_field([(3, 1), (2, 2)] * 3)} pixels")
 
 # %% [markdown]
 # **Predict, then run.** We measure it, on noise and before training: how strongly does each pixel

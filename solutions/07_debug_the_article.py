@@ -684,7 +684,8 @@ class PairedLoader:
 
     def __init__(self, cards, folder, label, train, hide=None):
         files = [card.file for card in cards]
-        self.place = dict(zip(files, picture_index(files, folder.samples), strict=True))
+        places = map(int, picture_index(files, folder.samples))
+        self.place = dict(zip(files, places, strict=True))
         self.pictures, self.label, self.hide = read_pictures(folder), label, hide
         how = {"sort_key": lambda card: len(card.text), "sort_within_batch": True}
         self.batches = data.BucketIterator(cards, 32, train=train, **how)
