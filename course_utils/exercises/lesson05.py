@@ -60,8 +60,12 @@ def strength_by_centring(scores):
 
 
 def along_the_wrong_axes(scores):
-    means = scores.mean(dim=0).unsqueeze(1) + scores.mean(dim=1).unsqueeze(0)
-    return share_of(scores - means + scores.mean(), scores)
+    columns, rows = scores.mean(dim=0).unsqueeze(1), scores.mean(dim=1).unsqueeze(0)
+    return share_of(scores - columns - rows + scores.mean(), scores)
+
+
+def with_the_first_alone(scores):
+    return share_of(scores - scores[:1] - scores[:, :1] + scores[0, 0], scores)
 
 
 def of_sums(scores):
@@ -205,6 +209,11 @@ interaction_strength = Exercise(
             "1. Take away what a and what b add by themselves.",
         ),
         Mistake(
+            of_moving_scores(with_the_first_alone),
+            "You exchanged with the first row and the first column alone. All partners count: "
+            "average over them.",
+        ),
+        Mistake(
             of_moving_scores(of_sums),
             "You took sums over the partners where means are due, so the terms do not balance.",
         ),
@@ -331,6 +340,11 @@ def of_the_last_order(fits, misfits):
     """v of the best order, u of the one that was tried last."""
     last = staircase(fits - misfits, list(range(fits.shape[1]))[::-1])[0]
     return last, best_staircase(fits, misfits)[1]
+
+
+def last_order(fits, misfits):
+    """The order that ``permutations`` gives last."""
+    return staircase(fits - misfits, list(range(fits.shape[1]))[::-1])[:2]
 
 
 def by_means(fits, misfits):
@@ -466,6 +480,11 @@ best_additive_rule = Exercise(
         Mistake(
             worst_order,
             "This is the order with the *smallest* sum of gains; the largest is wanted.",
+        ),
+        Mistake(
+            last_order,
+            "These are u and v of the order that was tried last. Is `best` raised whenever an "
+            "order is better?",
         ),
         Mistake(
             of_the_last_order,
