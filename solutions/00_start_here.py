@@ -641,6 +641,7 @@ find_mispaired = check(find_mispaired)
 # Our two single-sense models judge all test cards. The generator knows which pairs are wrong:
 
 # %%
+# The task `match`: do picture and headline fit?
 all_test = news_cards.rows_for(cards, "match", "test")
 pairs = Batches(to_tensors(all_test, readers), batch_size=256)
 opinion = {who: predict(models[who], pairs).softmax(dim=1) for who in ("image", "text")}
