@@ -641,6 +641,7 @@ find_mispaired = check(find_mispaired)
 # Our two single-sense models judge all test cards. The generator knows which pairs are wrong:
 
 # %%
+# The task `match`: do picture and headline fit?
 all_test = news_cards.rows_for(cards, "match", "test")
 pairs = Batches(to_tensors(all_test, readers), batch_size=256)
 opinion = {who: predict(models[who], pairs).softmax(dim=1) for who in ("image", "text")}
@@ -733,8 +734,8 @@ claim("noise, clutter and typos leave the ceilings", noisy == ceiling)
 def telltale_headlines():
     """Dials of `news_cards.make`, {name: value}, for which the claim above is false."""
     ### BEGIN SOLUTION
-    # Two frequent sections: 4 of 7 pictures, but only 5 of 14 wrong headlines. And every
-    # headline has a word of its section, and no other.
+    # Two frequent sections: 4 of 7 pictures, but only 5 of 14 wrong headlines. And
+    # every headline has a word of its section, and none of another.
     return {"class_balance": (2, 2, 1, 1, 1), "text_noise": 0, "without_word": 0}
     ### END SOLUTION
 

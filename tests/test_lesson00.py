@@ -1,5 +1,6 @@
 """Lesson 00: what its exercises have to meet, what its dials can do, and what its pages say."""
 
+import dataclasses
 import re
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import exercises
-from course_utils.data import news_cards
+from course_utils.data import dial, news_cards, shop
+from course_utils.data.read_dials import list_dials
 from course_utils.environment import course_root
 from course_utils.exercises.core import RIGHT, WRONG, judge
 from course_utils.exercises.lesson00 import as_number, as_rows, mispaired, one_sense_tells
@@ -72,6 +74,116 @@ def test_row_numbers_may_be_a_list_of_whole_numbers_alone():
     assert as_rows([3.0, 5.0]) == [3.0, 5.0]
 
 
+# --- what is said of answers that nobody declared ---------------------------------------------
+
+
+def last_row(predicted, label):
+    for guess, truth in zip(predicted, label, strict=True):
+        share = float(guess == truth)
+    return share
+
+
+def first_row(predicted, label):
+    return next(float(guess == truth) for guess, truth in zip(predicted, label, strict=True))
+
+
+def found_anywhere(predicted, label):
+    return sum(guess in label.tolist() for guess in predicted.tolist()) / len(label)
+
+
+def mean_over_classes(predicted, label):
+    hits = {}
+    for guess, truth in zip(predicted.tolist(), label.tolist(), strict=True):
+        hits.setdefault(truth, []).append(guess == truth)
+    return sum(sum(each) / len(each) for each in hits.values()) / len(hits)
+
+
+def named_class(choose):
+    return lambda train_label, test_label: (test_label == choose(train_label)).float().mean()
+
+
+def with_sureness(change):
+    """A way that is right but for what it compares with ``sure``."""
+
+    def attempt(image_probability, text_probability, sure=0.9):
+        image, text = (change(p) for p in (image_probability, text_probability))
+        differ = image_probability.argmax(1) != text_probability.argmax(1)
+        return ((image >= sure) & (text >= sure) & differ).nonzero().flatten()
+
+    return attempt
+
+
+def row_by_row(chosen):
+    """A way in a loop that takes the rows where ``chosen(differ, image sure, text sure)``."""
+
+    def attempt(image_probability, text_probability, sure=0.9):
+        rows = []
+        for row, (image, text) in enumerate(zip(image_probability, text_probability, strict=True)):
+            if chosen(image.argmax() != text.argmax(), image.max() >= sure, text.max() >= sure):
+                rows.append(row)
+        return torch.tensor(rows, dtype=torch.long)
+
+    return attempt
+
+
+NATURAL = {
+    "the last row's": ("share_right", last_row, "where the last row is right"),
+    "the first row's": ("share_right", first_row, "where the first row is right"),
+    "found anywhere": ("share_right", found_anywhere, "anywhere among the labels"),
+    "mean over classes": ("share_right", mean_over_classes, "*balanced accuracy*"),
+    "row of the largest": (
+        "majority_baseline",
+        named_class(lambda train: train.max(dim=0).indices),
+        "the row in which the largest label stands",
+    ),
+    "rarest": (
+        "majority_baseline",
+        named_class(lambda train: train.bincount().sort(stable=True).indices[0]),
+        "rarest in the training rows",
+    ),
+    "largest count": (
+        "majority_baseline",
+        lambda train, test: max(train.tolist().count(k) for k in train.tolist()) / len(test),
+        "divided by the number of test rows",
+    ),
+    "second softmax": (
+        "find_mispaired",
+        with_sureness(lambda p: p.softmax(dim=1).amax(dim=1)),
+        "a second `softmax`",
+    ),
+    "largest of all": ("find_mispaired", row_by_row(lambda *_: False), "You find no row"),
+    "or, of all three": ("find_mispaired", row_by_row(lambda d, i, t: d or i or t), "any one"),
+    "or, at the end": ("find_mispaired", row_by_row(lambda d, i, t: (i and d) or t), "*or*, `|`"),
+    "or, in brackets": ("find_mispaired", row_by_row(lambda d, i, t: d or (i and t)), "*or*"),
+    "or, without sections": ("find_mispaired", row_by_row(lambda d, i, t: i or t), "*or*"),
+}
+
+
+@pytest.mark.parametrize(("name", "attempt", "reason"), NATURAL.values(), ids=NATURAL)
+def test_a_natural_wrong_answer_gets_its_own_reason_on_every_seed(name, attempt, reason):
+    for seed in SEEDS:
+        verdict = judge(exercises.find(name), attempt, seed)
+        assert verdict.kind == WRONG
+        assert reason in verdict.sentence, (seed, verdict.sentence)
+
+
+# Of each the message is that of another one, which gives other answers now.
+UNLIKE = {
+    "class 0": (named_class(lambda train: 0), "rarest"),
+    "a class that is not there": (named_class(lambda train: 99), "rarest"),
+    "the row of the largest": (named_class(lambda train: train.argmax()), "rarest"),
+    "the smallest class": (named_class(lambda train: train.min()), "rarest"),
+}
+
+
+@pytest.mark.parametrize(("attempt", "reason"), UNLIKE.values(), ids=UNLIKE)
+def test_majority_does_not_take_other_classes_for_the_rarest(attempt, reason):
+    for seed in SEEDS:
+        verdict = judge(exercises.find("majority_baseline"), attempt, seed)
+        assert verdict.kind == WRONG
+        assert reason not in verdict.sentence, (seed, verdict.sentence)
+
+
 # --- the claim to break ----------------------------------------------------------------------
 
 share = st.floats(0, 1)
@@ -119,10 +231,25 @@ def test_the_exact_ceiling_of_a_telltale_headline_is_met_on_drawn_cards():
     assert best["text"] > best["chance"] + 0.1
 
 
-def test_other_sections_may_be_the_common_ones():
-    for balance in ((1, 1, 1, 1, 9), (1, 1, 0, 0, 0)):
-        attempt = {"class_balance": balance}
+def test_other_sections_may_be_the_frequent_ones():
+    for balance in ((1, 2, 1, 2, 1), (0.5, 0.5, 0.5, 1, 1)):
+        attempt = {"class_balance": balance, "words_per_headline": 3, "without_word": 0}
         assert judge(exercises.find("telltale_headlines"), lambda a=attempt: a, 0).kind == RIGHT
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=5), EVEN)
+def test_no_dials_break_the_claim_outside_of_what_it_speaks_of(balance, dials):
+    balance = [1, *balance[1:]]
+    broken = one_sense_tells({"class_balance": balance} | dials, seed=0)
+    assert broken is not True or max(balance) <= 2 * min(balance) * (1 + 1e-8)
+
+
+def test_the_sports_papers_dials_are_no_answer():
+    verdict = judge(
+        exercises.find("telltale_headlines"), lambda: {"class_balance": (8, 1, 1, 1, 1)}, 0
+    )
+    assert "no section occurs more than 2 times as often" in verdict.sentence
 
 
 # --- what the pages say ----------------------------------------------------------------------
@@ -142,6 +269,14 @@ def test_the_self_tests_answers_are_those_that_a_computer_gets():
         right = next(option.text for option in question.options if option.right)
         number = float(re.search(r"\d+(\.\d+)?", right)[0])
         assert number == pytest.approx(float(expected), rel=1e-6), question.text
+
+
+@pytest.mark.parametrize("world", [news_cards, dial, shop], ids=lambda world: world.__name__)
+def test_every_dial_is_listed_with_its_default_and_what_it_does(world):
+    listed = " ".join(list_dials(world.Dials).split())
+    for field in dataclasses.fields(world.Dials):
+        told = re.search(rf"(?:^| ){field.name}={re.escape(str(field.default))}: (\w+ \w+)", listed)
+        assert told, field.name
 
 
 def test_the_order_that_is_recommended_is_the_courses_own():

@@ -442,7 +442,8 @@ def any_of(which):
     """The sentence for a wrong way that joins the three conditions, or two of them, by *or*."""
     return (
         f"You took every row where {which}: that is *or*, `|`. Three things have to hold at once: "
-        "the sections differ, the picture is sure, the headline is sure. Join them with `&`."
+        "the sections differ, the picture is sure, the headline is sure. Join them with `&`, in a "
+        "loop with `and`."
     )
 
 
