@@ -88,52 +88,9 @@ weighted_fusion = Exercise(
             "You divided the weights by their sum. That makes them sum to 1, but a negative one "
             "stays negative; use a softmax.",
         ),
-        # Each product in both orders: where the sizes do not fit, torch's error names them in turn.
-        Mistake(
-            lambda features, weights: (weights.softmax(dim=0) * torch.stack(features)).sum(dim=0),
-            "`alpha` met the wrong axis: broadcasting lines it up with the last one, the features' "
-            "dimensions. It belongs to axis 0; `alpha[:, None, None]` puts it there.",
-        ),
-        Mistake(
-            lambda features, weights: (torch.stack(features) * weights.softmax(dim=0)).sum(dim=0),
-            "`alpha` met the wrong axis: `stacked * alpha` lines it up with the last one, the "
-            "features' dimensions. It belongs to axis 0; `alpha[:, None, None]` puts it there.",
-        ),
-        Mistake(
-            lambda features, weights: (weights.softmax(dim=0)[:, None] * torch.stack(features)).sum(
-                dim=0
-            ),
-            "`alpha` met the wrong axis: `alpha[:, None]` lines it up with the rows of the batch. "
-            "It needs two more axes, `alpha[:, None, None]`.",
-        ),
-        Mistake(
-            lambda features, weights: (torch.stack(features) * weights.softmax(dim=0)[:, None]).sum(
-                dim=0
-            ),
-            "`alpha` met the wrong axis: `stacked * alpha[:, None]` lines it up with the rows of "
-            "the batch. It needs two more axes, `alpha[:, None, None]`.",
-        ),
-        Mistake(
-            lambda features, weights: weighted_by_broadcast(features, weights) / len(features),
-            "You took the mean of the weighted features. The weights sum to 1 already; add up.",
-        ),
         Mistake(
             lambda features, weights: torch.stack(features).mean(dim=0),
             "This is the plain mean: the weights do not come into it.",
-        ),
-        Mistake(
-            lambda features, weights: weights.softmax(dim=0)[:, None, None] * torch.stack(features),
-            "You weighted each modality and did not add them up; sum over axis 0.",
-        ),
-        Mistake(
-            lambda features, weights: weights.softmax(dim=0) @ torch.stack(features),
-            "`alpha @ stacked` adds up over the rows of the batch, axis 1 of (M, B, d). The sum "
-            "runs over the modalities, axis 0: multiply by `alpha[:, None, None]` and sum there.",
-        ),
-        Mistake(
-            lambda features, weights: torch.stack(features) @ weights.softmax(dim=0),
-            "`stacked @ alpha` adds up over the features' dimensions, the last axis of (M, B, d). "
-            "The sum runs over the modalities, axis 0.",
         ),
         Mistake(
             lambda features, weights: (
@@ -155,27 +112,8 @@ weighted_fusion = Exercise(
             "through the list, or stack it.",
         ),
         Mistake(
-            lambda features, weights: weights.softmax(dim=0)[0] * features[0],
-            "Only the first modality is in your answer. If you go through them in a loop, its "
-            "`return` belongs after the loop, not inside.",
-        ),
-        Mistake(
-            lambda features, weights: torch.einsum(
-                "m,mbd->bd", weights.exp() / weights.exp().sum(), torch.stack(features)
-            ),
-            "Right for small weights. For large ones `exp` is infinity, and infinity divided by "
-            "infinity is nan: use `softmax`, which takes the largest weight away first.",
-        ),
-        Mistake(
             lambda features, weights: weights.softmax(dim=0)[-1] * features[-1],
             "Only the last modality is in your answer. In a loop, add each one to a total.",
-        ),
-        Mistake(
-            lambda features, weights: (
-                weights.softmax(dim=0)[:, None, None] * torch.stack(features)
-            ).sum(dim=1),
-            "You added up over the rows of the batch, axis 1 of (M, B, d). Sum over the "
-            "modalities, axis 0.",
         ),
         Mistake(
             lambda features, weights: torch.einsum(
@@ -235,45 +173,9 @@ average_probabilities = Exercise(
             "outvotes the others; take each softmax first.",
         ),
         Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=-1).mean(dim=0).softmax(dim=-1),
-            "One softmax too many: the mean of probabilities is a probability already. Leave out "
-            "the softmax after the mean.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).mean(dim=0),
-            "These are averaged logits. The exercise asks for probabilities: a softmax for each "
-            "classifier, then the mean.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=-1).sum(dim=0),
-            "You added the probabilities up, so each row sums to the number of classifiers; "
-            "divide by it.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=1).mean(dim=0),
-            "Your softmax runs over the rows of the batch. It belongs over the classes, the last "
-            "axis.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=0).mean(dim=0),
-            "Your softmax runs over the classifiers, so every average is 1 / M. It belongs over "
-            "the classes, the last axis.",
-        ),
-        Mistake(
             lambda logits: torch.stack(logits).sigmoid().mean(dim=0),
             "A sigmoid treats each class by itself, so a row does not sum to 1; classes that "
             "exclude each other need a softmax.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).log_softmax(dim=-1).mean(dim=0),
-            "You averaged log-probabilities; average the probabilities themselves.",
-        ),
-        Mistake(
-            lambda logits: (
-                sum(s.exp() / s.exp().sum(dim=1, keepdim=True) for s in logits) / len(logits)
-            ),
-            "Right for small logits. For large ones `exp` is infinity, and infinity divided by "
-            "infinity is nan: use `softmax`, which takes the largest logit away first.",
         ),
         Mistake(
             lambda logits: (logits[0].softmax(dim=-1) + logits[1].softmax(dim=-1)) / 2,
@@ -284,19 +186,6 @@ average_probabilities = Exercise(
             two_averaged,
             "You take `logits` apart into two names. There may be one classifier, or four: go "
             "through the list, or stack it.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=-1).sum(dim=0) / 2,
-            "You divide by 2, however many classifiers there are. Divide by `len(logits)`.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=-1),
-            "These are each classifier's own probabilities, (M, B, C). Average them over the "
-            "classifiers, axis 0.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=-1).mean(dim=1),
-            "Your mean runs over the rows of the batch. It belongs over the classifiers, axis 0.",
         ),
         Mistake(
             lambda logits: sum(logits).softmax(dim=-1),
@@ -313,19 +202,6 @@ average_probabilities = Exercise(
             "You added the exponentials of all classifiers and divided at the end, so one with "
             "large logits outvotes the others. Divide each classifier's by its own sum first.",
         ),
-        Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=-1).prod(dim=0),
-            "You multiplied the probabilities. Average them.",
-        ),
-        Mistake(
-            lambda logits: torch.stack(logits).softmax(dim=-1).mean(dim=0).log(),
-            "These are the right probabilities' logarithms; leave the `log` out.",
-        ),
-        Mistake(
-            lambda logits: logits[0].softmax(dim=-1),
-            "Only the first classifier is in your answer. If you go through them in a loop, its "
-            "`return` belongs after the loop, not inside.",
-        ),
     ),
 )
 
@@ -340,6 +216,11 @@ def sigma_cases(rng):
         yield (0.3 + 2.7 * torch.rand(sensors, generator=rng),)
     yield (0.5 + torch.rand(1, generator=rng),)
     yield (torch.tensor([0.01, 0.02, 30.0]) * (1 + torch.rand(3, generator=rng)),)
+
+
+def two_sensors(sigma):
+    one, other = sigma
+    return torch.stack([other**2, one**2]) / (one**2 + other**2)
 
 
 inverse_variance_weights = Exercise(
@@ -363,22 +244,9 @@ inverse_variance_weights = Exercise(
             "You weighted by 1 / sigma, the standard deviation. The variance is its square.",
         ),
         Mistake(
-            lambda sigma: sigma**-2,
-            "Right proportions, but the weights do not sum to 1: divide by their sum.",
-        ),
-        Mistake(
             lambda sigma: 1 / sigma,
             "Two things are missing: the square (a variance is sigma squared) and the division "
             "by the sum.",
-        ),
-        Mistake(
-            lambda sigma: sigma**2 / (sigma**2).sum(),
-            "You weighted by the variance, so the noisiest sensor counts most. Invert it first.",
-        ),
-        Mistake(
-            lambda sigma: sigma**-4 / (sigma**-4).sum(),
-            "You squared twice: the weights are in proportion to 1 / sigma squared, not to the "
-            "fourth power.",
         ),
         Mistake(
             lambda sigma: (sigma**-2).softmax(dim=0),
@@ -401,6 +269,11 @@ inverse_variance_weights = Exercise(
             "sigma**2 by their sum instead.",
         ),
         Mistake(
+            two_sensors,
+            "You take `sigma` apart into two numbers. There may be one sensor, or five: take 1 / "
+            "sigma**2 of all, and divide by its sum.",
+        ),
+        Mistake(
             lambda sigma: sigma[[1, 0]].square() / (sigma[0] ** 2 + sigma[1] ** 2),
             "Your formula is the one for two sensors. There may be one, or five: take 1 / sigma**2 "
             "of all, and divide by its sum.",
@@ -408,16 +281,6 @@ inverse_variance_weights = Exercise(
         Mistake(
             lambda sigma: sigma / sigma.sum(),
             "You weighted by sigma, so the noisiest sensor counts most. Take 1 / sigma**2 first.",
-        ),
-        Mistake(
-            lambda sigma: sigma**-2 / (1 / sigma).sum() ** 2,
-            "You squared after dividing: (1/a + 1/b) squared is more than 1/a² + 1/b². Square "
-            "each sigma first, then divide by the sum of the inverses.",
-        ),
-        Mistake(
-            lambda sigma: sigma**-2 / (sigma**2).sum(),
-            "You divided by the sum of the variances. Divide by the sum of their inverses, so that "
-            "the weights sum to 1.",
         ),
     ),
 )
@@ -585,10 +448,6 @@ add_log_posteriors = Exercise(
             "is in the sum M - 1 times too often.",
         ),
         Mistake(
-            lambda logits, prior: with_prior_counted(logits, prior, len(logits)),
-            "You subtracted the prior M times, so now it is not counted at all; once should stay.",
-        ),
-        Mistake(
             lambda logits, prior: (
                 torch.stack(logits).log_softmax(dim=-1).mean(dim=0) - prior.log()
             ).log_softmax(dim=-1),
@@ -597,62 +456,10 @@ add_log_posteriors = Exercise(
         ),
         Mistake(
             lambda logits, prior: (
-                torch.stack(logits).log_softmax(dim=-1).mean(dim=0)
-                - (len(logits) - 1) * prior.log()
-            ).log_softmax(dim=-1),
-            "You took the mean of the log-posteriors where their sum belongs. Each sense counts 1, "
-            "not 1 / M: two witnesses who agree convince more than one.",
-        ),
-        Mistake(
-            lambda logits, prior: with_prior_counted(logits, prior, 1 - len(logits)),
-            "You added the log-prior M - 1 times. It is in the sum too often already: subtract it.",
-        ),
-        Mistake(
-            lambda logits, prior: (
-                torch.stack(logits).log_softmax(dim=-1).sum(dim=0) - (len(logits) - 1) * prior.log()
-            ).log_softmax(dim=0),
-            "Your last `log_softmax` runs over the rows of the batch. It belongs over the classes, "
-            "`dim=1`.",
-        ),
-        Mistake(
-            lambda logits, prior: torch.stack(logits).sum(dim=0) - (len(logits) - 1) * prior.log(),
-            "Each row is right up to a constant: logits are not log-probabilities yet. End in "
-            ".log_softmax(dim=1), and the constants of all senses fall out together.",
-        ),
-        Mistake(
-            lambda logits, prior: (
-                torch.stack(logits).log_softmax(dim=-1).sum(dim=0) - (len(logits) - 1) * prior.log()
-            ),
-            "Right up to the last step: the probabilities of a row do not sum to 1 yet. One more "
-            "`log_softmax` over the classes does it.",
-        ),
-        Mistake(
-            lambda logits, prior: (
-                torch.stack(logits).log_softmax(dim=-1).sum(dim=0) - (len(logits) - 1) * prior
-            ).log_softmax(dim=-1),
-            "You subtracted the prior itself (or its log_softmax, which is the prior less a "
-            "constant). It is a probability already: subtract `prior.log()`.",
-        ),
-        Mistake(
-            lambda logits, prior: (
                 torch.stack(logits).log_softmax(dim=-1).sum(dim=0) - prior
             ).log_softmax(dim=-1),
             "You subtracted the prior itself, once. From logarithms take a logarithm, "
             "`prior.log()`, and take it M - 1 times.",
-        ),
-        Mistake(
-            lambda logits, prior: with_prior_counted(logits, prior, len(logits) - 1).exp(),
-            "These are the right probabilities; the exercise asks for their logarithms, so leave "
-            "the `exp` out.",
-        ),
-        Mistake(
-            lambda logits, prior: (
-                with_prior_counted(logits, prior, len(logits) - 1)
-                + torch.stack(logits).log_softmax(dim=1).sum(dim=0)
-                - torch.stack(logits).log_softmax(dim=-1).sum(dim=0)
-            ).log_softmax(dim=-1),
-            "The `log_softmax` of your logits runs over the rows of the batch, or over the "
-            "classifiers. It belongs over the classes, `dim=1` of (B, C).",
         ),
         Mistake(
             lambda logits, prior: with_prior_counted(logits, prior, -1),
@@ -663,18 +470,6 @@ add_log_posteriors = Exercise(
             lambda logits, prior: fusion.average_probabilities(logits).log(),
             "These are the logarithms of averaged probabilities. Add the log-posteriors instead: "
             "two witnesses who agree convince more than one.",
-        ),
-        Mistake(
-            lambda logits, prior: with_prior_counted(logits, prior, len(logits) - 1) / len(logits),
-            "You divided the sum by the number of classifiers. Each counts in full, 1 and not "
-            "1 / M.",
-        ),
-        Mistake(
-            lambda logits, prior: (
-                sum(scores.log() for scores in logits) - (len(logits) - 1) * prior.log()
-            ).log_softmax(dim=-1),
-            "You took the logarithm of logits, which may be negative: nan. `log_softmax` makes "
-            "log-probabilities of them.",
         ),
         Mistake(
             multiplied_posteriors,
@@ -700,13 +495,6 @@ add_log_posteriors = Exercise(
             ),
             "You averaged the log-posteriors and left the prior in. Independent evidence adds up; "
             "then subtract the log-prior M - 1 times.",
-        ),
-        Mistake(
-            lambda logits, prior: (
-                torch.stack(logits).softmax(dim=-1).sum(dim=0) - (len(logits) - 1) * prior.log()
-            ).log_softmax(dim=-1),
-            "You added probabilities. Their logarithms are what adds up: `log_softmax` in place of "
-            "`softmax`.",
         ),
     ),
 )
