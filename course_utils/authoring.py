@@ -72,8 +72,7 @@ HANDED_OUT = (
     "LICENSE-content",
 )
 # The programs of the environment come first: nbgrader calls some of them by name. A lesson's cell
-# may train for minutes. What the last line does stands in
-# course_utils/autograding.py.
+# may train for minutes. What the last line does stands in course_utils/autograding.py.
 NBGRADER = """\
 # Written by make grade.
 import os
@@ -83,6 +82,7 @@ from pathlib import Path
 root, python = {root!r}, {python!r}
 os.environ["PATH"] = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")])
 os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+os.environ["COURSE_PROGRESS"] = "off"
 sys.path.insert(0, root)
 from nbgrader.converters import Autograde
 

@@ -30,14 +30,12 @@ FIRST = '''\
 # Only the instructor reads this.
 
 # %%
-def check(name, grade=False):
+def check(name):
     fn = globals()[name]
     try:
         right = fn(3) == 9
     except NotImplementedError:
         right = False
-    if grade and not right:
-        raise AssertionError("the square of 3 is 9")
     return fn if right else (lambda x: x * x)
 
 # %% [markdown]

@@ -774,6 +774,15 @@ def test_a_build_that_gives_what_its_part_cannot_read_is_wrong():
     assert "cannot be judged: TypeError" in verdict_of(Odd, unread).sentence
 
 
+def test_a_build_that_gives_what_the_next_step_cannot_use_is_not_told_that_its_own_code_raised():
+    # `gradients` stands for a step of the course: it asks the attempt for what only tensors have.
+    using = Exercise(
+        reference=lambda: 1, parts=(Part("using", core.gradients, lambda seen, seed: None),)
+    )
+    sentence = verdict_of(lambda: 1, using).sentence
+    assert sentence.startswith("Part 1 of 1, using: What your code gave cannot be used: Attrib")
+
+
 def test_an_open_method_of_a_build_is_not_attempted():
     class Open(Counter3):
         def reset(self):

@@ -15,10 +15,10 @@ import sys
 from typing import Any
 
 from course_utils import exercises
-from course_utils.exercises import core, processes, wire
+from course_utils.exercises import core, handed_in, processes, wire
 from course_utils.exercises.gradient import run_leaves
 from course_utils.exercises.limits import TooLong, call_within, plain_defaults
-from course_utils.exercises.running import Outcome
+from course_utils.exercises.running import Outcome, Unfit
 
 _DECLARED = dict(exercises.declared())
 
@@ -42,8 +42,10 @@ def answer(question: dict) -> dict[str, Any]:
 
     Returns ``outcomes``, one for each case, and with leaves as many ``carries`` and ``gradients``.
     """
-    exercise, others = _prepared(question)
+    exercise, others, kind = _prepared(question)
     told = _defined(question, others, exercise.seconds)
+    if not isinstance(told, Outcome) and (problem := handed_in.unusable(told, kind)):
+        told = Outcome(error=Unfit(problem))
     if isinstance(told, Outcome):
         return {"outcomes": [wire.encode_outcome(told)]}
     with plain_defaults():
@@ -54,17 +56,19 @@ def answer(question: dict) -> dict[str, Any]:
 
 
 def _prepared(question):
-    """The exercise without its answers, and the stand-ins of others by name; cases unpacked."""
+    """The exercise without its answers, the stand-ins of others, and what kind is asked for."""
     lesson = f"course_utils.exercises.{_DECLARED[question['name']]}"
     for module in [module for module in sys.modules if module.startswith(f"{lesson[:-2]}")]:
         del sys.modules[module]
     module = importlib.import_module(lesson)
     question["cases"] = wire.unpack(question["cases"])
-    bare = _bare(getattr(module, question["name"]), question["state"])
+    exercise = getattr(module, question["name"])
+    bare, kind = _bare(exercise, question["state"]), exercise.asks_for
+    del exercise
     others = (set(question["uses"]) & _DECLARED.keys()) - {question["name"]}
     stand_ins = {other: _stand_in(other) for other in others}
     _take_apart(module)
-    return bare, stand_ins
+    return bare, stand_ins, kind
 
 
 def _bare(exercise, state):

@@ -48,10 +48,10 @@ def find_answer(cells: Sequence[str], name: str) -> Answer | None:
 def _with_what_it_uses(text, tree, above, cell):
     statements = [s for module in above for s in module.body if isinstance(s, _DEFINING)]
     bound = [_bound(statement) for statement in statements]
-    uses, chosen = _used(text), set()
+    uses, chosen = used_names(text), set()
     while new := {i for i, names in enumerate(bound) if names & uses} - chosen:
         chosen |= new
-        uses |= set().union(*(_used(ast.unparse(statements[i])) for i in new))
+        uses |= set().union(*(used_names(ast.unparse(statements[i])) for i in new))
     texts = tuple(ast.unparse(statements[i]) for i in sorted(chosen))
     return Answer(cell=_python(cell), above=texts, uses=frozenset(uses))
 
@@ -103,7 +103,7 @@ def _names_bound(statement: ast.stmt) -> Iterator[str]:
             yield symbol.get_name()
 
 
-def _used(text: str) -> set[str]:
+def used_names(text: str) -> set[str]:
     """The global names that a text uses, in its functions and classes too."""
     found: set[str] = set()
     tables = [symtable.symtable(text, "<cell>", "exec")]

@@ -161,6 +161,13 @@ class Exercise:
         return self.reference if self.module else None
 
     @property
+    def asks_for(self) -> type:
+        """What an attempt is to be: ``nn.Module`` or ``object`` for a class, or a function."""
+        if not isinstance(self.reference, type):
+            return types.FunctionType
+        return nn.Module if issubclass(self.reference, nn.Module) else object
+
+    @property
     def called(self) -> Callable:
         """What is called with a case's arguments: the reference, or the module's ``forward``."""
         return self.reference.forward if self.module else self.reference
@@ -336,10 +343,7 @@ def _fitted(verdict):
 
 def _of_its_kind(exercise, attempt):
     """The verdict on an attempt that need not be run, or None."""
-    wanted = types.FunctionType
-    if isinstance(exercise.reference, type):
-        wanted = nn.Module if issubclass(exercise.reference, nn.Module) else object
-    if problem := handed_in.unusable(attempt, wanted):
+    if problem := handed_in.unusable(attempt, exercise.asks_for):
         return Verdict(WRONG, problem)
     if handed_in.nothing_in_it(attempt):
         sentence = "There is nothing in the body yet: write it in the cell above and run that."
@@ -466,13 +470,15 @@ def _same(exercise, one, other):
 
 
 def _judge_parts(exercise, attempt, seed):
+    outcomes = []
     for place in range(len(exercise.parts)):
-        outcome = exercise.run_part(place, attempt, seed)
-        verdict = judge_part(exercise, place, outcome, seed, attempt)
+        outcomes.append(exercise.run_part(place, attempt, seed))
+        verdict = judge_part(exercise, place, outcomes[-1], seed, attempt)
         if verdict:
-            return dataclasses.replace(verdict, printed=outcome.printed)
+            return dataclasses.replace(verdict, printed=outcomes[-1].printed)
     names = ", ".join(part.name for part in exercise.parts)
-    return Verdict(RIGHT, f"All {len(exercise.parts)} parts hold: {names}.")
+    sentence = f"All {len(exercise.parts)} parts hold: {names}."
+    return Verdict(RIGHT, sentence, printed=outcomes[0].printed)
 
 
 def judge_part(
@@ -484,7 +490,7 @@ def judge_part(
     held = (("holds already", names),) if names else ()
     if is_stub(outcome.error):
         return Verdict(NOT_ATTEMPTED, _not_attempted(outcome.error, attempt).sentence, held, place)
-    problem = _raised(exercise, outcome) if outcome.error else _part_problem(part, outcome, seed)
+    problem = _part_problem(exercise, part, outcome, seed)
     if problem is None:
         return None
     heading = f"Part {place + 1} of {len(exercise.parts)}, {part.name}: "
@@ -493,7 +499,12 @@ def judge_part(
     return Verdict(WRONG, heading + _sentence(problem), details, place)
 
 
-def _part_problem(part, outcome, seed):
+def _part_problem(exercise, part, outcome, seed):
+    error = outcome.error
+    if error and not isinstance(error, Unfit | TooLong) and own_line(error) is None:
+        return f"What your code gave cannot be used: {_named(error)}"
+    if error:
+        return _raised(exercise, outcome)
     try:
         return part.judge(outcome.seen, seed)
     except Exception as error:  # values of a kind that the part does not expect

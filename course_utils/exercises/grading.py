@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from course_utils.exercises import core, processes
+from course_utils.exercises.sources import cells_of
 
 _SECONDS = 600.0  # for one verdict; the limits of the exercise itself are far shorter
 _judging = processes.Process("judging")
@@ -71,8 +72,8 @@ def _read(written: dict) -> core.Verdict:
 def score(exercise: core.Exercise, name: str, attempt: Any, seed: int | None = None) -> Score:
     """Show the verdict on an attempt and give its score; raises nothing but the stop button's.
 
-    In a notebook the answer is what its cells say; in a script, where there are no cells, the
-    attempt runs in this process. The score's ``fn`` is the attempt if right, else the stand-in.
+    In a notebook the answer is what its cells say; in a script whose attempt has no text of its
+    own it runs in this process. The score's ``fn`` is the attempt if right, else the stand-in.
     """
     _clear_output()
     with _quiet():
@@ -85,8 +86,9 @@ def score(exercise: core.Exercise, name: str, attempt: Any, seed: int | None = N
 
 
 def _found_now(exercise, name, attempt, seed):
-    cells = cells_so_far()
-    if cells:
+    in_notebook = _notebook() is not None
+    cells = cells_so_far() if in_notebook else cells_of(attempt)
+    if in_notebook or (cells and not core.is_stand_in(attempt)):
         return verdict(name, cells, seed)
     try:
         return core.judge(exercise, attempt, secrets.randbits(31) if seed is None else seed)
@@ -107,7 +109,8 @@ def _notebook() -> Any:
 def cells_so_far() -> list[str]:
     """The text of the cells that were run before this one; empty where no notebook runs."""
     shell = _notebook()
-    return list(map(str, shell.user_ns.get("In", ["", ""])[1:-1])) if shell else []
+    # Not `In`, which a cell may well have emptied.
+    return list(map(str, shell.history_manager.input_hist_raw[1:-1])) if shell else []
 
 
 def _clear_output() -> None:

@@ -5,12 +5,11 @@ back, as ``core.judge`` does for a learner.
 """
 
 import secrets
-import tempfile
 import warnings
 from typing import Any
 
 from course_utils import exercises
-from course_utils.exercises import core, processes, wire
+from course_utils.exercises import core, handed_in, processes, wire
 from course_utils.exercises.cells import find_answer
 from course_utils.exercises.limits import plain_defaults, random_state_kept, seed_the_processor
 from course_utils.exercises.running import Elsewhere, LeafRun, Outcome, TooLong, Unfit
@@ -21,13 +20,12 @@ _TOLERANCE = 5.0  # seconds beyond an exercise's own, after which the process is
 def main() -> None:
     """Answer the questions of ``grading``, one a line."""
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder:
-        # An answer that records progress does not do so in the learner's own file.
-        attempts = processes.Process("attempts", {"COURSE_PROGRESS": f"{folder}/progress"})
-        try:
-            processes.serve(lambda question: _answer(attempts, question))
-        finally:
-            attempts.stop()
+    # An answer that records progress does not do so in the learner's own file.
+    attempts = processes.Process("attempts", {"COURSE_PROGRESS": "off"})
+    try:
+        processes.serve(lambda question: _answer(attempts, question))
+    finally:
+        attempts.stop()
 
 
 def _answer(attempts: processes.Process, question: dict) -> dict[str, Any]:
@@ -43,11 +41,8 @@ def verdict(
 ) -> core.Verdict:
     """The verdict on the answer to an exercise that stands in these cells."""
     found = find_answer(cells, name)
-    if found is None:
-        return core.Verdict(core.NOT_ATTEMPTED, f"No cell above defines `{name}`.")
-    if found.broken:
-        sentence = f"The cell that defines `{name}` is not Python: {found.broken}."
-        return core.Verdict(core.WRONG, sentence)
+    if found is None or found.broken:
+        return core.Verdict(core.NOT_ATTEMPTED, handed_in.looked_up(name, {}, cells).why)
     attempt = _Answer(attempts, name, found)
     try:
         exercise = exercises.find(name)
