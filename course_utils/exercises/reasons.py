@@ -14,10 +14,10 @@ from course_utils.exercises.limits import TooLong
 from course_utils.exercises.raised import meaning
 from course_utils.exercises.repairs import comes_out_when, repair
 from course_utils.exercises.running import Elsewhere, Unfit
-from course_utils.exercises.which_inputs import inputs_tell, right_for_some
+from course_utils.exercises.which_inputs import inputs_tell, right_for_two
 
 # What a case says by itself that is a reason, or part of one: the form of an answer, NaN in it.
-_OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? ")
+_OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? |has shape")
 _A_WHILE = 0.5  # seconds in which a line is looked for where something is known already
 _NOT_FINITE = "The inputs go from"
 
@@ -39,7 +39,7 @@ def reason(evidence: Evidence, problem: str) -> str:
 
 
 def _of_errors(evidence, problem):
-    for way in (repair, right_for_some, meaning):
+    for way in (repair, right_for_two, meaning):
         if found := way(evidence):
             return f"{problem} {found}"
     return problem
@@ -48,12 +48,13 @@ def _of_errors(evidence, problem):
 def _of_values(evidence, problem):
     seen = shown(evidence)
     mended = repair(evidence, _A_WHILE) if seen else repair(evidence)
-    own = problem if _OF_THE_FORM.search(problem) and not seen else ""
+    not_finite = _NOT_FINITE in problem
+    own = problem if not_finite or (_OF_THE_FORM.search(problem) and not seen) else ""
     if mended or seen:
         return " ".join(filter(None, (own, seen, mended)))
-    if "returned None" in problem or _NOT_FINITE in problem:
+    if "returned None" in problem or not_finite:
         return problem
-    for way in (right_for_some, comes_out_when, inputs_tell):
+    for way in (right_for_two, comes_out_when, inputs_tell):
         if found := way(evidence):
             return f"{own} {found}".strip()
     return problem
