@@ -86,11 +86,10 @@ def evidence_of(exercise, attempt, seed=0):
         (lambda y: y[torch.arange(len(y)) - 1], "one place later along axis 0"),
         (lambda y: y[:, None], "an axis of length 1 too many"),
         (lambda y: y.flatten(), "the right numbers in the wrong shape"),
-        (lambda y: y.double(), "a tensor of float64, and a tensor of float32 is asked for"),
+        (lambda y: y.double(), "The numbers are right."),
         (lambda y: y.tolist(), None),
         (lambda y: y * torch.arange(1, len(y) + 1)[:, None], "one factor for each row"),
         (lambda y: torch.cat([y[:-1], torch.zeros(1, y.shape[1])]), "last entry along axis 0"),
-        (lambda y: torch.zeros_like(y), "0 everywhere"),
     ],
 )
 def test_a_relation_to_the_right_answer_is_told(change, words):
@@ -171,7 +170,7 @@ def test_a_few_equal_numbers_are_no_evidence():
 
 def test_an_input_that_makes_no_difference_is_told():
     evidence = evidence_of(fusion, lambda features, weights: sum(features))
-    assert which_inputs.inputs_tell(evidence) == "`weights` makes no difference to your answer."
+    assert which_inputs.inputs_tell(evidence) == "Your answer does not depend on `weights`."
 
 
 def test_an_input_whose_sum_alone_counts_makes_a_difference():
@@ -180,14 +179,14 @@ def test_an_input_whose_sum_alone_counts_makes_a_difference():
         lambda features, weights: features[-1] * weights.max(),
     ):
         told = which_inputs.inputs_tell(evidence_of(fusion, attempt)) or ""
-        assert "no difference" not in told
+        assert "depend" not in told
 
 
 def test_what_is_right_for_two_modalities_only_is_told():
     def for_two(features, weights):
         return weights[0] * features[0] + weights[1] * features[1]
 
-    sentence = which_inputs.right_for_some(evidence_of(fusion, for_two))
+    sentence = which_inputs.right_for_two(evidence_of(fusion, for_two))
     assert (
         sentence
         == "Your answer is right where `features` holds two, and wrong where it holds more."
@@ -199,7 +198,8 @@ def test_the_number_that_decides_is_told():
         reference=lambda size, stride=1: (size - 3) // stride + 1,
         cases=lambda rng: [(9, 1), (20, 2), (31, 3), (12, 1), (17, 4)],
     )
-    sentence = which_inputs.right_for_some(evidence_of(steps, lambda size, stride=1: size - 2))
+    evidence = evidence_of(steps, lambda size, stride=1: size - 2)
+    sentence = which_inputs._right_where(evidence, which_inputs.Clock(5))
     assert sentence == "Your answer is right where `stride` is 1, and wrong elsewhere."
 
 

@@ -602,7 +602,10 @@ def _on_what_is_not_finite(exercise, trial):
     _, mine, theirs = narrowed(trial.given.seen, trial.expected.seen, exercise.rtol, exercise.atol)
     if not (_all(torch.isfinite, theirs) and _all(lambda x: ~x.isfinite().all(), mine)):
         return ""
-    reals = [x.detach() for x in faults.tensors(trial.case) if x.is_floating_point() and x.numel()]
+    if torch.as_tensor(mine).shape != torch.as_tensor(theirs).shape:
+        return ""  # the shape is the matter
+    found = [x.detach() for x in faults.tensors(trial.case) if x.is_floating_point()]
+    reals = [x[x.isfinite()] for x in found if x.isfinite().any()]  # a mask may hold -inf
     if not reals:
         return ""
     low, high = min(x.min().item() for x in reals), max(x.max().item() for x in reals)

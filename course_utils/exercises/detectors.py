@@ -152,9 +152,8 @@ def _another_kind(pairs, what):
     wrong = [(want, have) for want, have in names if want != have]
     if not wrong:
         return None
-    want, have = wrong[0]
-    once = " for some inputs" if len(wrong) < len(names) else ""
-    return f"The numbers are right, but{once} they come as {have}, and {want} is asked for."
+    some = ", and of the right kind for other inputs" if len(wrong) < len(names) else ""
+    return f"The numbers are right{some}."
 
 
 def _kind(value):
@@ -193,7 +192,7 @@ def _parts(pairs, exercise, what):
     maps = all(isinstance(e, Mapping) for e in expected)
     common = [key for key in expected[0] if all(key in e for e in expected)] if maps else []
     if len(common) > 1 and not all(isinstance(e[common[0]], int) for e in expected):
-        named = {k: str(k) if exercise.observe else f"{what}[{k!r}]" for k in common}
+        named = {k: _name_of(k, what, exercise) for k in common}
         # What is observed of a case that goes wrong in its own way may have another form.
         plain = [
             p for p in pairs if isinstance(p.given, Mapping) and p.given.keys() == p.expected.keys()
@@ -202,6 +201,13 @@ def _parts(pairs, exercise, what):
     if maps:
         return _numbers_by_key(pairs, exercise, what)
     return None
+
+
+def _name_of(key, what, exercise):
+    """What messages call a part; of what the exercise observes the keys are names themselves."""
+    if not exercise.observe:
+        return f"{what}[{key!r}]"
+    return str(key) if str(key)[:1].isupper() else f"In your answer, {key}"
 
 
 def _parts_of_sequences(pairs, exercise, what):
@@ -237,6 +243,8 @@ def _wrong_parts(pairs, exercise, names):
     if not wrong or (len(wrong) == len(names) and len(names) > 2):
         return None
     key = wrong[0]
+    if exercise.observe and isinstance(pairs[0].expected[key], bool | str):
+        return None  # a mark that the exercise sets; its name says what is wrong
     inside = [replace(p, expected=p.expected[key], given=p.given[key]) for p in pairs]
     sentence = _explained(inside, exercise, str(names[key]))
     if sentence and len(wrong) == 1 and len(names) > 1:
@@ -540,7 +548,7 @@ def _somewhere(pairs, exercise, what):
     there = [g[w] for (_, g), w in zip(numbers, wrong, strict=True) if w.any()]
     where = _region(wrong)
     if where and all(values.isnan().all() for values in there):
-        return f"{what} is right but for NaN {where}."
+        return f"{what} is NaN {where}, and right elsewhere."
     if where and all((values == 0).all() for values in there):
         return f"{what} is right but for zeros {where}: nothing was written there."
     return f"{what} is wrong {where}, and right elsewhere." if where else None

@@ -16,10 +16,13 @@ from course_utils.exercises.repairs import comes_out_when, repair
 from course_utils.exercises.running import Elsewhere, Unfit
 from course_utils.exercises.which_inputs import inputs_tell, right_for_two
 
+_EXTREMES = " The inputs go from"
 # What a case says by itself that is a reason, or part of one: the form of an answer, NaN in it.
-_OF_THE_FORM = re.compile(r" lacks |should not be there|returned None| is an? |has shape")
+_OF_THE_FORM = re.compile(
+    rf" lacks |should not be there|returned None| is an? | has dtype |{_EXTREMES}"
+)
+_PARTS_APART = re.compile(r" lacks |should not be there")
 _A_WHILE = 0.5  # seconds in which a line is looked for where something is known already
-_NOT_FINITE = "The inputs go from"
 
 
 def reason(evidence: Evidence, problem: str) -> str:
@@ -47,12 +50,12 @@ def _of_errors(evidence, problem):
 
 def _of_values(evidence, problem):
     seen = shown(evidence)
+    own = problem if _OF_THE_FORM.search(problem) else ""
     mended = repair(evidence, _A_WHILE) if seen else repair(evidence)
-    not_finite = _NOT_FINITE in problem
-    own = problem if not_finite or (_OF_THE_FORM.search(problem) and not seen) else ""
     if mended or seen:
-        return " ".join(filter(None, (own, seen, mended)))
-    if "returned None" in problem or not_finite:
+        # The line says more than what inputs that make NaN have in common.
+        return " ".join(filter(None, (own.partition(_EXTREMES)[0], seen, mended)))
+    if own and not _PARTS_APART.search(problem):
         return problem
     for way in (right_for_two, comes_out_when, inputs_tell):
         if found := way(evidence):

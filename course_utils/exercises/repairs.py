@@ -18,7 +18,8 @@ from types import MappingProxyType
 
 from course_utils.exercises.edits import Edit, Proposal, Scope, blocks, edits_of, expression, places
 from course_utils.exercises.evidence import Clock, Evidence, telling, unheard
-from course_utils.exercises.running import own_line
+from course_utils.exercises.limits import TooLong
+from course_utils.exercises.running import Outcome, own_line
 from course_utils.exercises.sizes import asked_sizes
 from course_utils.exercises.slips import RULES, fixed_numbers
 from course_utils.exercises.slips_of_lines import statement_edits
@@ -457,8 +458,9 @@ class Trial:
         return True
 
     def _outcome(self, evidence, fn, index):
-        seconds = max(min(_MOMENT, self.clock.left), 0.01)
-        return evidence.run(fn, evidence.cases[index], index, seconds)
+        if self.clock.left <= 0:
+            return Outcome(error=TooLong())
+        return evidence.run(fn, evidence.cases[index], index, _MOMENT)
 
 
 def _sentences(definition, together):
