@@ -7,7 +7,7 @@ the two answers apart in some. So it is a fact about the attempt, whatever its s
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from course_utils.exercises.sizes import sizes_of
 
 @dataclass(frozen=True)
 class Pair:
-    """One case: its sizes by name, the right answer and the attempt's."""
+    """One case: its sizes by name, the right answer, the attempt's, and tensors of the inputs."""
 
     sizes: Mapping[str, int]
     expected: Any
     given: Any
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def shown(evidence: Evidence) -> str | None:
@@ -42,12 +43,22 @@ def _pairs(evidence):
         for case, expected, given in zip(part.cases, part.expected, part.given, strict=False):
             if given.error or expected.error:
                 return []
-            pairs.append(Pair(sizes_of(part.arguments(case)), expected.seen, given.seen))
+            arguments = part.arguments(case)
+            inputs = dict(_tensors(arguments))
+            pairs.append(Pair(sizes_of(arguments), expected.seen, given.seen, inputs))
     return pairs
 
 
+def _tensors(arguments):
+    """Tensors among the arguments, and in dicts among them, by the names that code gives them."""
+    for name, value in arguments.items():
+        inside = value.items() if isinstance(value, dict) else ()
+        named = [(name, value), *((f"{name}[{key!r}]", inner) for key, inner in inside)]
+        yield from ((f"`{text}`", held) for text, held in named if isinstance(held, Tensor))
+
+
 def _explained(pairs, exercise, what):
-    for find in (_constant, _kinds, _parts, _relation, _factor, _shift, _by_rows, _somewhere):
+    for find in _FINDERS:
         sentence = find(pairs, exercise, what)
         if sentence:
             return sentence
@@ -57,8 +68,13 @@ def _explained(pairs, exercise, what):
 # --- numbers of any kind ---------------------------------------------------------------------
 
 
-def _numbers(value: Any) -> Tensor | None:
-    """A number, an array or a list of numbers as a tensor of doubles; None for anything else."""
+def _numbers(value: Any, of_tensors: bool = False) -> Tensor | None:
+    """A number, an array or a list of numbers as a tensor of doubles; None for anything else.
+
+    of_tensors: whether a list of tensors of one shape counts, as the tensor of all of them.
+    """
+    if of_tensors and isinstance(value, list | tuple) and _of_one_shape(value):
+        value = torch.stack(tuple(value))
     if isinstance(value, list | tuple) and not all(isinstance(v, int | float) for v in value):
         return None
     if isinstance(value, Tensor):
@@ -71,6 +87,12 @@ def _numbers(value: Any) -> Tensor | None:
         return None
 
 
+def _of_one_shape(values):
+    return bool(values) and all(
+        isinstance(v, Tensor) and v.shape == values[0].shape for v in values
+    )
+
+
 def _close(some: Tensor | None, other: Tensor | None, exercise) -> bool:
     if some is None or other is None or some.shape != other.shape:
         return False
@@ -80,7 +102,10 @@ def _close(some: Tensor | None, other: Tensor | None, exercise) -> bool:
 
 def _as_numbers(pairs):
     """(right, given) as tensors of doubles for all pairs, or None where one is no number."""
-    found = [(_numbers(pair.expected), _numbers(pair.given)) for pair in pairs]
+    found = [
+        (_numbers(pair.expected), _numbers(pair.given, isinstance(pair.expected, Tensor)))
+        for pair in pairs
+    ]
     return None if any(a is None or b is None for a, b in found) else found
 
 
@@ -108,24 +133,6 @@ def _plain(numbers):
 
 
 # --- the answer as a whole -------------------------------------------------------------------
-
-
-def _constant(pairs, exercise, what):
-    """The same answer for every input, where the right ones differ."""
-    numbers = _as_numbers(pairs)
-    if not numbers or len(numbers) < 4 or _is_bool(pairs[0].expected):
-        return None
-    given, right = [g for _, g in numbers], [r for r, _ in numbers]
-    same = all(_close(g, given[0], exercise) for g in given)
-    if not same or sum(not _close(r, right[0], exercise) for r in right) < 2:
-        if all(g.numel() and (g == 0).all() for g in given) and any((r != 0).any() for r in right):
-            return f"{what} is 0 everywhere, whatever the inputs."
-        return None
-    return (
-        f"{what} is {given[0].tolist()}, whatever the inputs."
-        if given[0].numel() == 1
-        else (f"{what} is the same, whatever the inputs.")
-    )
 
 
 def _kinds(pairs, exercise, what):
@@ -182,14 +189,16 @@ def _parts(pairs, exercise, what):
     expected = [pair.expected for pair in pairs]
     if all(isinstance(e, tuple | list) and len(e) == len(expected[0]) for e in expected):
         return _parts_of_sequences(pairs, exercise, what)
-    if all(isinstance(e, Mapping) and e.keys() == expected[0].keys() for e in expected):
-        named = {k: _name_of(k, what, exercise) for k in expected[0]}
+    maps = all(isinstance(e, Mapping) for e in expected)
+    common = [key for key in expected[0] if all(key in e for e in expected)] if maps else []
+    if len(common) > 1 and not all(isinstance(e[common[0]], int) for e in expected):
+        named = {k: _name_of(k, what, exercise) for k in common}
         # What is observed of a case that goes wrong in its own way may have another form.
         plain = [
-            p for p in pairs if isinstance(p.given, Mapping) and p.given.keys() == named.keys()
+            p for p in pairs if isinstance(p.given, Mapping) and p.given.keys() == p.expected.keys()
         ]
         return _wrong_parts(plain, exercise, named) if 2 * len(plain) > len(pairs) else None
-    if all(isinstance(e, Mapping) for e in expected):
+    if maps:
         return _numbers_by_key(pairs, exercise, what)
     return None
 
@@ -236,7 +245,7 @@ def _wrong_parts(pairs, exercise, names):
     key = wrong[0]
     if exercise.observe and isinstance(pairs[0].expected[key], bool | str):
         return None  # a mark that the exercise sets; its name says what is wrong
-    inside = [Pair(p.sizes, p.expected[key], p.given[key]) for p in pairs]
+    inside = [replace(p, expected=p.expected[key], given=p.given[key]) for p in pairs]
     sentence = _explained(inside, exercise, str(names[key]))
     if sentence and len(wrong) == 1 and len(names) > 1:
         return f"{sentence} The rest is right."
@@ -251,15 +260,53 @@ def _alike(some, other, exercise):
 
 
 def _numbers_by_key(pairs, exercise, what):
-    """Dicts from anything to numbers, over the same keys."""
+    """Dicts from anything to numbers: other keys, or other numbers over the same keys."""
+    if not all(isinstance(pair.given, Mapping) for pair in pairs):
+        return None
     inside = []
     for pair in pairs:
-        if not isinstance(pair.given, Mapping) or pair.given.keys() != pair.expected.keys():
-            return None
+        if pair.given.keys() != pair.expected.keys():
+            return _other_keys(pairs)
         keys = list(pair.expected)
         values = [[side[key] for key in keys] for side in (pair.expected, pair.given)]
         inside.append(Pair(pair.sizes, *values))
-    return _shift(inside, exercise, "Each number of your answer") if _as_numbers(inside) else None
+    numbers = _as_numbers(inside)
+    if not numbers:
+        return None
+    whole = _shift(inside, exercise, "Each number of your answer")
+    return whole or _not_consecutive(inside) or _reordered(numbers, exercise, what)
+
+
+def _other_keys(pairs):
+    """Keys that are letters of the right ones, or several of them in one."""
+    found = [(key, pair) for pair in pairs for key in pair.given if key not in pair.expected]
+    if not found or not all(isinstance(key, str) for key, _ in found):
+        return None
+    if all(len(key) == 1 for key, _ in found):
+        return (
+            "Single letters are keys of your answer: a text that is gone through, or given to a "
+            "Counter, falls into its letters."
+        )
+    for key, pair in found:
+        cuts = ((key[:i], key[i:]) for i in range(1, len(key)))
+        for one, other in cuts:
+            if one in pair.expected and other in pair.expected:
+                return f"{key!r} is {one!r} and {other!r} in one: texts run together somewhere."
+    return None
+
+
+def _not_consecutive(pairs):
+    """Numbers with gaps or repeats, where the right ones are 0, 1, 2 and on."""
+    if not all(sorted(p.expected) == list(range(len(p.expected))) for p in pairs):
+        return None
+    for pair in pairs:
+        given = sorted(pair.given)
+        if len(set(given)) < len(given):
+            return "Two keys of your answer have the same number."
+        if given[0] == 0 and given != list(range(len(given))):
+            before, after = next((a, b) for a, b in itertools.pairwise(given) if b != a + 1)
+            return f"Your numbers leave gaps: after {before} comes {after}."
+    return None
 
 
 # --- relations without a number in them ------------------------------------------------------
@@ -320,11 +367,13 @@ def _relation(pairs, exercise, what):
     for name, change in _relations(numbers[0][0]):
         if _whole_story(change, numbers, exercise):
             return f"{what} {name}."
-    return _not_yet(numbers, exercise, what) or _reordered(numbers, exercise, what)
+    return _not_yet(pairs, numbers, exercise, what) or _reordered(numbers, exercise, what)
 
 
-def _not_yet(numbers, exercise, what):
+def _not_yet(pairs, numbers, exercise, what):
     """The right answer is what is still to be done to the given one."""
+    if any(isinstance(pair.given, list | tuple) for pair in pairs):
+        what = "What your list holds"
     turned = [(given, right) for right, given in numbers]
     for axis in range(turned[0][0].ndim):
         for verb, change in (
@@ -457,6 +506,30 @@ def _by_rows(pairs, exercise, what):
     return None
 
 
+def _vector_apart(pairs, exercise, what):
+    """The same vector too much or too little in every row."""
+    numbers = _as_numbers(pairs)
+    if not numbers or any(r.shape != g.shape or r.ndim < 2 for r, g in numbers):
+        return None
+    apart = [(g - r).flatten(0, -2) for r, g in numbers]
+    telling_ones = [rows for rows in apart if len(rows) > 1 and not _even(rows)]
+    if len(telling_ones) < 2 or not all(a.isfinite().all() and _even(a.mT) for a in apart):
+        return None
+    return f"{what} is off by one and the same vector in every row: is a bias left out, or a term?"
+
+
+def _count(pairs, exercise, what):
+    """One number, where there are as many as some size of the inputs."""
+    numbers = _as_numbers(pairs)
+    if not numbers or any(g.ndim or r.ndim != 1 for r, g in numbers):
+        return None
+    lengths = [len(r) for r, _ in numbers]
+    due = _size_that_fits(pairs, lengths, {"{}": lambda n: n})
+    if not due or max(lengths) == min(lengths):
+        return None
+    return f"{what} is one number, and several are due: as many as {due}."
+
+
 def _even(values):
     return bool(((values - values[..., :1]).abs() < 1e-4 * (1 + values[..., :1].abs())).all())
 
@@ -499,3 +572,37 @@ def _region(wrong: Sequence[Tensor]) -> str | None:
 def _without(values, axis, index):
     kept = [i for i in range(values.shape[axis]) if i != index % values.shape[axis]]
     return values.index_select(axis, torch.tensor(kept, dtype=torch.long))
+
+
+def _against_inputs(pairs, exercise, what):
+    """Wrong only where an input should stay as it is, or only where it should not."""
+    numbers = _as_numbers(pairs)
+    if not numbers or any(r.shape != g.shape or r.ndim < 1 for r, g in numbers):
+        return None
+    wrong = [~torch.isclose(g, r, rtol=1e-3, atol=1e-5, equal_nan=True) for r, g in numbers]
+    for name in pairs[0].inputs:
+        kept = [_kept(pair, name, right) for pair, (right, _) in zip(pairs, numbers, strict=True)]
+        if any(k is None for k in kept) or not any(k.any() and not k.all() for k in kept):
+            continue
+        if not any((w & k).any() for w, k in zip(wrong, kept, strict=True)):
+            return f"{what} is right where {name} stays as it is, and wrong where it changes."
+        if not any((w & ~k).any() for w, k in zip(wrong, kept, strict=True)):
+            return (
+                f"{what} is right where {name} has to change, and changes it elsewhere too, "
+                "where it should stay as it is."
+            )
+    return None
+
+
+def _kept(pair, name, right):
+    """Where the right answer is the input itself; None where the two have different shapes."""
+    value = pair.inputs.get(name)
+    if value is None or value.shape != right.shape:
+        return None
+    return value.detach() == right
+
+
+_FINDERS = (
+    _kinds, _parts, _relation, _factor, _shift, _by_rows, _vector_apart, _somewhere,
+    _against_inputs, _count,
+)  # fmt: skip

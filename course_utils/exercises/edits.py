@@ -9,7 +9,7 @@ in `slips.py` (within a line) and `slips_of_lines.py` (lines that are moved, lef
 import ast
 import copy
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -42,7 +42,8 @@ class Scope:
     params: of its functions, without self; names: params and locals; keys: texts that are keys of
     the inputs or stand in the code; constants: numbers in the right answers; globals: names that
     are defined around it; attributes: of self; masks: names of what is true or false; fixed: ids
-    of nodes that name an axis or a place, which rules for plain numbers leave alone.
+    of nodes that name an axis or a place, which rules for plain numbers leave alone; sizes: those
+    of the inputs, each in words, with the ways of asking for it.
     """
 
     params: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class Scope:
     attributes: tuple[str, ...] = ()
     masks: frozenset[str] = frozenset()
     fixed: frozenset[int] = frozenset()
+    sizes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,13 @@ class Edit:
         """Equal for edits that mend the same slip in several places; None for whole blocks."""
         if not isinstance(self.proposal.new, ast.AST):
             return None
-        one, other = _first_difference(self.old, self.proposal.new)
-        return self.kind, self.proposal.here, ast.unparse(one), ast.unparse(other)
+        texts = [ast.unparse(n) for n in _first_difference(self.old, self.proposal.new)]
+        # A step round something, or none round it, is the same whatever it is a step round.
+        for inner, outer in (texts, texts[::-1]):
+            if inner in outer:
+                texts = [text.replace(inner, "...") for text in texts]
+                break
+        return self.kind, self.proposal.here, *texts
 
     def do(self) -> None:
         """Make the change, in the tree itself."""

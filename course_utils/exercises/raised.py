@@ -37,6 +37,7 @@ class _Around:
         self.text = line[1] if line else ""
         self.locals = dict(frame.f_locals) if frame else {}
         self.globals = dict(frame.f_globals) if frame else {}
+        self.constants = frame.f_code.co_consts if frame else ()
 
     def values(self) -> Iterator[tuple[str, Any]]:
         """Names on the line, with their values, each once, in the order in which they stand."""
@@ -50,10 +51,21 @@ class _Around:
                  if isinstance(value, torch.Tensor)][:4]  # fmt: skip
         return f" On this line: {', '.join(found)}." if found else ""
 
+    def written_out(self, *texts: str) -> str:
+        """A size of these texts that stands in the code as a number; "" where there is none."""
+        sizes = {int(size) for text in texts for size in re.findall(r"\d+", text)}
+        for number in sorted(sizes & set(filter(_is_count, self.constants))):
+            return f" {number} is written out in your code; is it to be a size of an input?"
+        return ""
+
     def of_kind(self, kind: str) -> str:
         """The first name on the line whose value is of a class of that name, marked as code."""
         names = [name for name, value in self.values() if type(value).__name__ == kind]
         return f"`{names[0]}`" if names else "This"
+
+
+def _is_count(constant):
+    return type(constant) is int and constant > 1
 
 
 def _near(name, known):
@@ -128,6 +140,7 @@ def _matrices(match, around):
     return (
         f"A matrix product needs as many columns on the left as rows on the right; here they are "
         f"{one} and {other}. Which of the two is to be transposed, or exchanged?{around.tensors()}"
+        f"{around.written_out(one, other)}"
     )
 
 
@@ -136,7 +149,7 @@ def _sizes_apart(match, around):
     return (
         f"Two tensors are combined place by place, and axis {axis} is {match[1]} long in one and "
         f"{match[2]} in the other. PyTorch lines up the last axes; which of yours belong together?"
-        f"{around.tensors()}"
+        f"{around.tensors()}{around.written_out(match[1], match[2])}"
     )
 
 
@@ -178,6 +191,8 @@ def _no_constructor(match, around):
 
 
 def _operands(match, around):
+    if match[1].startswith("^"):
+        return "`^` compares bits in Python; a power is written `**`."
     one, other = (kind.split(".")[-1] for kind in (match[2], match[3]))
     if "list" in (one, other) or "tuple" in (one, other):
         kind = "list" if "list" in (one, other) else "tuple"
@@ -263,6 +278,8 @@ _KNOWN: tuple[tuple[type | tuple[type, ...], str, Callable], ...] = (
      _text("A list takes one whole number as its index; a tensor takes more.")),
     (TypeError, r"not supported between instances of '([\w.]+)' and '([\w.]+)'",
      lambda match, around: _uncomparable(match)),
+    (NotImplementedError, r"bitwise_xor",
+     _text("`^` compares bits in Python; a power is written `**`.")),
     (NotImplementedError, r"bitwise_(and|or)|logical_(and|or)",
      _text("`&` and `|` bind more tightly than `==`, `>=` and their like, so they took their "
            "neighbours first: put brackets round each comparison.")),

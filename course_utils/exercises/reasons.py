@@ -14,7 +14,7 @@ from course_utils.exercises.limits import TooLong
 from course_utils.exercises.raised import meaning
 from course_utils.exercises.repairs import comes_out_when, repair
 from course_utils.exercises.running import Elsewhere, Unfit
-from course_utils.exercises.which_inputs import inputs_tell, right_for_some
+from course_utils.exercises.which_inputs import inputs_tell, right_for_two
 
 _EXTREMES = " The inputs go from"
 # What a case says by itself that is a reason, or part of one: the form of an answer, NaN in it.
@@ -42,7 +42,7 @@ def reason(evidence: Evidence, problem: str) -> str:
 
 
 def _of_errors(evidence, problem):
-    for way in (repair, right_for_some, meaning):
+    for way in (repair, right_for_two, meaning):
         if found := way(evidence):
             return f"{problem} {found}"
     return problem
@@ -51,13 +51,13 @@ def _of_errors(evidence, problem):
 def _of_values(evidence, problem):
     seen = shown(evidence)
     own = problem if _OF_THE_FORM.search(problem) else ""
-    mended = repair(evidence, _A_WHILE) if seen or own else repair(evidence)
+    mended = repair(evidence, _A_WHILE) if seen else repair(evidence)
     if mended or seen:
         # The line says more than what inputs that make NaN have in common.
         return " ".join(filter(None, (own.partition(_EXTREMES)[0], seen, mended)))
     if own and not _PARTS_APART.search(problem):
         return problem
-    for way in (right_for_some, comes_out_when, inputs_tell):
+    for way in (right_for_two, comes_out_when, inputs_tell):
         if found := way(evidence):
             return f"{own} {found}".strip()
     return problem

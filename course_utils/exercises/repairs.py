@@ -12,13 +12,15 @@ import itertools
 import linecache
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from course_utils.exercises.edits import Edit, Proposal, Scope, blocks, edits_of, expression, places
 from course_utils.exercises.evidence import Clock, Evidence, telling, unheard
 from course_utils.exercises.limits import TooLong
 from course_utils.exercises.running import Outcome, own_line
+from course_utils.exercises.sizes import asked_sizes
 from course_utils.exercises.slips import RULES, fixed_numbers
 from course_utils.exercises.slips_of_lines import statement_edits
 
@@ -152,7 +154,12 @@ def _as_function(node):
     return ast.fix_missing_locations(ast.copy_location(function, node))
 
 
-def _scope(definition: Definition, keys: Iterable[str], constants: Iterable[float]) -> Scope:
+def _scope(
+    definition: Definition,
+    keys: Iterable[str] = (),
+    constants: Iterable[float] = (),
+    sizes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> Scope:
     """What the rules may know of a definition."""
     nodes = list(ast.walk(definition.tree))
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
@@ -170,6 +177,7 @@ def _scope(definition: Definition, keys: Iterable[str], constants: Iterable[floa
         attributes=tuple(node.attr for node in stored if isinstance(node, ast.Attribute)),
         masks=frozenset(_masks(nodes)),
         fixed=fixed_numbers(definition.tree),
+        sizes=sizes,
     )
 
 
@@ -217,9 +225,17 @@ def repair(evidence: Evidence, seconds: float = _SECONDS) -> str | None:
     definition = definition_of(evidence.attempt)
     if definition is None or not _may_run(definition):
         return None
+    clock = Clock(seconds)
     with unheard():
-        found = _search(evidence, definition, Clock(seconds))
+        if _decorated(evidence.attempt) and Trial(evidence, definition, clock).makes_right(()):
+            return f"Without its decorator, `{definition.name}` is right."
+        found = _search(evidence, definition, clock)
     return _sentences(definition, found) if found else None
+
+
+def _decorated(fn):
+    """Whether a definition leaves something out that is wrapped round a function."""
+    return inspect.unwrap(fn) is not fn
 
 
 def repair_of_gradient(evidence: Evidence, whole: Callable[[Callable], bool]) -> str | None:
@@ -231,7 +247,7 @@ def repair_of_gradient(evidence: Evidence, whole: Callable[[Callable], bool]) ->
     if definition is None or not _may_run(definition):
         return None
     with unheard():
-        changes = _edits(definition.tree, _scope(definition, (), ()))
+        changes = _edits(definition.tree, _scope(definition))
         cuts = [edit for edit in changes if _CUTTING.search(ast.unparse(edit.at))]
         cuts = [edit for edit in cuts if _ENDED_BY.search(edit.proposal.here)]
         trial = Trial(evidence, definition, Clock(_SECONDS))
@@ -252,7 +268,8 @@ _ENDED_BY = re.compile("one step too many|`with`")
 
 def _search(evidence, definition, clock):
     """The edits that together make it right, or None."""
-    scope = _scope(definition, _keys_of(evidence.cases), _constants(evidence.exercise))
+    constants = _constants(evidence.exercise)
+    scope = _scope(definition, _keys_of(evidence.cases), constants, _sizes_asked(evidence))
     changes = _edits(definition.tree, scope)
     order = _plausibility(evidence, definition)
     changes.sort(key=order)
@@ -277,6 +294,13 @@ def _edits(tree, scope):
     found = [edit for slot in places(tree) for edit in edits_of(RULES, slot, scope)]
     found += [edit for slot in blocks(tree) for edit in statement_edits(slot, scope)]
     return sorted(found, key=lambda edit: edit.rank)
+
+
+def _sizes_asked(evidence):
+    """The sizes that there are in every case."""
+    cases = [asked_sizes(evidence.arguments(case)) for case in evidence.cases]
+    everywhere = set.intersection(*(set(case) for case in cases))
+    return {said: texts for said, texts in cases[0].items() if said in everywhere}
 
 
 def _constants(exercise):
@@ -309,8 +333,8 @@ def _plausibility(evidence, definition):
 
     def order(edit: Edit) -> float:
         said = any(word in edit.proposal.here for word in words)
-        lines = (edit.at.lineno in built) - 1.5 * (edit.at.lineno == line)
-        return edit.rank + lines - 2.5 * said
+        there = edit.at.lineno == line and edit.rank <= _COMMON  # the rest stays far-fetched
+        return edit.rank + (edit.at.lineno in built) - 1.5 * there - 2.5 * said
 
     return order
 
@@ -472,7 +496,7 @@ def comes_out_when(evidence: Evidence) -> str | None:
             if definition is None or not _may_run(definition):
                 continue
             trial = Trial(evidence, definition, clock)
-            for edit in _edits(definition.tree, _scope(definition, (), ())):
+            for edit in _edits(definition.tree, _scope(definition)):
                 if clock.left <= 0:
                     return None
                 if _may_be_meant(edit.proposal, written) and (

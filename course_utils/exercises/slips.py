@@ -39,13 +39,17 @@ _ALIKE = (
     ("binary_cross_entropy", "binary_cross_entropy_with_logits"),
     ("cross_entropy", "binary_cross_entropy_with_logits"),
 )  # fmt: skip
-_CASTS = ("float", "double", "long", "int", "bool")
+_CASTS = ("float", "double", "long", "int", "bool", "byte")
+_DTYPES = ("float64", "float32", "int64", "bool")
+_NARROW = ("uint8", "byte", "int8")
+_CUTTING_OFF = ("clip", "clamp", "relu", "round", "floor", "trunc", "ceil", "abs", "nan_to_num")
 _REDUCING = (
     *("mean", "sum", "prod", "max", "min", "argmax", "argmin", "amax", "amin", "any", "all"),
     *("var", "std", "norm", "median", "cumsum", "softmax", "log_softmax", "logsumexp", "mode"),
     *("sort", "argsort", "cumprod", "cat", "stack", "flip"),
 )
 _KEEPING = frozenset(_REDUCING[:14])
+_LAST = ("item", "abs")
 _ALONG = frozenset((*_REDUCING, "squeeze", "unsqueeze", "transpose", "permute", "flatten", "size"))
 _ALONG_SECOND = frozenset(("chunk", "split", "roll", "topk", "gather", "index_select", "unbind"))
 _JOINING = ("cat", "stack")
@@ -59,11 +63,13 @@ _INSTEAD: dict[type, tuple[type, ...]] = {
     ast.Add: (ast.Sub, ast.Mult), ast.Sub: (ast.Add,), ast.Mult: (ast.MatMult, ast.Div, ast.Add,
     ast.FloorDiv), ast.MatMult: (ast.Mult,), ast.Div: (ast.FloorDiv, ast.Mult),
     ast.FloorDiv: (ast.Div, ast.Mod), ast.Mod: (ast.FloorDiv,), ast.Pow: (ast.Mult,),
-    ast.BitAnd: (ast.BitOr,), ast.BitOr: (ast.BitAnd,), ast.BitXor: (ast.BitAnd, ast.BitOr),
+    ast.BitAnd: (ast.BitOr,), ast.BitOr: (ast.BitAnd,),
+    ast.BitXor: (ast.Pow, ast.BitAnd, ast.BitOr),
 }  # fmt: skip
 _MEANING = {
     frozenset("@*"): "`@` multiplies matrices, `*` number by number",
     frozenset(("//", "/")): "`//` rounds down, `/` keeps the fraction",
+    frozenset(("^", "**")): "`^` compares bits, `**` is a power",
 }
 _COMPARED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _BINDING = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2, ast.FloorDiv: 2, ast.Mod: 2,
@@ -114,6 +120,8 @@ def fixed_numbers(tree: ast.AST) -> frozenset[int]:
         elif isinstance(node, ast.Subscript):
             found |= {id(n) for n in [node.slice, *getattr(node.slice, "elts", ())]}
             found |= {id(node.slice.operand)} if isinstance(node.slice, ast.UnaryOp) else set()
+        elif isinstance(node, ast.Slice):
+            found |= {id(n) for end in (node.lower, node.upper) if end for n in ast.walk(end)}
     return frozenset(found)
 
 
@@ -328,9 +336,29 @@ def _turned_round(node, scope):
         yield Proposal(node.operand, f"`{sign}` should not be there")
     elif isinstance(node, ast.Compare | ast.Name | ast.Call | ast.BinOp):
         yield Proposal(expression("-x", x=node), "a minus is missing")
-        if isinstance(node, ast.Compare) or getattr(node, "id", "") in scope.masks:
-            yield Proposal(expression("~x", x=node), "it takes the wrong half: `~` is missing")
-            yield Proposal(expression("not x", x=node), "true and false are exchanged")
+
+
+@_rule(2.5)
+def _other_half(node, scope):
+    if isinstance(node, ast.Compare) or getattr(node, "id", "") in scope.masks:
+        yield Proposal(expression("~x", x=node), "it takes the wrong half: `~` is missing")
+        yield Proposal(expression("not x", x=node), "true and false are exchanged")
+
+
+@_rule(1.9)
+def _condition(node, scope):
+    """A condition that decides nothing in right code."""
+    if isinstance(node, ast.IfExp):
+        for kept in (node.body, node.orelse):
+            yield Proposal(kept, "this does not hang on a condition")
+    elif isinstance(node, ast.BoolOp):
+        yield Proposal(written(True), "without this condition all answers are right")
+    elif isinstance(node, ast.ListComp | ast.DictComp | ast.GeneratorExp | ast.SetComp):
+        for index, loop in enumerate(node.generators):
+            if loop.ifs:
+                all_of_it = replaced(node.generators, index, changed(loop, ifs=[]))
+                here = "the `if` leaves out what belongs to the answer"
+                yield Proposal(changed(node, generators=all_of_it), here)
 
 
 # --- numbers ---------------------------------------------------------------------------------
@@ -344,8 +372,7 @@ def _one_more(node, scope):
         yield Proposal(written(number - 1), f"{number} is one too large")
     elif isinstance(getattr(node, "op", None), ast.Add | ast.Sub) and number_in(node.right):
         part = f"{_SIGNS[type(node.op)]} {number_in(node.right)}"
-        here, there = f"`{part}` should not be there", f"a `{part}` is left out"
-        yield Proposal(node.left, here, there)
+        yield Proposal(node.left, f"`{part}` should not be there")
 
 
 @_rule(1.4)
@@ -403,6 +430,7 @@ def _off_by_one(node, scope):
 
 @_rule(2)
 def _power(node, scope):
+    """The exponent. A root of 0 and 1 does nothing but make them floats, so casts come before."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         power = number_in(node.right)
         name = {0.5: "root", 2: "square"}.get(power)
@@ -411,37 +439,43 @@ def _power(node, scope):
             yield Proposal(node.left, here, there)
         for other in () if power is None else (-power, 2 * power, power / 2):
             yield Proposal(changed(node, right=written(other)), "the exponent is wrong")
-    elif isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.BinOp | ast.Attribute):
-        for power, name in (("0.5", "root"), ("2", "square")):
-            new = expression(f"x ** {power}", x=node)
-            yield Proposal(new, f"a {name} is missing")
+    else:
+        powers = [("0.5", "root")] if _takes_a_step(node) else []
+        if powers or isinstance(node, ast.BinOp):
+            powers.append(("2", "square"))
+        for power, name in powers:
+            yield Proposal(expression(f"x ** {power}", x=node), f"a {name} is missing")
 
 
 @_rule(2.2)
 def _other_number(node, scope):
     """A number that is not the one asked for, or that is right for some inputs only."""
     number = number_in(node)
-    if called(node) == "len":
-        for size in _sizes(scope):
-            yield Proposal(size, "another size or count is due than this length")
     if number is None or id(node) in scope.fixed:
         return
+    here = f"{number!r} is written out, and is right for some inputs only"
+    for text in (*scope.params, *(texts[0] for texts in scope.sizes.values())):
+        yield Proposal(expression(text), here)
     near = (number * 10, number / 10, number * 2, number / 2)
     for other in dict.fromkeys((*scope.constants, 0, 1, -1, *near)):
         if other != number:
             here = f"{number!r} is not the number that is asked for"
             other = int(other) if other == int(other) and isinstance(number, int) else other
             yield Proposal(written(other), here)
-    here = f"{number!r} is written out, and is right for some inputs only"
-    for size in _sizes(scope):
-        yield Proposal(size, here)
 
 
-def _sizes(scope):
-    """Inputs that may be numbers, and sizes of inputs."""
-    for name in scope.params:
-        for text in (name, f"len({name})", *(f"{name}.shape[{axis}]" for axis in (0, 1, -1))):
-            yield expression(text)
+@_rule(1.1)
+def _size(node, scope):
+    """The length of another input, or of another axis."""
+    of_shape = isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "shape"
+    if not of_shape and called(node) not in ("len", "size", "numel"):
+        return
+    text = ast.unparse(node)
+    own = next((said for said, texts in scope.sizes.items() if text in texts), "")
+    here = f"this is {own}, and another size is due" if own else "another size is due here"
+    for said, texts in scope.sizes.items():
+        if said != own:
+            yield Proposal(expression(texts[0]), here)
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -518,8 +552,9 @@ def _places(node, scope):
     """Arguments, parts of a tuple, keys and values that have changed places."""
     if isinstance(node, ast.Call):
         what = f"two arguments of `{called(node)}` have changed places"
+        there = what if _of_libraries(called(node)) else ""
         for i, j in itertools.combinations(range(min(len(node.args), 5)), 2):
-            yield Proposal(changed(node, args=exchanged(node.args, i, j)), what, what)
+            yield Proposal(changed(node, args=exchanged(node.args, i, j)), what, there)
     elif isinstance(node, ast.Tuple | ast.List) and 2 <= len(node.elts) <= 4:
         what = f"two parts of `{ast.unparse(node).strip('()')}` have changed places"
         if any(isinstance(part, ast.Constant) and part.value is None for part in node.elts):
@@ -584,6 +619,13 @@ def _steps_exchanged(node, scope):
 # --- too much, too little --------------------------------------------------------------------
 
 
+@_rule(1.2)
+def _cut_off(node, scope):
+    """What takes away a part of the numbers, before another bound is tried for it."""
+    if called(node) in _CUTTING_OFF:
+        yield from _too_much(node, scope)
+
+
 @_rule(2)
 def _too_much(node, scope):
     if isinstance(node, ast.Call) and called(node):
@@ -591,9 +633,8 @@ def _too_much(node, scope):
         inner = node.func.value if method else node.args[0] if node.args else None
         if inner is not None and not isinstance(inner, ast.Starred | ast.GeneratorExp):
             name = called(node)
-            known = hasattr(torch.Tensor, name) or hasattr(torch, name) or hasattr(builtins, name)
             here, there = f"`{name}` is one step too many", f"`{name}` is left out"
-            yield Proposal(inner, here, there if known else "", right=name)
+            yield Proposal(inner, here, there if _of_libraries(name) else "", right=name)
     elif isinstance(node, ast.Subscript):
         here = "it takes a part, where the whole is due"
         yield Proposal(node.value, here)
@@ -619,35 +660,127 @@ def _gone(node, sign, scope):
     return f"{what} with {inputs} in it is left out", inputs.strip("`")
 
 
-@_rule(2.7)
-def _argument_too_many(node, scope):
-    if isinstance(node, ast.Call):
-        for index in range(len(node.args)):
-            here = f"`{called(node)}` gets an argument too many"
-            yield Proposal(changed(node, args=replaced(node.args, index)), here)
+@_rule(1.9)
+def _cast_missing(node, scope):
+    """Before all steps that would do no more than this to what is true or false."""
+    if _takes_a_step(node) or isinstance(node, ast.BinOp | ast.Compare):
+        for name in ("float", "double", "long"):
+            yield Proposal(expression(f"x.{name}()", x=node), f"`{name}` is missing here")
 
 
-@_rule(3)
+@_rule(1)
+def _dtype(node, scope):
+    name = getattr(node, "attr", "")
+    if not hasattr(getattr(torch, name, None), "itemsize") or not _is_module(node.value):
+        return
+    here = f"`{name}` is not the dtype that is due"
+    if name in _NARROW:
+        here = f"`{name}` holds small whole numbers alone, and 0 - 1 does not come out as -1"
+    for other in _DTYPES:
+        if other != name:
+            yield Proposal(changed(node, attr=other), here)
+
+
+def _takes_a_step(node):
+    """Whether a step may be missing behind it: something that has a value, and a name."""
+    if not isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.Attribute):
+        return False
+    plain = getattr(node, "id", "") in ("self", "range", "len", "zip", "enumerate")
+    return not plain and not _is_module(node)
+
+
+@_rule(2.6)
 def _step_missing(node, scope):
-    kinds = ast.Name | ast.Call | ast.Subscript | ast.BinOp | ast.Attribute | ast.Compare
-    if not isinstance(node, kinds):
+    if not _takes_a_step(node):
         return
-    if _is_module(node) or getattr(node, "id", "") in ("self", "range", "len", "zip", "enumerate"):
-        return
-    for name in (*_CASTS[:3], "item", "clone", "detach", "tolist", "abs", "exp", "log", "sqrt"):
-        yield Proposal(expression(f"x.{name}()", x=node), f"`{name}` is missing here")
-    for name in ("square", "sigmoid", "tanh", "flatten"):
+    for name in ("item", "clone", "tolist", "abs", "exp", "log", "sigmoid", "tanh", "flatten"):
         yield Proposal(expression(f"x.{name}()", x=node), f"`{name}` is missing here")
     for axis in (-1, 0):
         new = expression(f"x.softmax(dim={axis})", x=node)
         yield Proposal(new, "this has not gone through a softmax yet")
-    yield Proposal(expression("x.T", x=node), "this has to be transposed")
     for name in ("values", "indices"):
         here = f"this is two things, values and indices, and `.{name}` is due"
         yield Proposal(expression(f"x.{name}", x=node), here)
 
 
 @_rule(3)
+def _not_transposed(node, scope):
+    if _takes_a_step(node):
+        yield Proposal(expression("x.T", x=node), "this has to be transposed")
+
+
+@_rule(1.9)
+def _shares(node, scope):
+    """Ways to shares that sum to 1, taken for one another."""
+    name = called(node)
+    by_sum = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+    by_sum = by_sum and called(node.right) == "sum"
+    inner = node.left if by_sum else getattr(getattr(node, "func", None), "value", None)
+    if inner is not None and _is_module(inner):
+        inner = node.args[0] if node.args else None
+    if inner is None:
+        return
+    if name in ("exp", "sigmoid") or by_sum:
+        here = "divided by its sum" if by_sum else f"after `{name}` alone"
+        here = f"{here}, these are not the shares that a softmax gives"
+        for axis in (0, -1):
+            yield Proposal(expression(f"x.softmax(dim={axis})", x=inner), here)
+    elif name == "softmax":
+        here = "a softmax takes exponentials first, where plain division by the sum is due"
+        for axis in (0, -1):
+            yield Proposal(expression(f"x / x.sum(dim={axis}, keepdim=True)", x=inner), here)
+
+
+@_rule(1.5)
+def _larger_of_two(node, scope):
+    """The largest of all, where each is to be compared with 0."""
+    if called(node) == "max" and isinstance(node.func, ast.Attribute) and not node.args:
+        here = "`max` takes the largest of all; the larger of each and 0 is `clamp(min=0)`"
+        yield Proposal(expression("x.clamp(min=0)", x=node.func.value), here)
+
+
+@_rule(1.5)
+def _reduced_too_soon(node, scope):
+    """`a.max() - b.max()` for `(a - b).max()`."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
+        return
+    left, right, steps = node.left, node.right, []
+    while called(left) and called(left) == called(right) and called(left) in (*_REDUCING, *_LAST):
+        if not all(isinstance(side.func, ast.Attribute) for side in (left, right)):
+            return
+        steps.append(left)
+        left, right = left.func.value, right.func.value
+    reducing = [called(step) for step in steps if called(step) in _REDUCING]
+    if not reducing:
+        return
+    here = f"`{reducing[-1]}` is taken on each side before the difference, not of the difference"
+    for start in (
+        expression("x - y", x=left, y=right),
+        expression("(x - y).abs()", x=left, y=right),
+    ):
+        for step in reversed(steps):
+            start = changed(step, func=changed(step.func, value=start))
+        yield Proposal(start, here)
+
+
+@_rule(1.6)
+def _one_sign(node, scope):
+    """`a & ~b` for a difference that may have either sign."""
+    one_way = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd)
+    if one_way and isinstance(node.right, ast.UnaryOp) and isinstance(node.right.op, ast.Invert):
+        new = expression("x.double() - y.double()", x=node.left, y=node.right.operand)
+        yield Proposal(
+            new, "this finds the rows of one kind, and those of the opposite kind count too"
+        )
+
+
+@_rule(1.2)
+def _blank(node, scope):
+    if isinstance(node, ast.Constant) and node.value == "":
+        yield Proposal(written(" "), "what is joined runs together, without a blank between")
+
+
+@_rule(2.8)
 def _another_kind(node, scope):
     """A list for a tensor, a number for a tensor, the whole for a part."""
     if not isinstance(node, ast.Name | ast.ListComp | ast.List | ast.Call | ast.BinOp):
@@ -662,13 +795,14 @@ def _another_kind(node, scope):
     yield Proposal(expression("__import__('torch').tensor(x)", x=node), tensor)
     several = "these are several tensors, where one is due"
     yield Proposal(expression("__import__('torch').stack(tuple(x))", x=node), several)
+    yield Proposal(expression("sum(x)", x=node), f"{several}: they are still to be added up")
     for name in ("list", "tuple", "len", "float", "int"):
         yield Proposal(expression(f"{name}(x)", x=node), f"`{name}` is missing here")
     for index in ("[0]", "[1]", "[-1]", "[:, 0]", "[:, -1]"):
         yield Proposal(expression(f"x{index}", x=node), "one part of it is due, not the whole")
 
 
-@_rule(1.6)
+@_rule(1.3)
 def _index(node, scope):
     if not isinstance(node, ast.Subscript):
         return
@@ -683,6 +817,11 @@ def _index(node, scope):
             for other in (0, 1, -1):
                 elts = replaced(node.slice.elts, index, written(other))
                 yield Proposal(changed(node, slice=changed(node.slice, elts=elts)), what)
+
+
+def _of_libraries(name):
+    """Whether a learner may know a function by this name; the solution's own ones nobody does."""
+    return any(hasattr(home, name) for home in (torch.Tensor, torch, builtins))
 
 
 def _is_module(node):

@@ -16,6 +16,7 @@ from course_utils.exercises.edits import (
 )
 from course_utils.exercises.slips import other_operators
 
+_STEPS = {"sigmoid()": "a sigmoid", "softmax(-1)": "a softmax", "exp()": "`exp`", "log()": "`log`"}
 _NO_RETURN = "the function ends here without a `return`"
 
 
@@ -69,7 +70,8 @@ def _in_place(body, scope):
             yield 1.3, replaced(body, index, plain), statement, "it adds, where it should replace"
         elif isinstance(statement, ast.Assign):
             target = statement.targets[0]
-            if isinstance(target, ast.Name | ast.Subscript):
+            plain = isinstance(statement.value, ast.Constant)  # `+= 0` would take the line away
+            if isinstance(target, ast.Name | ast.Subscript) and not plain:
                 for operator, verb in ((ast.Add(), "add"), (ast.Mult(), "multiply")):
                     new = ast.AugAssign(target, operator, statement.value)
                     here = f"this replaces what was there before; it should {verb}"
@@ -156,6 +158,11 @@ def _of_functions(function, body, scope):
     if not isinstance(last, ast.Return):
         for name in reversed(scope.names):
             yield 0.6, [*body, ast.Return(expression(name))], last, _NO_RETURN
+    for name in scope.params:
+        for step, what in _STEPS.items():
+            start = ast.parse(f"{name} = {name}.{step}").body[0]
+            first = next((line for line in body if not is_docstring(line)), last)
+            yield 2.3, [start, *body], first, f"`{name}` has not gone through {what} yet"
     if function.name == "__init__" and "super().__init__" not in ast.unparse(function):
         call = ast.Expr(expression("super().__init__()"))
         here = "a module's constructor has to begin with `super().__init__()`"

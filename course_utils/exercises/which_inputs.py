@@ -16,17 +16,17 @@ from course_utils.exercises.sizes import sizes_of
 _SECONDS = 0.4
 
 
-def right_for_some(evidence: Evidence) -> str | None:
-    """A sentence on the inputs for which the attempt is right, or None."""
+def right_for_two(evidence: Evidence) -> str | None:
+    """Whether the attempt is right for two modalities alone, in a sentence, or None."""
     with unheard():
-        return _right_for_two(evidence, Clock(_SECONDS)) or _right_where(evidence)
+        return _right_for_two(evidence, Clock(_SECONDS))
 
 
 def inputs_tell(evidence: Evidence) -> str | None:
     """A sentence on an input that the attempt leaves out or takes for another, or None."""
     clock = Clock(_SECONDS)
     with unheard():
-        for find in (_ignored, _another_input, _two_exchanged):
+        for find in (_all_ignored, _ignored, _another_input, _two_exchanged, _right_where):
             sentence = find(evidence, clock)
             if sentence:
                 return sentence
@@ -74,7 +74,7 @@ def _cut_is_right(evidence, name, clock):
     return True
 
 
-def _right_where(evidence):
+def _right_where(evidence, clock):
     """The one number or size that tells cases in which it is right from all others."""
     rows = []
     for part, index, case in _trials(evidence):
@@ -103,6 +103,44 @@ def _marks(evidence, case):
 
 
 # --- an input that makes no difference -------------------------------------------------------
+
+
+def _all_ignored(evidence, clock):
+    """The same answer, or nothing but zeros, for all inputs, other and extreme ones too."""
+    first = next((outcome for outcome in evidence.given if not outcome.error), None)
+    right = [outcome.seen for part in (evidence, *evidence.fresh) for outcome in part.expected]
+    if first is None or isinstance(right[0], bool) or len(right) < 4:
+        return None
+    if all(evidence.agree(right[0], other) for other in right):
+        return None
+    answers = [outcome for part in (evidence, *evidence.fresh) for outcome in part.given]
+    answers += _answers_to_others(evidence, clock)
+    if clock.left < 0 or any(outcome.error for outcome in answers):
+        return None
+    if all(_is_zero(outcome.seen) for outcome in answers):
+        return "Your answer is 0 everywhere, whatever the inputs."
+    if not all(evidence.agree(outcome.seen, first.seen) for outcome in answers):
+        return None
+    said = first.seen if isinstance(first.seen, int | float) else "the same"
+    return f"Your answer is {said}, whatever the inputs."
+
+
+def _answers_to_others(evidence, clock):
+    """What the attempt gives where one argument of a case is another, or far larger."""
+    for index, case in enumerate(evidence.cases):
+        for name, value in evidence.arguments(case).items():
+            large = isinstance(value, Tensor) and value.is_floating_point()
+            for other in (*_others(value), *([100 * value, value - 100] if large else [])):
+                if clock.left > 0:
+                    changed = evidence.with_argument(case, name, other)
+                    outcome = evidence.run(evidence.attempt, changed, index)
+                    yield from () if outcome.error else (outcome,)
+
+
+def _is_zero(answer):
+    if isinstance(answer, Tensor):
+        return bool(answer.numel() and (answer == 0).all())
+    return type(answer) in (int, float) and answer == 0
 
 
 def _ignored(evidence, clock):
