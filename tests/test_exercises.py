@@ -1,6 +1,6 @@
 """Every exercise of every lesson, tried on what learners may hand in.
 
-Over 20 fixed seeds: the stub, the lesson's own solution, other right ways, declared mistakes.
+Over 8 fixed seeds: the stub, the lesson's own solution, other right ways, declared mistakes.
 """
 
 import ast
@@ -20,6 +20,7 @@ from torch import nn
 
 from course_utils import exercises
 from course_utils.environment import course_root
+from course_utils.exercises import core
 from course_utils.exercises.core import (
     NOT_ATTEMPTED,
     RIGHT,
@@ -33,7 +34,7 @@ from course_utils.exercises.faults import FAULTS, can_be_laid, laid
 from course_utils.exercises.limits import random_state_kept
 from course_utils.exercises.running import is_stub
 
-SEEDS = range(20)
+SEEDS = range(8)
 NAMES = tuple(exercises.declared())
 LESSONS = tuple(sorted(set(exercises.declared().values())))
 BY_REFERENCE = [name for name in NAMES if exercises.find(name).cases]
@@ -306,7 +307,9 @@ def can_show(fault: str, exercise: Exercise, way) -> bool:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", BY_REFERENCE + BUILDS)
-def test_a_fault_laid_over_right_answers_is_refused_or_declared(name, fault):
+def test_a_fault_laid_over_right_answers_is_refused_or_declared(name, fault, monkeypatch):
+    monkeypatch.setattr(core, "_reason", lambda evidence, problem: problem)  # slow, not asked here
+    monkeypatch.setattr(core, "_gradient_line", lambda evidence: "")
     exercise = dataclasses.replace(exercises.find(name), mistakes=())
     ways = [way for way in right_ways(name) if can_show(fault, exercise, way)]
     accepted = [
