@@ -65,7 +65,7 @@ show(card_wall(eight, titles=[f"card {number}" for number in range(1, 9)]),
 guess("cards that need both", ...)
 
 # %% [markdown]
-# What perfect readers of pictures, of headlines, of both would name:
+# Which perfect reader, of pictures, of headlines, of both, is right on which card?
 
 # %%
 said = news_cards.posteriors(eight)
@@ -73,8 +73,8 @@ said = news_cards.posteriors(eight)
 hits = {who: chance.argmax(1) == eight["section"] for who, chance in said.items()}
 needed = hits["both"] & ~hits["image"] & ~hits["text"]
 settle("cards that need both", int(needed.sum()), near=0)
-for number, section in enumerate(eight["section"], start=1):
-    print(f"card {number}: {news_cards.SECTIONS[section]}")
+for n, section in enumerate(eight["section"], start=1):
+    print("card", n, news_cards.SECTIONS[section], *(w for w in hits if hits[w][n - 1]))
 
 # %% [markdown]
 # None. Card 7 has no clue. On every other card one sense would do, but you never know in advance
@@ -148,9 +148,8 @@ def build(modalities, seed=0):
 # %% [markdown]
 # Names with capitals are parts of the package; later lessons open them up.
 #
-# `fit` trains, for up to 15 seconds: it shows the model all training cards six times (six
-# *epochs*), in *batches* of 32, and after each moves every number a little, so that right sections
-# score higher.
+# `fit` trains, for 15 seconds: it shows the model all training cards six times (six *epochs*), in
+# *batches* of 32, and after each moves every number a little, so that right sections score higher.
 
 # %%
 from course_utils.data.batches import Batches
@@ -394,7 +393,7 @@ hint("share_right")
 # %% [markdown]
 # ### Exercise 1: `share_right` · 4 min · easy
 #
-# Now yours: the accuracy, from guesses and labels.
+# Now yours, half told: the accuracy, from guesses and labels.
 
 
 # %% tags=["exercise"]
@@ -534,9 +533,12 @@ known, asked = (
 # Your answer may give a tensor; a table wants a plain number.
 theirs = float(majority_baseline(known, asked))
 settle("majority in the sports paper", theirs)
+error = (theirs * (1 - theirs) / len(asked)) ** 0.5
+print(f"{len(asked)} test cards; standard error {error:.3f}")
 
 # %% [markdown]
-# Do not buy the model: saying *sport* gives that for nothing, and 0.01 on so few cards is chance.
+# Do not buy the model: saying *sport* gives that for nothing, and 0.01 is less than the *standard
+# error*, the usual size of chance.
 # (You expected 8 / 12? Chance moved that, too.)
 
 # %%
@@ -675,8 +677,7 @@ settle("really wrong in the tidy folder", tidy)
 
 # %% [markdown]
 # Few good pairs raise a *false alarm*, but there are so many that the alarms outnumber the finds.
-# Look before you throw a pair away. And about two of three wrong pairs are missed: one of the two
-# models is not sure, or is misled.
+# And about two of three wrong pairs are missed: one of the two models is not sure, or is misled.
 
 # %%
 spans = read_results("00", "mispaired").groupby("measure")["value"].agg(["min", "max"])
@@ -785,10 +786,10 @@ batches = Batches(splits["train"], batch_size=32, shuffle=True, seed=0)
 
 optimizer = torch.optim.AdamW(reader.parameters(), lr=0.01, weight_decay=0)
 for _ in range(6):
-    for batch in batches:
+    for few in batches:
         # What does the model say, and how wrong is it?
-        scores = reader(batch)  # (32, 5)
-        loss = cross_entropy(scores, batch["label"])
+        outputs = reader(few)  # (32, 5)
+        loss = cross_entropy(outputs, few["label"])
         # Which way should each of its numbers move? Move it a little.
         optimizer.zero_grad()
         loss.backward()
@@ -830,7 +831,8 @@ claim("fit and our loop end in the same model", difference < 1e-3, trained=True)
 #   and others).
 # - **2022.** A language model that is given pictures learns new tasks from a few examples
 #   (Flamingo: Alayrac and others).
-# - **2023.** One that sees is tuned to follow instructions about pictures (LLaVA: Liu and others).
+# - **2023.** A language model that sees is tuned to follow instructions about pictures (LLaVA: Liu
+#   and others).
 # - **2024.** A newer survey counts six challenges (Liang, Zadeh and Morency). Over fifteen vision
 #   encoders are compared inside such language models, all in the open (Cambrian-1: Tong and
 #   others).
@@ -910,12 +912,12 @@ print(f"all pixels: {all_pixels:.2f}")
 # encoder that can read it**.
 
 # %%
-known = read_results("00", "linear").groupby("model")["value"].mean()
-best = max(linear["image"], all_pixels, known["image"], known["all pixels"])
+of_file = read_results("00", "linear").groupby("model")["value"].mean()
+best = max(linear["image"], all_pixels, of_file["image"], of_file["all pixels"])
 claim("on pixels a linear model is little better than the majority", best < 0.3)
-claim("pictures gain it next to nothing", known["both"] < known["text"] + 0.01)
+claim("pictures gain it next to nothing", of_file["both"] < of_file["text"] + 0.01)
 claim("it reads headlines about as well as our network",
-      abs(known["text"] - mean["text alone"]) < 0.01)  # fmt: skip
+      abs(of_file["text"] - mean["text alone"]) < 0.01)  # fmt: skip
 
 # %% [markdown]
 # Where all this ran:
