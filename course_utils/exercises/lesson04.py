@@ -1454,7 +1454,11 @@ WeightedFusion = Exercise(
         Mistake(NanForNothing, "or 0 divided by 0. It should give zeros."),
         Mistake(LowForAbsent, "as a softmax over equal scores does. It should give zeros."),
         Mistake(ScoresTimesMask, "The score of what is absent has to be -inf."),
-        Mistake(ZeroForAbsent, "are set to 0 before the softmax, or multiplied by the mask"),
+        Mistake(
+            ZeroForAbsent,
+            "The scores of what is absent are set to 0 before the softmax, or multiplied by the "
+            "mask, and 0 is a score like any other.",
+        ),
         Mistake(
             SumHeldBack, "a small number added?). Mask the scores with -inf before the softmax."
         ),
