@@ -196,6 +196,12 @@ show(widgets.draw_alpha_curve(*at), alt=widgets.describe_alpha_curve(*at))
 # %% tags=["volatile"]
 widgets.alpha_explorer()
 
+# %% [markdown]
+# <details><summary>How large?</summary>
+#
+# At sigma 1 = 1: $\sqrt{19} = 4.36$, since $1 / (1 + 19) = 0.05$.
+# </details>
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At this guess* 0.67 (1 / sigma) and 1 are the usual answers, and many doubt that adding a bad
 # sensor can help a good one. Exercise 3 shows when they are right.
@@ -235,10 +241,10 @@ guess("weight of the cheap one, errors together", ...)
 
 # %%
 draws = [take_errors(1, 2, 0.7, seed=seed) for seed in range(3)]
-found = [measured_best_weight(*draw) for draw in draws]
-for weight, error in found:
+found_together = [measured_best_weight(*draw) for draw in draws]
+for weight, error in found_together:
     print(f"good {weight:.2f}, cheap {1 - weight:.2f}; mean squared error {error:.2f}")
-settle("weight of the cheap one, errors together", 1 - found[0][0], near=0.05)
+settle("weight of the cheap one, errors together", 1 - found_together[0][0], near=0.05)
 
 # %% [markdown]
 # Below 0, outside the simplex. This surprised us: the cheap one helps *because* it repeats the good
@@ -260,17 +266,17 @@ def best_weight(sigma_1, sigma_2, rho):
     return (sigma_2**2 - shared) / (sigma_1**2 + sigma_2**2 - 2 * shared)
 
 
-theory = best_weight(1, 2, 0.7)
+by_formula = best_weight(1, 2, 0.7)
 claim("the formula says what was measured, within 0.02",
-      max(abs(weight - theory) for weight, _ in found) < 0.02)  # fmt: skip
-claim("the cheap one's best weight is below -0.1", 1 - theory < -0.1)
+      max(abs(weight - by_formula) for weight, _ in found_together) < 0.02)  # fmt: skip
+claim("the cheap one's best weight is below -0.1", 1 - by_formula < -0.1)
 
 # %% [markdown]
 # ### Exercise 3: `useless_second_sensor` · 6 min · medium · *break this claim*
 #
 # **The claim:** "With its best weight, a second sensor always helps." Find dials that make it
-# false: one sigma 1.25 to 3 times the other, $|\rho| \le 0.95$. You win if the second sensor lowers
-# the error by less than half a percent. Go back to the sliders and turn `rho`.
+# false: one sigma 1.25 to 3 times the other, $|\rho| \le 0.95$. You win if the mean squared error
+# is less than half a percent below the better sensor's. Go back to the sliders and turn `rho`.
 
 
 # %% tags=["exercise"]
@@ -395,11 +401,11 @@ print("share of sport:", round(posterior[0].item(), 3))
 prior, alone = torch.tensor([0.6, 0.4]), torch.tensor([0.75, 0.25])
 ratio = alone / prior
 print("posterior over prior:", ratio.tolist())
-joined = prior * ratio * ratio
-torch.testing.assert_close(joined / joined.sum(), posterior)
+product = prior * ratio * ratio
+torch.testing.assert_close(product / product.sum(), posterior)
 
 # %% [markdown]
-# Two to one, as 0.50 to 0.25; and `joined` gives what counting gave.
+# Two to one, as 0.50 to 0.25; and `product` gives what counting gave.
 #
 # **Step 5.** With $M$ senses the prior comes into the product $M$ times and belongs there once. In
 # logarithms, where products are sums:
@@ -447,7 +453,7 @@ from course_utils.measures import accuracy
 
 dials = {"class_balance": (12, 2, 2, 2, 2), "without_motif": 0.4, "text_noise": 0.3}
 rows = news_cards.rows_for(news_cards.make(3000, 0, mismatch=0, **dials), "section")
-label, prior = torch.tensor(rows["label"]), torch.tensor([0.6, 0.1, 0.1, 0.1, 0.1])
+label, section_prior = torch.tensor(rows["label"]), torch.tensor([0.6] + 4 * [0.1])
 beliefs = news_cards.posteriors(rows, **dials)
 image, text, both = (torch.tensor(beliefs[name]) for name in ("image", "text", "both"))
 known = {"picture": image, "headline": text, "both": both}
@@ -467,7 +473,7 @@ logs = [image.log(), text.log()]
 joined = {
     "mean of probabilities": (image + text) / 2,
     "logs added, prior twice": sum(logs).softmax(dim=1),
-    "logs added, less prior": add_log_posteriors(logs, prior).exp(),
+    "logs added, less prior": add_log_posteriors(logs, section_prior).exp(),
 }
 right = {name: accuracy(belief, label) for name, belief in (known | joined).items()}
 print("\n".join(f"{share:.2f}  {name}" for name, share in right.items()))
@@ -516,7 +522,7 @@ for name, belief in on_it.items():
 
 # %%
 # Without a motif the picture says the prior.
-silent = torch.isclose(image, prior.double()).all(dim=1)
+silent = torch.isclose(image, section_prior.double()).all(dim=1)
 claim("what averaging loses, it loses where the picture says the prior",
       cost[~silent].sum() < 1e-9)  # fmt: skip
 
@@ -548,12 +554,13 @@ for name, parameter in Shifted(["left", "right"]).named_parameters():
 
 # %% [markdown]
 # An optimizer is given `.parameters()`: tensors in `nn.Parameter`, layers that are attributes, and
-# those in an `nn.ModuleDict`. The spare one, in a plain list, is not found. Three more tools:
+# those in an `nn.ModuleDict`. The spare one, in a plain list, is not found. Three more tools (masks
+# are bool; a softmax of nothing but -inf is nan):
 
 # %% tags=["nbval-check-output"]
-row = torch.tensor([1.0, 2.0, 3.0])
+row, every = torch.tensor([1.0, 2.0, 3.0]), torch.ones(3, dtype=torch.bool)
 print(row.masked_fill(row > 2, -torch.inf), "puts -inf where the mask is True")
-print((0 * row / 0).nan_to_num(), "puts 0 where 0 / 0 made nan")
+print(row.masked_fill(every, -torch.inf).softmax(0).nan_to_num(), "has 0 for nan")
 print({"left": 1}.get("right", 7), "is what get gives for a name that is not there")
 
 # %% [markdown]
@@ -596,7 +603,7 @@ class WeightedFusion(nn.Module):
         all_rows = torch.ones(len(stacked), dtype=torch.bool)
         there = [(present or {}).get(name, all_rows) for name in self.names]
         scores = self.weights.expand(len(stacked), -1)  # (B, M)
-        # exp(-inf) is 0; a row of nothing else is 0 / 0, nan, and becomes zeros.
+        # exp(-inf) is 0; a softmax of nothing else is nan, and becomes zeros.
         scores = scores.masked_fill(~torch.stack(there, dim=1), -torch.inf)
         share = scores.softmax(dim=1).nan_to_num()
         return (share[:, :, None] * stacked).sum(dim=1)
@@ -627,8 +634,8 @@ from course_utils.tables import fair_table, grow_table
 
 section = read_results("04", "section")
 # The file holds these runs once more, for a later section.
-known = scores(section[section["setting"] != "calibrated"])
-table = fair_table(known, ceiling=news_cards.ceiling("section"))[["mean", "spread"]]
+recorded = scores(section[section["setting"] != "calibrated"])
+table = fair_table(recorded, ceiling=news_cards.ceiling("section"))[["mean", "spread"]]
 print(table.round(2).to_string(na_rep=""))
 
 # %% [markdown]
@@ -641,14 +648,13 @@ mean = table["mean"]
 claim("each fusion beats the better sense by over 0.04",
       mean[fused].min() > mean[["image alone", "text alone"]].max() + 0.04)  # fmt: skip
 claim("all five fusions lie within 0.03", mean[fused].max() - mean[fused].min() < 0.03)
-lead = pd.Series(known[averaged]) - pd.Series(known[added])
+lead = pd.Series(recorded[averaged]) - pd.Series(recorded[added])
 print(f"averaging leads by {lead.mean():.3f}, standard error {lead.sem():.3f}")
 
 # %% [markdown]
 # Two senses gain much; *how* they are joined hardly matters here. But why does averaging lead, if
-# no method can do better than the theorem? The theorem speaks of true posteriors. These are
-# guesses of networks, which are often too sure. And the lead is small: 0.004, a few times its
-# standard error (00) over five seeds.
+# no method can do better than the theorem? The theorem speaks of true posteriors; these are guesses
+# of networks. And the lead is small: 0.004, a few times its standard error (00) over five seeds.
 #
 # **How it was made, with your module.** Each sense's features are divided by one number, its
 # *unit*, because encoders give numbers of different size. About ten seconds:
@@ -698,16 +704,20 @@ models = {
 # %%
 said = {name: predict(model, [features["test"]]) for name, model in models.items()}
 alone = [said["image alone"], said["text alone"]]
-prior = features["train"]["label"].bincount() / len(features["train"]["label"])
+seen, truth = (features[split]["label"] for split in ("train", "test"))
 said[averaged] = average_probabilities(alone)
-said[added] = add_log_posteriors(alone, prior)
-label = features["test"]["label"]
-here = {name: accuracy(scored, label) for name, scored in said.items()}
-print(table.assign(here=pd.Series(here)).round(2).to_string(na_rep=""))
+said[added] = add_log_posteriors(alone, seen.bincount() / len(seen))
+here = pd.Series({name: accuracy(scored, truth) for name, scored in said.items()})
+print(table.assign(here=here).round(2).to_string(na_rep=""))
+chance = ((here - here**2) / len(truth)) ** 0.5
+print(f"{len(truth)} cards, standard error {chance.min():.3f} to {chance.max():.3f}")
+
+# %% [markdown]
+# By chance a row may pass its ceiling.
 
 # %%
 claim("what you trained lies within the file's spread, give or take 0.03",
-      all(within_spread(here[name], known[name], 0.03) for name in here),
+      all(within_spread(here[name], recorded[name], 0.03) for name in here.index),
       trained=True)  # fmt: skip
 
 # %% [markdown]
@@ -733,16 +743,23 @@ print(units["temperature"].round(2).to_string(), nats.round(2).to_string(), sep=
 # %%
 claim("T is over 1.2 for both senses in every seed",
       units["temperature"].min().min() > 1.2)  # fmt: skip
-cost = nats.loc[averaged] - nats.loc[added]
-claim("averaging costs over 0.07 nats, calibrated or not", cost.min() > 0.07)
+in_nats = nats.loc[averaged] - nats.loc[added]
+claim("averaging costs over 0.07 nats, calibrated or not", in_nats.min() > 0.07)
 gain = nats["raw"] - nats["calibrated"]
 claim("calibration makes the sum better, by over 0.02", gain[added] > 0.02)
 claim("and the mean worse, by over 0.01", gain[averaged] < -0.01)
+calibrated = scores(section[section["setting"] != "raw"])
+lead_left = pd.Series(calibrated[averaged]) - pd.Series(calibrated[added])
+print(f"averaging still leads by {lead_left.mean():.4f} of accuracy,", end=" ")
+print(f"standard error {lead_left.sem():.4f}; it was {lead.mean():.4f}")
+claim("calibration takes at least a third of averaging's lead",
+      lead_left.mean() < lead.mean() * 2 / 3)  # fmt: skip
 
 # %% [markdown]
 # A mean of two beliefs is never surer than the surer one, so averaging is right about as often and
 # far less sure of it. Calibration makes both senses less sure, and so their mean: worse still. The
-# sum counts each sense in full, and gains from two that are not too sure.
+# sum counts each sense in full, and gains from two that are not too sure. Of
+# averaging's lead in accuracy about half is left.
 
 # %% [markdown]
 # ## What alpha is not
@@ -828,17 +845,17 @@ claim("a tenth of the features moves alpha by less than 0.1, in every seed",
 # in front, which divides the factor out:
 
 # %%
-shown = by_seed["alpha"][["raw", "undone", "LayerNorm"]]
-print(shown.round(2).to_string())
+by_run = by_seed["alpha"][["raw", "undone", "LayerNorm"]]
+print(by_run.round(2).to_string())
 claim("start and steps divided by ten too, alpha is back, in every seed",
-      (shown["undone", 10] - shown["raw", 1]).abs().max() < 0.02)  # fmt: skip
-normed = shown["LayerNorm"]
+      (by_run["undone", 10] - by_run["raw", 1]).abs().max() < 0.02)  # fmt: skip
+normed = by_run["LayerNorm"]
 claim("with LayerNorm alpha moves by less than 0.01",
       (normed.max(axis=1) - normed.min(axis=1)).max() < 0.01)  # fmt: skip
 accuracies = by_seed["accuracy"]
-cost = accuracies["raw", 1] - accuracies["LayerNorm", 1]
+points = accuracies["raw", 1] - accuracies["LayerNorm", 1]
 claim("LayerNorm costs 0.01 to 0.03 of accuracy, in every seed",
-      cost.between(0.01, 0.03).all())  # fmt: skip
+      points.between(0.01, 0.03).all())  # fmt: skip
 
 # %% [markdown]
 # With LayerNorm $\alpha$ stays, at the price of a point or two of accuracy here. The projections
@@ -848,8 +865,8 @@ claim("LayerNorm costs 0.01 to 0.03 of accuracy, in every seed",
 # ## The table that grows, and the wall
 
 # %%
-ours = ("text alone", "weighted, learnt", "log-posteriors added")
-grow_table("04", {name: known[name] for name in ours})
+rows_to_add = ("text alone", "weighted, learnt", added)
+grow_table("04", {name: recorded[name] for name in rows_to_add})
 
 # %% [markdown]
 # The twelve trick cards, read by your models:
@@ -860,20 +877,18 @@ from course_utils.display import card_wall
 
 tricks = trick_cards.read()
 wall = cache_features(world.encoders, {"wall": to_tensors(tricks, world.readers)})
-cards = in_units(wall, unit)["wall"]
-says = {name: predict(model, [cards]).softmax(1) for name, model in models.items()}
-right = {name: (one.argmax(1) == cards["label"]).tolist() for name, one in says.items()}
-counts = ", ".join(f"{name} {sum(hits)}" for name, hits in right.items())
-show(card_wall(tricks, right), alt=f"Twelve trick cards; right are: {counts}.")
-for place in (6, 10):
+wall = in_units(wall, unit)["wall"]
+says = {name: predict(model, [wall]).softmax(1) for name, model in models.items()}
+hits = {name: (one.argmax(1) == wall["label"]).tolist() for name, one in says.items()}
+counts = ", ".join(f"{name} {sum(one)}" for name, one in hits.items())
+show(card_wall(tricks, hits), alt=f"Twelve trick cards; right are: {counts}.")
+for at in (6, 10):
     for name, one in says.items():
-        answer = news_cards.SECTIONS[one[place].argmax()]
-        print(f"{tricks['trick'][place]}: {name} {one[place].max():.2f} {answer}")
+        print(f"{tricks['trick'][at]}: {name} {news_cards.SECTIONS[one[at].argmax()]}")
 
 # %% [markdown]
-# On these two cards both senses are *sure*, of different sections, and the fusion follows the
-# picture: right once, wrong once, by luck. One weight for all cards cannot know which sense to
-# believe. Lesson 10 gives each card weights of its own.
+# Where senses disagree, one weight for all cards cannot know which to believe. Lesson 10 gives each
+# card weights of its own.
 
 # %% [markdown]
 # ## Recap: so, how much should each sense count?

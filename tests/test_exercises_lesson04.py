@@ -1,6 +1,7 @@
 """Lesson 04's exercises on answers that its author did not declare."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from course_utils import exercises
+from course_utils.exercises import lesson04
 from course_utils.exercises.core import RIGHT, WRONG, judge
 from course_utils.exercises.lesson04 import second_sensor_is_useless
 
@@ -150,7 +152,66 @@ class TakesNoDim(Right):
         super().__init__(dims)
 
 
+class DividesByNothing(Right):
+    def joined(self, shares, projected):
+        shares = (shares / shares.sum(dim=1, keepdim=True)).nan_to_num()
+        return (shares[:, :, None] * projected).sum(dim=1)
+
+
+class MasksScores(Right):
+    """Right; what others vary is how the mask meets the scores, name by name."""
+
+    def forward(self, features, present=None):
+        projected = self.projected(features)
+        columns = [
+            self.column(n, weight.expand(len(projected)), present or {})
+            for n, weight in zip(self.names, self.weights, strict=True)
+        ]
+        shares = torch.stack(columns, dim=1).softmax(dim=1).nan_to_num()
+        return (shares[:, :, None] * projected).sum(dim=1)
+
+    def column(self, name, score, present):
+        return score.masked_fill(~present[name], -torch.inf) if name in present else score
+
+
+class UpsideDownByName(MasksScores):
+    def column(self, name, score, present):
+        return score.masked_fill(present[name], -torch.inf) if name in present else score
+
+
+class AsksEmptyPresent(MasksScores):
+    def column(self, name, score, present):
+        return score.masked_fill(~present[name], -torch.inf)
+
+
+class FloatMask(MasksScores):
+    def column(self, name, score, present):
+        return score.masked_fill(~present.get(name, torch.ones(len(score))), -torch.inf)
+
+
+class FloatMaskAsItIs(MasksScores):
+    def column(self, name, score, present):
+        return score.masked_fill(1.0 - 1.0 * present.get(name, score == score), -torch.inf)
+
+
+class NoAxisForRows(Right):
+    def forward(self, features, present=None):
+        if present is None:
+            return super().forward(features)
+        projected = self.projected(features)
+        every = torch.ones(len(projected), dtype=torch.bool)
+        there = torch.stack([present.get(n, every) for n in self.names])
+        shares = self.weights.masked_fill(~there, -torch.inf).softmax(dim=0).nan_to_num()
+        return (shares.T[:, :, None] * projected).sum(dim=1)
+
+
 TOLD = {
+    DividesByNothing: "Mask with -inf before the softmax, then `nan_to_num`.",
+    UpsideDownByName: "mask: Your mask is upside down: what is present gets no share.",
+    AsksEmptyPresent: "A name that it lacks counts as there in every row",
+    FloatMask: "Masks are bool: make those of your own with `dtype=torch.bool`.",
+    FloatMaskAsItIs: "Masks are bool: make those of your own with `dtype=torch.bool`.",
+    NoAxisForRows: "mask: `weights` is (M,), (3,) here, and meets something (M, B), (3, 4)",
     GoesThroughFeatures: "forward: `features` and `present` may hold names that are not in",
     NoCaseWithoutMask: "forward: Without a mask `present` is None",
     SideBySide: "forward: `forward` gave the shape (3, 12)",
@@ -171,7 +232,9 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("attempt", [Right, NamesAsList], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "attempt", [Right, NamesAsList, MasksScores], ids=lambda kind: kind.__name__
+)
 def test_another_right_build_is_right(attempt):
     verdict = judge(BUILD, attempt, seed=7)
     assert verdict.kind == RIGHT, verdict.sentence
@@ -190,6 +253,23 @@ def test_a_wrong_build_for_an_unknown_reason_is_told_the_row_that_shows_it():
             return super().joined(shares, projected) + 0.5
 
     assert "forward: For row " in judge(BUILD, Off, seed=7).sentence
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [(1, "sound and image are present"), (2, "touch is present")],
+)
+def test_several_modalities_are_present_and_one_is(row, told):
+    calls = lesson04.mask_calls(seed=7)
+    wanted = lesson04.joined_by(lesson04.joined, calls)
+    values = [value.clone() for value in wanted]
+    values[0][row] += 1
+    assert told in lesson04.about_numbers(values, wanted, calls)
+
+
+def test_hints_of_the_mask_lead_to_no_division_by_nothing():
+    (mask,) = (part for part in BUILD.parts if part.name == "mask")
+    assert not any("0 / 0" in text for text in mask.hints)
 
 
 ANYTHING = st.one_of(
@@ -243,3 +323,12 @@ def cut_off(features, weights):
 )
 def test_what_holds_for_two_alone_or_loses_the_gradient_is_refused(name, attempt):
     assert {judge(exercises.find(name), attempt, seed).kind for seed in range(5)} == {WRONG}
+
+
+def test_no_cell_of_the_lesson_gives_another_cells_data_a_new_meaning():
+    """Cells can be run again in any order: what one reads, no later one has bound anew."""
+    text = Path("solutions/04_weighted_fusion.py").read_text(encoding="utf-8")
+    shared = ("known", "prior", "label", "right", "found", "theory", "joined", "cards", "shown")
+    for name in shared:
+        bound = re.findall(rf"^(?:\w+, )*{name}\b(?:, \w+)* = ", text, flags=re.MULTILINE)
+        assert len(bound) <= 1, name

@@ -779,8 +779,8 @@ def asked(model, features, present):
     """Call a module. Raises Unfit, in a sentence, where the form of its inputs stops it."""
     try:
         return model(features) if present is None else model(features, present)
-    except (KeyError, TypeError, AttributeError) as error:
-        if problem := about_inputs(error, model, present):
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        if problem := about_inputs(error, model, present) or about_mask(error, model, features):
             raise Unfit(problem) from None
         raise
 
@@ -798,10 +798,28 @@ def about_inputs(error, model, present):
             "`features` and `present` may hold names that are not in `dims`, here 'other'. Go "
             "through `self.names`, and ask for each by name."
         )
-    if present and name in model.names and name not in present:
+    if name in model.names and name not in (present or {}):
         return (
             f"`present` has no {name!r}, and your module asked it for that name. A name that it "
             "lacks counts as there in every row: `present.get(name)`."
+        )
+    return None
+
+
+def about_mask(error, model, features):
+    """What an error says of the mask's dtype or axes, or None."""
+    if "operator.invert" in str(error) or "only supports boolean masks" in str(error):
+        return (
+            "A mask of yours holds floats. Masks are bool: make those of your own with "
+            "`dtype=torch.bool`."
+        )
+    modalities, rows = len(model.names), len(next(iter(features.values())))
+    clash = "The size of tensor a ({}) must match the size of tensor b ({}) at non-singleton dim"
+    both = (clash.format(modalities, rows), clash.format(rows, modalities))
+    if str(error).startswith(both) and str(error).endswith("dimension 1"):
+        return (
+            f"`weights` is (M,), ({modalities},) here, and meets something (M, B), ({modalities}, "
+            f"{rows}): your mask? Write `weights[:, None]`, or stack the mask to (B, M)."
         )
     return None
 
@@ -810,7 +828,7 @@ class Given(NamedTuple):
     """What a way of joining gets: projected (B, M, dim), weights (M,), there (B, M) bool.
 
     bias (M, dim): what the layers make of zeros. in_turn (B, M): the masks as they come, where
-    they are M.
+    they are M. listed (M,): whether present holds the name.
     """
 
     projected: torch.Tensor
@@ -818,6 +836,7 @@ class Given(NamedTuple):
     there: torch.Tensor
     bias: torch.Tensor
     in_turn: torch.Tensor
+    listed: torch.Tensor
 
 
 def weighed(share, projected):
@@ -867,6 +886,31 @@ def shared_over_the_batch(given):
 
 def one_for_the_batch(given):
     return joined(given._replace(there=given.there.all(dim=0).expand_as(given.there)))
+
+
+def upside_down(given):
+    return given._replace(there=~given.there)
+
+
+def upside_down_by_name(given):
+    """A name that present lacks stays there."""
+    return given._replace(there=given.there ^ given.listed)
+
+
+def turned(given):
+    return joined(upside_down(given))
+
+
+def turned_nan(given):
+    return empty_rows_nan(upside_down(given))
+
+
+def listed_turned(given):
+    return joined(upside_down_by_name(given))
+
+
+def listed_turned_nan(given):
+    return empty_rows_nan(upside_down_by_name(given))
 
 
 UPSIDE_DOWN = (
@@ -949,7 +993,7 @@ MASK_FAULTS = (
     ),
     (
         "A row with nothing present gives nan: a softmax of nothing but -inf, or 0 divided by 0. "
-        "It should give zeros.",
+        "It should give zeros. Mask with -inf before the softmax, then `nan_to_num`.",
         empty_rows_nan,
     ),
     (
@@ -963,8 +1007,8 @@ MASK_FAULTS = (
         empty_rows_mean,
     ),
     (
-        "You multiply scores by the mask before the softmax, and a score of 0 is a score like any "
-        "other. The score of what is absent has to be -inf.",
+        "The scores of what is absent are set to 0 before the softmax, or multiplied by the mask, "
+        "and 0 is a score like any other. The score of what is absent has to be -inf.",
         lambda given: weighed(scores_times_mask(given), given.projected),
     ),
     (
@@ -972,7 +1016,7 @@ MASK_FAULTS = (
         "shares that are left sum to less than 1. Mask them with -inf before the softmax.",
         lambda given: weighed(scores_times_mask(given) * given.there, given.projected),
     ),
-    (UPSIDE_DOWN, lambda given: joined(given._replace(there=~given.there))),
+    *((UPSIDE_DOWN, way) for way in (turned, turned_nan, listed_turned, listed_turned_nan)),
     (
         "Each mask meets another modality: `present` names them in any order, and may hold other "
         "names. Go through `self.names`, and ask `present` for each.",
@@ -1020,7 +1064,9 @@ def joined_by(way, calls):
             there = there_in(dims, present, len(projected))
             masks = [*(present or {}).values()]
             in_turn = torch.stack(masks, dim=1) if len(masks) == len(dims) else there
-            outputs.append(way(Given(projected, state["weights"], there, bias, in_turn)))
+            listed = torch.tensor([name in (present or {}) for name in dims])
+            given = Given(projected, state["weights"], there, bias, in_turn, listed)
+            outputs.append(way(given))
     return outputs
 
 
@@ -1102,7 +1148,8 @@ def about_numbers(values, expected, calls):
     if present:
         there = [name for name, mask in present.items() if mask[row] and name in _SIZES[0]]
         there += [name for name in _SIZES[0] if name not in present]
-        where = f"a row in which {' and '.join(there) or 'nothing'} is present"
+        verb = "are" if len(there) > 1 else "is"
+        where = f"a row in which {' and '.join(there) or 'nothing'} {verb} present"
     return f"For {where} your module gives {got}; by the formula it is {wanted}."
 
 
@@ -1158,7 +1205,7 @@ def judge_learnt(seen, seed):
         return (
             "After some steps its numbers are nan. A row with nothing present gives zeros, but "
             "sends a nan backwards: never divide by 0 on the way, not even where the result is "
-            "replaced."
+            "replaced. Mask with -inf before the softmax, then `nan_to_num`."
         )
     if "weights" in stuck:
         return (
@@ -1294,6 +1341,11 @@ class ScoresTimesMask(Joins):
         return (weights * there).softmax(dim=1)
 
 
+class ZeroForAbsent(Joins):
+    def of(self, weights, there):
+        return weights.masked_fill(~there, 0).softmax(dim=1)
+
+
 class SumHeldBack(Joins):
     def of(self, weights, there):
         shares = weights.softmax(dim=1) * there
@@ -1361,8 +1413,8 @@ WeightedFusion = Exercise(
                 "`present`: a column for each name, all True for a name that it lacks.",
                 "Give what is absent the score -inf before the softmax over axis 1: "
                 "`self.weights.expand(len(there), -1).masked_fill(~there, -torch.inf)`.",
-                "A row with nothing in it ends in a softmax of -inf alone, or in 0 / 0: nan. "
-                "`nan_to_num()` makes zeros of it.",
+                "A row with nothing in it ends in a softmax of -inf alone: nan. `nan_to_num()` "
+                "makes zeros of it.",
             ),
         ),
         Part(
@@ -1402,6 +1454,11 @@ WeightedFusion = Exercise(
         Mistake(NanForNothing, "or 0 divided by 0. It should give zeros."),
         Mistake(LowForAbsent, "as a softmax over equal scores does. It should give zeros."),
         Mistake(ScoresTimesMask, "The score of what is absent has to be -inf."),
+        Mistake(
+            ZeroForAbsent,
+            "The scores of what is absent are set to 0 before the softmax, or multiplied by the "
+            "mask, and 0 is a score like any other.",
+        ),
         Mistake(
             SumHeldBack, "a small number added?). Mask the scores with -inf before the softmax."
         ),
