@@ -280,7 +280,7 @@ torch.testing.assert_close(embedding(text), vectors)
 def masked_mean(vectors, text_length):
     """The mean of the first `text_length` vectors of each row.
 
-    vectors (B, L, dim) float, any numbers at padding; text_length (B,) long, from 1 to L
+    vectors (B, L, dim) float, any numbers at padding; text_length (B,) long, 1 to L
     -> (B, dim)
     """
     ### BEGIN SOLUTION
