@@ -1617,7 +1617,7 @@ CELLS_ABOVE = {
     "value": ("squared_distance = torch.ones(3)", "This is a tensor (3,) and not a function."),
     "text": ("squared_distance = 'x' * 10**6", "This is a str and not a function."),
     "class": ("class squared_distance: ...", "asks for a function."),
-    "wrong lambda": ("squared_distance = lambda points, query: points", "does not depend on"),
+    "wrong lambda": ("squared_distance = lambda points, query: points", "is `points` as it came"),
     "body open": (
         "def squared_distance(points, query):\n    raise NotImplementedError",
         "Write the body in the cell above",

@@ -128,7 +128,6 @@ def test_of_several_parts_the_wrong_one_is_told(attempt, words):
 @pytest.mark.parametrize(
     "attempt",
     [
-        lambda scores, scale: scores,
         lambda scores, scale: scores.cos(),
         lambda scores, scale: shares(scores, scale) * (1 + 0.1 * scores),
         lambda scores, scale: "text",

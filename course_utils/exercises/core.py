@@ -410,13 +410,19 @@ def _gradient_line(evidence):
 
 def _laid_fault(evidence):
     """The sentence of a fault that, laid over the reference, gives the attempt's answers."""
-    answers = evidence.given
-    if any(outcome.error for outcome in answers):
+    if any(outcome.error for outcome in evidence.given):
         return None
-    if all(evidence.agree(outcome.seen, answers[0].seen) for outcome in answers):
-        return None  # what never changes is the first answer to all, by whatever fault
+    first = evidence.given[0].seen
+    constant = all(evidence.agree(outcome.seen, first) for outcome in evidence.given)
+    alike = constant and any(
+        evidence.agree(first, part.expected[0].seen) for part in evidence.fresh
+    )
     for name, sentence in faults.SENTENCES.items():
-        if _always_the_same(evidence, faults.FAULTS[name](evidence.exercise.reference)):
+        # What never changes is the same for each row, and may be right for first inputs by chance.
+        chance = {"first row only": constant, "cached first answer": alike}.get(name, False)
+        if not chance and _always_the_same(
+            evidence, faults.FAULTS[name](evidence.exercise.reference)
+        ):
             return sentence
     return None
 
@@ -612,6 +618,8 @@ def _on_what_is_not_finite(exercise, trial):
     text = f" The inputs go from {shorten(low)} to {shorten(high)}"
     if max(-low, high) > _EXP_ENDS:
         return f"{text}; in this precision `exp` of more than {_EXP_ENDS} is infinite."
+    if any(x.isinf().any() for x in found):
+        return f"{text}, and some are infinite: what becomes of these?"
     if any((x == 0).any() for x in reals):
         return f"{text}, with a 0 among them: do you divide by it, or take its logarithm?"
     return f"{text}."

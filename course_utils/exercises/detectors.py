@@ -73,8 +73,8 @@ def _numbers(value: Any, of_tensors: bool = False) -> Tensor | None:
 
     of_tensors: whether a list of tensors of one shape counts, as the tensor of all of them.
     """
-    if of_tensors and isinstance(value, list | tuple) and _of_one_shape(value):
-        value = torch.stack(tuple(value))
+    if of_tensors and isinstance(value, list) and _of_one_shape(value):
+        value = torch.stack(value)
     if isinstance(value, list | tuple) and not all(isinstance(v, int | float) for v in value):
         return None
     if isinstance(value, Tensor):
@@ -274,7 +274,7 @@ def _numbers_by_key(pairs, exercise, what):
     if not numbers:
         return None
     whole = _shift(inside, exercise, "Each number of your answer")
-    return whole or _not_consecutive(inside) or _reordered(numbers, exercise, what)
+    return whole or _not_consecutive(inside) or _reordered(inside, exercise, what)
 
 
 def _other_keys(pairs):
@@ -362,17 +362,23 @@ def _along(axis, axes):
 
 def _relation(pairs, exercise, what):
     numbers = _as_numbers(pairs)
-    if not numbers:
+    if not numbers or _never_changes(numbers, exercise):
         return None
     for name, change in _relations(numbers[0][0]):
         if _whole_story(change, numbers, exercise):
             return f"{what} {name}."
-    return _not_yet(pairs, numbers, exercise, what) or _reordered(numbers, exercise, what)
+    return _not_yet(pairs, numbers, exercise, what)
+
+
+def _never_changes(numbers, exercise):
+    """Whether one number stands at all places of all answers: it follows from nothing."""
+    first = next((given.flatten()[0].item() for _, given in numbers if given.numel()), 0)
+    return all(_close(given, torch.full_like(given, first), exercise) for _, given in numbers)
 
 
 def _not_yet(pairs, numbers, exercise, what):
     """The right answer is what is still to be done to the given one."""
-    if any(isinstance(pair.given, list | tuple) for pair in pairs):
+    if any(isinstance(pair.given, list) for pair in pairs):
         what = "What your list holds"
     turned = [(given, right) for right, given in numbers]
     for axis in range(turned[0][0].ndim):
@@ -390,8 +396,11 @@ def _not_yet(pairs, numbers, exercise, what):
     return None
 
 
-def _reordered(numbers, exercise, what):
+def _reordered(pairs, exercise, what):
     """The right numbers, or the right rows, at other places."""
+    numbers = _as_numbers(pairs)
+    if not numbers:
+        return None
     flat = [(r.flatten().sort().values, g.flatten().sort().values) for r, g in numbers]
     if not all(_close(g, r, exercise) for r, g in flat) or min(len(r) for r, _ in flat) < 2:
         return None
@@ -602,7 +611,19 @@ def _kept(pair, name, right):
     return value.detach() == right
 
 
+def _unchanged(pairs, exercise, what):
+    """An input, as it came."""
+    numbers = _as_numbers(pairs)
+    for name in pairs[0].inputs if numbers else ():
+        same = [(n, _numbers(p.inputs.get(name))) for n, p in zip(numbers, pairs, strict=True)]
+        if all(_close(given, value, exercise) for (_, given), value in same) and (
+            sum(not _close(right, given, exercise) for right, given in numbers) > 1
+        ):
+            return f"{what} is {name} as it came."
+    return None
+
+
 _FINDERS = (
-    _kinds, _parts, _relation, _factor, _shift, _by_rows, _vector_apart, _somewhere,
-    _against_inputs, _count,
+    _kinds, _parts, _unchanged, _relation, _factor, _shift, _by_rows, _vector_apart, _somewhere,
+    _against_inputs, _reordered, _count,
 )  # fmt: skip

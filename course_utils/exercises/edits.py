@@ -90,17 +90,20 @@ class Edit:
         self.old = self.slot.node
 
     @property
-    def same_slip(self) -> tuple | None:
-        """Equal for edits that mend the same slip in several places; None for whole blocks."""
+    def same_slip(self) -> tuple[tuple, tuple] | None:
+        """Two keys, equal for edits that mend the same slip in several places: on the same code,
+        and on code of the same kind. None for whole blocks.
+        """
         if not isinstance(self.proposal.new, ast.AST):
             return None
-        texts = [ast.unparse(n) for n in _first_difference(self.old, self.proposal.new)]
+        exact = texts = [ast.unparse(n) for n in _first_difference(self.old, self.proposal.new)]
         # A step round something, or none round it, is the same whatever it is a step round.
         for inner, outer in (texts, texts[::-1]):
             if inner in outer:
                 texts = [text.replace(inner, "...") for text in texts]
                 break
-        return self.kind, self.proposal.here, *texts
+        slip = self.kind, self.proposal.here
+        return (*slip, *exact), (*slip, *texts, type(self.old))
 
     def do(self) -> None:
         """Make the change, in the tree itself."""
@@ -126,9 +129,15 @@ Rule = Callable[[ast.AST, Scope], Iterator[Proposal]]
 
 def edits_of(rules: Sequence[tuple[float, Rule]], slot: Slot, scope: Scope) -> Iterator[Edit]:
     """What the rules propose for one expression."""
+    in_place = called(slot.parent).endswith("_")  # does nothing where it is given a copy
     for rank, rule in rules:
         for proposal in rule(slot.node, scope):
-            yield Edit(slot, proposal, rank, slot.node, rule.__name__)
+            if not (in_place and _holds(proposal.new, slot.node)):
+                yield Edit(slot, proposal, rank, slot.node, rule.__name__)
+
+
+def _holds(tree, node):
+    return any(inner is node for inner in ast.walk(tree))
 
 
 def places(tree: ast.AST) -> Iterator[Slot]:

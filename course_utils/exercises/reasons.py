@@ -53,8 +53,9 @@ def _of_values(evidence, problem):
     own = problem if _OF_THE_FORM.search(problem) else ""
     mended = repair(evidence, _A_WHILE) if seen else repair(evidence)
     if mended or seen:
-        # The line says more than what inputs that make NaN have in common.
-        return " ".join(filter(None, (own.partition(_EXTREMES)[0], seen, mended)))
+        if "in this precision" not in own:  # a line says more than what the inputs are like
+            own = own.partition(_EXTREMES)[0]
+        return " ".join(filter(None, (own, seen, mended)))
     if own and not _PARTS_APART.search(problem):
         return problem
     for way in (right_for_two, comes_out_when, inputs_tell):

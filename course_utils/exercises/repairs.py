@@ -318,6 +318,8 @@ _TELLING = {
     "dtype": ("`long`", "`float`", "`double`", "`int`", "`bool`"),
     "is a tensor": ("`item`", "`tolist`"),
     "is a list": ("several tensors",),
+    "is a tuple": ("one part",),
+    "scalar type": ("`long`", "`float`"),
     "is a float": ("`item`",),
     "in place": ("`clone`",),
     "must be Tensor": ("plain number",),
@@ -354,10 +356,14 @@ def _line_of_error(evidence):
 
 def _same_everywhere(changes):
     """The same slip made in several places."""
-    groups: dict = {}
+    exact: dict = {}
+    alike: dict = {}
     for edit in changes:
-        groups.setdefault(edit.same_slip, []).append(edit)
-    yield from (group for slip, group in groups.items() if slip and len(group) > 1)
+        for groups, slip in zip((exact, alike), edit.same_slip or (), strict=False):
+            groups.setdefault(slip, []).append(edit)
+    yield from (group for group in exact.values() if len(group) > 1)
+    sizes = {id(edit): len(group) for group in exact.values() for edit in group}
+    yield from (group for group in alike.values() if len(group) > sizes[id(group[0])])
 
 
 def _exchanged_names(tree, scope) -> Iterator[list[Edit]]:
@@ -490,6 +496,7 @@ def comes_out_when(evidence: Evidence) -> str | None:
     clock = Clock(_SECONDS_OURS)
     exercise = evidence.exercise
     written = definition_of(evidence.attempt)
+    text = ast.unparse(written.tree) if written else None
     with unheard():
         for fn in (exercise.reference, *exercise.also_right):
             definition = definition_of(fn)
@@ -499,21 +506,20 @@ def comes_out_when(evidence: Evidence) -> str | None:
             for edit in _edits(definition.tree, _scope(definition)):
                 if clock.left <= 0:
                     return None
-                if _may_be_meant(edit.proposal, written) and (
+                if _may_be_meant(edit.proposal, text) and (
                     trial.gives_the_same(trial.changed([edit]))
                 ):
                     return f"The same comes out when {_ended(edit.proposal.there)}"
     return None
 
 
-def _may_be_meant(proposal, written):
-    """Whether a slip can be told at all, and can be the learner's own.
+def _may_be_meant(proposal, text):
+    """Whether a slip can be told at all, and can be the learner's own, whose code the text is.
 
     What is said to stand there must stand in the attempt, what is left out must not.
     """
-    if not proposal.there or written is None:
+    if not proposal.there or text is None:
         return bool(proposal.there)
-    text = ast.unparse(written.tree)
     if proposal.wrong:
         return proposal.wrong in text
     return not proposal.right or proposal.right not in text

@@ -42,6 +42,7 @@ _ALIKE = (
 _CASTS = ("float", "double", "long", "int", "bool", "byte")
 _DTYPES = ("float64", "float32", "int64", "bool")
 _NARROW = ("uint8", "byte", "int8")
+_MAKING = ("tensor", "zeros", "ones", "full", "cat", "stack", "as_tensor", "zeros_like")
 _CUTTING_OFF = ("clip", "clamp", "relu", "round", "floor", "trunc", "ceil", "abs", "nan_to_num")
 _REDUCING = (
     *("mean", "sum", "prod", "max", "min", "argmax", "argmin", "amax", "amin", "any", "all"),
@@ -185,6 +186,8 @@ def _axis_named(node, scope):
         return
     more = f"`{name}` takes all numbers together, where it should work along one axis"
     fewer = f"`{name}` works along one axis only, where it should take all numbers together"
+    if name not in _KEEPING:
+        fewer = f"`{name}` works along an axis too many"
     first = f"`{name}` joins along axis 0 here, and another axis is due"
     places = [where for where, _ in _axis_arguments(node)]
     for axis in () if places else _AXES:
@@ -243,9 +246,9 @@ def _new_axis(node, scope):
 def _operator(node, scope):
     if isinstance(node, ast.BinOp):
         one = {number_in(node.left), number_in(node.right)} & {0, 1}  # `n * 1` would be n alone
-        for other, *said in other_operators(node.op):
+        for other, here, *_ in other_operators(node.op):
             if not one or isinstance(other, ast.Add | ast.Sub):
-                yield Proposal(changed(node, op=other), *said)
+                yield Proposal(changed(node, op=other), here)
         if isinstance(node.op, ast.MatMult):  # written with a transposition, so that the sizes fit
             left, right = (_without_turning(side) for side in (node.left, node.right))
             yield Proposal(changed(node, op=ast.Mult(), left=left, right=right), *instead("@", "*"))
@@ -325,7 +328,7 @@ def _brackets(node, scope):
     for i, j in itertools.combinations(range(len(signs)), 2):
         if signs[i] != signs[j]:
             here = f"`{signs[i]}` and `{signs[j]}` have changed places"
-            yield Proposal(_chained(operands, exchanged(signs, i, j)), here, here)
+            yield Proposal(_chained(operands, exchanged(signs, i, j)), here)
 
 
 @_rule(2.1)
@@ -664,7 +667,10 @@ def _gone(node, sign, scope):
 def _cast_missing(node, scope):
     """Before all steps that would do no more than this to what is true or false."""
     if _takes_a_step(node) or isinstance(node, ast.BinOp | ast.Compare):
-        for name in ("float", "double", "long"):
+        name = called(node)
+        made = isinstance(node, ast.Name | ast.Compare) or name in _MAKING
+        made = made or (name and not hasattr(torch.Tensor, name))  # a function of the learner's
+        for name in ("float", "double", *(["long"] if made else [])):
             yield Proposal(expression(f"x.{name}()", x=node), f"`{name}` is missing here")
 
 
@@ -720,12 +726,24 @@ def _shares(node, scope):
         inner = node.args[0] if node.args else None
     if inner is None:
         return
-    if name in ("exp", "sigmoid") or by_sum:
-        here = "divided by its sum" if by_sum else f"after `{name}` alone"
-        here = f"{here}, these are not the shares that a softmax gives"
-        for axis in (0, -1):
-            yield Proposal(expression(f"x.softmax(dim={axis})", x=inner), here)
-    elif name == "softmax":
+    if by_sum and called(inner) == "exp" and isinstance(inner.func, ast.Attribute):
+        here = "`exp` of a large number is infinite; `softmax` takes the largest off first"
+        inner = inner.func.value
+    elif by_sum:
+        here = "divided by its sum, this is not what a softmax gives"
+    elif name in ("exp", "sigmoid"):
+        here = f"`{name}` stands where `softmax` belongs"
+    else:
+        return
+    for axis in () if _is_module(inner) else (0, -1):
+        yield Proposal(expression(f"x.softmax(dim={axis})", x=inner), here)
+
+
+@_rule(2.1)
+def _plain_shares(node, scope):
+    if called(node) == "softmax" and isinstance(node.func, ast.Attribute):
+        inner = node.func.value
+        inner = node.args[0] if _is_module(inner) and node.args else inner
         here = "a softmax takes exponentials first, where plain division by the sum is due"
         for axis in (0, -1):
             yield Proposal(expression(f"x / x.sum(dim={axis}, keepdim=True)", x=inner), here)
@@ -792,14 +810,16 @@ def _another_kind(node, scope):
             here = f"a plain list hides what it holds from the module; there is `nn.{name}`"
             yield Proposal(expression(f"__import__('torch').nn.{name}(x)", x=node), here)
     tensor = "this is a plain number, where a tensor is due"
-    yield Proposal(expression("__import__('torch').tensor(x)", x=node), tensor)
-    several = "these are several tensors, where one is due"
-    yield Proposal(expression("__import__('torch').stack(tuple(x))", x=node), several)
-    yield Proposal(expression("sum(x)", x=node), f"{several}: they are still to be added up")
-    for name in ("list", "tuple", "len", "float", "int"):
-        yield Proposal(expression(f"{name}(x)", x=node), f"`{name}` is missing here")
+    # Of a tensor it would be a copy without a gradient, which is no repair: this raises for one.
+    new = expression("__import__('torch').tensor([x][hasattr(x, 'grad')])", x=node)
+    yield Proposal(new, tensor)
     for index in ("[0]", "[1]", "[-1]", "[:, 0]", "[:, -1]"):
         yield Proposal(expression(f"x{index}", x=node), "one part of it is due, not the whole")
+    several = "these are several tensors, where one is due"
+    yield Proposal(expression("__import__('torch').stack(tuple(x))", x=node), several)
+    yield Proposal(expression("sum(x)", x=node), "several tensors are still to be added up here")
+    for name in ("list", "tuple", "len", "float", "int"):
+        yield Proposal(expression(f"{name}(x)", x=node), f"`{name}` is missing here")
 
 
 @_rule(1.3)

@@ -113,20 +113,20 @@ def _all_ignored(evidence, clock):
         return None
     if all(evidence.agree(right[0], other) for other in right):
         return None
-    answers = [outcome for part in (evidence, *evidence.fresh) for outcome in part.given]
-    answers += _answers_to_others(evidence, clock)
-    if clock.left < 0 or any(outcome.error for outcome in answers):
-        return None
-    if all(_is_zero(outcome.seen) for outcome in answers):
-        return "Your answer is 0 everywhere, whatever the inputs."
-    if not all(evidence.agree(outcome.seen, first.seen) for outcome in answers):
-        return None
     said = first.seen if isinstance(first.seen, int | float) else "the same"
-    return f"Your answer is {said}, whatever the inputs."
+    for alike, sentence in (
+        (lambda seen: evidence.agree(seen, first.seen), f"Your answer is {said}"),
+        (_is_zero, "Your answer is 0 everywhere"),
+    ):
+        if all(alike(outcome.seen) for outcome in _answers(evidence, clock)) and clock.left > 0:
+            return f"{sentence}, whatever the inputs."
+    return None
 
 
-def _answers_to_others(evidence, clock):
-    """What the attempt gives where one argument of a case is another, or far larger."""
+def _answers(evidence, clock):
+    """What the attempt gives: for all cases, and where one argument is another, or far larger."""
+    for part in (evidence, *evidence.fresh):
+        yield from part.given
     for index, case in enumerate(evidence.cases):
         for name, value in evidence.arguments(case).items():
             large = isinstance(value, Tensor) and value.is_floating_point()
