@@ -240,6 +240,10 @@ inverse_variance_weights = Exercise(
     ),
     mistakes=(
         Mistake(
+            lambda sigma: sigma**2 / (sigma**2).sum(),
+            "You weighted by the variance, so the noisiest sensor counts most. Invert it first.",
+        ),
+        Mistake(
             lambda sigma: (1 / sigma) / (1 / sigma).sum(),
             "You weighted by 1 / sigma, the standard deviation. The variance is its square.",
         ),
@@ -441,6 +445,10 @@ add_log_posteriors = Exercise(
             lambda logits, prior: with_prior_counted(logits, prior, 0),
             "You did not take the prior out: each classifier has counted it, so it is in the sum "
             "M times. Subtract its logarithm M - 1 times.",
+        ),
+        Mistake(
+            lambda logits, prior: with_prior_counted(logits, prior, len(logits)),
+            "You subtracted the prior M times, so now it is not counted at all; once should stay.",
         ),
         Mistake(
             lambda logits, prior: with_prior_counted(logits, prior, 1),

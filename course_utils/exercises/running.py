@@ -254,7 +254,9 @@ def _built(cls, like, arguments, seed):
     seed_the_processor(seed)
     module = cls(*arguments)
     _copy_state(model, module)
-    seed_the_processor(seed)  # however many numbers the constructor drew
+    # However many numbers the constructor drew; and not those from which it made its first weights,
+    # or a layer that is made anew at each call would hold the right ones.
+    seed_the_processor((seed + 1_000_003) % 2**31)
     return module
 
 
