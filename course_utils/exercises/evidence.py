@@ -178,12 +178,19 @@ def _richness(value):
     return extent(value)
 
 
+class _Nowhere(io.TextIOBase):
+    """A stream that keeps nothing: an attempt that floods is run many times."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 @contextlib.contextmanager
 def unheard() -> Iterator[None]:
     """Nothing that is printed or warned of in here reaches the learner, who did not ask for it."""
     with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.redirect_stdout(_Nowhere()),
+        contextlib.redirect_stderr(_Nowhere()),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")

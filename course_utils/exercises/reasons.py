@@ -22,6 +22,8 @@ _OF_THE_FORM = re.compile(
     rf" lacks |should not be there|returned None| is an? | has dtype |{_EXTREMES}"
 )
 _PARTS_APART = re.compile(r" lacks |should not be there")
+_USUAL = {"builtins", "collections", "course_utils", "numpy", "pandas", "torch"}
+_LONG = 10_000  # characters
 _A_WHILE = 0.5  # seconds in which a line is looked for where something is known already
 
 
@@ -36,9 +38,27 @@ def reason(evidence: Evidence, problem: str) -> str:
         isinstance(error, TooLong | Unfit) for error in errors
     ):
         return problem
-    if "in place" in problem:
+    if "in place" in problem or not all(map(_of_a_usual_kind, evidence.given)):
         return problem
     return _of_errors(evidence, problem) if evidence.raised() else _of_values(evidence, problem)
+
+
+def _of_a_usual_kind(outcome):
+    """Whether what came out can be looked at some hundred times: no text without end, no stranger.
+
+    A class that the attempt made itself may print a flood, or run code, whenever it is looked at.
+    """
+    if outcome.error is not None:
+        values = (outcome.error, *outcome.error.args)
+    else:
+        seen = outcome.seen
+        values = (seen, *(seen[:20] if isinstance(seen, list | tuple) else ()))
+    return all(
+        type(value).__module__.partition(".")[0] in _USUAL
+        and len(type(value).__name__) < 100
+        and not (isinstance(value, str) and len(value) > _LONG)
+        for value in values
+    )
 
 
 def _of_errors(evidence, problem):
