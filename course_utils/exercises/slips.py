@@ -325,6 +325,11 @@ def _brackets(node, scope):
         if more:
             all_signs = [*signs[:index], *more, *signs[index:]]
             yield Proposal(_chained(replaced(operands, index, *inside), all_signs), what)
+    for i, sign in enumerate(signs):  # as it is written: what is next to a `*` goes with it
+        for other in "+-*/" if sign in tuple("+-*/") else "":
+            if other != sign:
+                new = _chained(operands, replaced(signs, i, other))
+                yield Proposal(new, instead(sign, other)[0])
     for i, j in itertools.combinations(range(len(signs)), 2):
         if signs[i] != signs[j]:
             here = f"`{signs[i]}` and `{signs[j]}` have changed places"
@@ -421,6 +426,12 @@ def _slice(node, scope):
                 yield Proposal(changed(node, **{side: new}), f"it {here}", f"a slice {there}")
             here = f"it {verb} too {'early' if side == 'upper' else 'late'}"
             yield Proposal(changed(node, **{side: None}), here)
+
+
+@_rule(1.9)
+def _twice(node, scope):
+    if isinstance(node, ast.Name) and node.id in scope.names:
+        yield Proposal(expression("2 * x", x=node), f"twice `{node.id}` is due here")
 
 
 @_rule(2.6)

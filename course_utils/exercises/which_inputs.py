@@ -53,10 +53,10 @@ def _right_for_two(evidence, clock):
     """Whether it is right once a list is cut to two items, with all that is as long as it."""
     for name in _names(evidence):
         lists = [evidence.arguments(case)[name] for case in evidence.cases]
-        several = all(isinstance(value, list) and len(value) > 1 for value in lists)
-        several = several and all(isinstance(item, Tensor) for value in lists for item in value)
-        if several and max(map(len, lists)) > 2 and _cut_is_right(evidence, name, clock):
-            return f"Your answer is right where `{name}` holds two, and wrong where it holds more."
+        tensors = all(isinstance(value, list) for value in lists)
+        tensors = tensors and all(isinstance(item, Tensor) for value in lists for item in value)
+        if tensors and max(map(len, lists)) > 2 and _cut_is_right(evidence, name, clock):
+            return f"Your answer is right where `{name}` holds two, and for no other number."
     return None
 
 
@@ -64,6 +64,8 @@ def _cut_is_right(evidence, name, clock):
     for part, index, case in _trials(evidence):
         arguments = part.arguments(case)
         longer = len(arguments[name])
+        if longer < 2:
+            continue
         for other, value in arguments.items():
             if isinstance(value, list | Tensor) and len(value) == longer:
                 case = part.with_argument(case, other, value[:2])
