@@ -367,7 +367,7 @@ def _relation(pairs, exercise, what):
         return None
     constant = _never_changes(numbers, exercise)
     for name, change in _relations(numbers[0][0]):
-        if constant and re.search("rounded|turned round", name):
+        if constant and re.search("rounded|turned round|1 minus", name):
             continue  # by which many right answers come to the same
         if _whole_story(change, numbers, exercise):
             return f"{what} {name}."

@@ -22,7 +22,7 @@ _OF_THE_FORM = re.compile(
     rf" lacks |should not be there|returned None| is an? | has dtype |{_EXTREMES}"
 )
 _PARTS_APART = re.compile(r" lacks |should not be there")
-_A_WHILE = 0.5  # seconds in which a line is looked for where something is known already
+_A_WHILE = 0.8  # seconds in which a line is looked for where something is known already
 
 
 def reason(evidence: Evidence, problem: str) -> str:

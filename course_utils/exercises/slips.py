@@ -326,7 +326,8 @@ def _brackets(node, scope):
             all_signs = [*signs[:index], *more, *signs[index:]]
             yield Proposal(_chained(replaced(operands, index, *inside), all_signs), what)
     for i, sign in enumerate(signs):  # as it is written: what is next to a `*` goes with it
-        for other in "+-*/" if sign in tuple("+-*/") else "":
+        neutral = {number_in(operands[i]), number_in(operands[i + 1])} & {0, 1}
+        for other in "+-*/" if sign in tuple("+-*/") and not neutral else "":
             if other != sign:
                 new = _chained(operands, replaced(signs, i, other))
                 yield Proposal(new, instead(sign, other)[0])

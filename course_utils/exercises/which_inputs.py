@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from course_utils.exercises.evidence import Clock, Evidence, telling, unheard
-from course_utils.exercises.sizes import sizes_of
 
 _SECONDS = 0.4
 
@@ -77,7 +76,7 @@ def _cut_is_right(evidence, name, clock):
 
 
 def _right_where(evidence, clock):
-    """The one number or size that tells cases in which it is right from all others."""
+    """The one number that tells cases in which it is right from all others."""
     rows = []
     for part, index, case in _trials(evidence):
         ok = index < len(part.given) and part.right(index, part.given[index])
@@ -92,15 +91,12 @@ def _right_where(evidence, clock):
 
 
 def _marks(evidence, case):
-    """Facts of a case that may decide: a number at its default, an axis of length 1."""
+    """Facts of a case that may decide: a number is 0, or what it is unless it is given."""
     marks = {}
     for name, value in evidence.arguments(case).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
-            for special in {0, 1, evidence.default_of(name)} - {None}:
+            for special in {0, evidence.default_of(name)} - {None}:
                 marks[f"`{name}` is {special}"] = value == special
-    for name, size in sizes_of(evidence.arguments(case)).items():
-        if name.startswith("the length of"):
-            marks[f"{name} is 1"] = size == 1
     return marks
 
 
