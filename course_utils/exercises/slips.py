@@ -110,6 +110,11 @@ def other_operators(operator: ast.AST) -> Iterator[tuple]:
         yield other(), *instead(_SIGNS[type(operator)], _SIGNS[other])
 
 
+def _is_large(exponent):
+    """Whether an exponent is so large that a change of it would make too much of anything."""
+    return abs(number_in(exponent) or 0) > 4
+
+
 def fixed_numbers(tree: ast.AST) -> frozenset[int]:
     """Ids of nodes that are numbers of axes or places; those have rules of their own."""
     found = set()
@@ -121,6 +126,8 @@ def fixed_numbers(tree: ast.AST) -> frozenset[int]:
         elif isinstance(node, ast.Subscript):
             found |= {id(n) for n in [node.slice, *getattr(node.slice, "elts", ())]}
             found |= {id(node.slice.operand)} if isinstance(node.slice, ast.UnaryOp) else set()
+        elif isinstance(getattr(node, "op", None), ast.Pow) and _is_large(node.right):
+            found |= {id(part) for part in ast.walk(node)}
         elif isinstance(node, ast.Slice):
             found |= {id(n) for end in (node.lower, node.upper) if end for n in ast.walk(end)}
     return frozenset(found)
@@ -447,6 +454,8 @@ def _off_by_one(node, scope):
 def _power(node, scope):
     """The exponent. A root of 0 and 1 does nothing but make them floats, so casts come before."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        if _is_large(node.right):
+            return
         power = number_in(node.right)
         name = {0.5: "root", 2: "square"}.get(power)
         if name:
