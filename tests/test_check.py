@@ -38,7 +38,7 @@ from course_utils.exercises.core import (
     judge,
 )
 from course_utils.exercises.difference import CannotCompare, difference, shorten
-from course_utils.exercises.faults import FAULTS
+from course_utils.exercises.faults import FAULTS, SENTENCES
 from course_utils.exercises.limits import TooLong, call_within
 from course_utils.exercises.telling import marked_up
 
@@ -440,6 +440,31 @@ def test_an_answer_that_cannot_be_observed_is_compared_as_it_is():
     )
     sentence = verdict_of(lambda x: 3.0, exercise).sentence
     assert sentence == "Your answer is a float; expected is a tensor (3,)."
+
+
+def test_a_declared_mistake_that_agrees_by_luck_is_not_told():
+    drawn = iter(range(100))
+
+    def cases(rng):
+        # The first draw cannot tell the largest from the last; all later ones can.
+        yield from [([1, 2],)] if next(drawn) == 0 else [([1, 3, 2],), ([5, 4, 1, 2],)]
+
+    exercise = Exercise(
+        reference=min,
+        cases=cases,
+        mistakes=(Mistake(max, "You took the largest."),),
+    )
+    assert verdict_of(lambda x: x[-1], exercise).sentence != "You took the largest."
+    assert verdict_of(lambda x: max(x), exercise).sentence == "You took the largest."
+
+
+def test_an_answer_that_never_changes_is_no_fault_of_the_first_row():
+    exercise = Exercise(
+        reference=lambda x: (x - x[0]).abs().sum().item(),
+        cases=lambda rng: [(torch.zeros(1),), *((torch.rand(n, generator=rng),) for n in (3, 5))],
+    )
+    sentence = verdict_of(lambda x: 0.0, exercise).sentence
+    assert not set(SENTENCES.values()) & {sentence}
 
 
 # --- faults that the course lays over right answers ------------------------------------------
@@ -1081,7 +1106,7 @@ HOSTILE = {
     "an optimizer": lambda points, query: OPTIMIZER,
     "a module": lambda points, query: nn.Sequential(*[nn.Linear(1, 1)] * 50),
     "a long text": lambda points, query: "t" * 10**6,
-    "a large dict": lambda points, query: {f"key {i}": torch.ones(9) for i in range(10**4)},
+    "a large dict": lambda points, query: dict.fromkeys(map(str, range(10**4)), points),
     "a number without end": lambda points, query: 10**6000,
     "a long error": raising(ValueError("v" * 700_000)),
     "an error that cannot be printed": raising(Mute()),

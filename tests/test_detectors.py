@@ -106,6 +106,95 @@ def test_what_is_still_to_be_done_is_told():
     assert "still to be added up along axis 0" in shown(evidence_of(fusion, not_added))
 
 
+def test_a_list_of_tensors_is_read_as_one_tensor():
+    attempt = lambda features, weights: [w * f for w, f in zip(weights, features, strict=True)]  # noqa: E731
+    assert "your list holds is nearly there: it is still to be added up" in shown(
+        evidence_of(fusion, attempt)
+    )
+
+
+def test_a_vector_that_is_missing_in_every_row_is_told():
+    linear = Exercise(
+        reference=lambda x, weight, bias: x @ weight.T + bias,
+        cases=lambda rng: (
+            [torch.randn(*shape, generator=rng) for shape in ((rows, 3), (4, 3), (4,))]
+            for rows in (2, 3, 5)
+        ),
+    )
+    sentence = shown(evidence_of(linear, lambda x, weight, bias: x @ weight.T))
+    assert sentence.startswith("Your answer is off by one and the same vector in every row")
+
+
+def test_one_number_for_several_is_told_with_their_count():
+    shares = Exercise(
+        reference=lambda x: x / x.sum(),
+        cases=lambda rng: ((torch.rand(n, generator=rng),) for n in (2, 3, 5)),
+    )
+    assert shown(evidence_of(shares, lambda x: x.var())) == (
+        "Your answer is one number, and several are due: as many as the length of `x`."
+    )
+
+
+def exchanged(text, one, other):
+    return torch.where(text == one, other, torch.where(text == other, one, text))
+
+
+swap = Exercise(
+    reference=exchanged,
+    cases=lambda rng: ((torch.randint(0, 6, (n, 8), generator=rng), 2, 4) for n in (3, 4, 6)),
+)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (lambda text, one, other: one + other - text, "has to change, and changes it elsewhere"),
+        (lambda text, one, other: torch.where(text == one, other, text), "stays as it is, and wr"),
+        (lambda text, one, other: text.clone(), "is `text` as it came"),
+    ],
+)
+def test_where_an_input_should_have_stayed_as_it_is_is_told(attempt, words):
+    assert words in shown(evidence_of(swap, attempt))
+
+
+def ids(texts):
+    words = sorted({word for text in texts for word in text.split()})
+    return {word: number for number, word in enumerate(words)}
+
+
+numbered = Exercise(
+    reference=ids,
+    cases=lambda rng: [(["to be or", "or not to"],), (["the sun is", "is it"],), (["we go", "a"],)],
+)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (lambda texts: {w: 2 * i for w, i in ids(texts).items()}, "leave gaps: after 0 comes 2"),
+        (lambda texts: {w: i // 2 for w, i in ids(texts).items()}, "have the same number"),
+        (lambda texts: ids([" ".join("".join(texts))]), "falls into its letters"),
+        (lambda texts: ids(["".join(texts)]), "run together"),
+        (
+            lambda texts: {w: len(ids(texts)) - 1 - i for w, i in ids(texts).items()},
+            "in another order",
+        ),
+    ],
+)
+def test_keys_and_numbers_of_a_dict_are_told(attempt, words):
+    assert words in shown(evidence_of(numbered, attempt))
+
+
+def test_an_answer_is_said_to_be_always_the_same_only_where_other_inputs_do_not_change_it():
+    chosen = Exercise(
+        reference=lambda x: int((x > 0.5).sum()),
+        cases=lambda rng: ((torch.rand(n, generator=rng),) for n in (6, 9, 12, 7)),
+    )
+    for attempt, said in ((lambda x: int((x > 40).sum()), False), (lambda x: 3, True)):
+        told = which_inputs.inputs_tell(evidence_of(chosen, attempt)) or ""
+        assert ("whatever the inputs" in told) == said
+
+
 def test_numbers_of_python_are_read_as_tensors_are():
     assert "opposite sign" in shown(evidence_of(length, lambda x, y: -float((x - y).norm())))
     root = shown(evidence_of(length, lambda x, y: float((x - y).norm() ** 2)))
@@ -186,10 +275,7 @@ def test_what_is_right_for_two_modalities_only_is_told():
         return weights[0] * features[0] + weights[1] * features[1]
 
     sentence = which_inputs.right_for_two(evidence_of(fusion, for_two))
-    assert (
-        sentence
-        == "Your answer is right where `features` holds two, and wrong where it holds more."
-    )
+    assert sentence == "Your answer is right where `features` holds two, and for no other number."
 
 
 def test_the_number_that_decides_is_told():

@@ -1,5 +1,6 @@
 """One change in a learner's own source says which line is wrong, on toys that stand here."""
 
+import functools
 import linecache
 import textwrap
 import time
@@ -93,6 +94,8 @@ def attempt(features, weights):
         (FUSED, ("total = total + share", "total = total - share"), 5, "`+` belongs"),
         (FUSED, ("    return total\n", "    total\n"), 6, "without a `return`"),
         (FUSED, ("zip(alpha, features)", "zip(alpha, features[1:])"), 4, ""),
+        (STACKED, ("softmax(dim=0)", "sigmoid()"), 2, "`sigmoid` stands where `softmax`"),
+        (STACKED, ("stacked).sum(dim=0)", "stacked)"), 4, "still to be added up"),
     ],
 )
 def test_one_slip_is_told_with_its_line(right, wrong, line, words):
@@ -114,6 +117,133 @@ def test_one_slip_is_told_with_its_line(right, wrong, line, words):
 )
 def test_a_slip_in_one_line_is_told(source, words):
     assert words in sentence_of(mean_above, source)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            "def attempt(logits):\n    p = torch.stack(logits).softmax(dim=-1)\n"
+            "    return p.sum(dim=0) / len(logits[0])",
+            "this is the length of axis 0 of each of `logits`, and another size is due",
+        ),
+        (
+            "def attempt(logits):\n    total = torch.zeros(3, logits[0].shape[1])\n"
+            "    for one in logits:\n        total = total + one.softmax(dim=-1) / len(logits)\n"
+            "    return total",
+            "3 is written out, and is right for some inputs only",
+        ),
+        (
+            "def attempt(logits):\n    return [one.softmax(-1) / len(logits) for one in logits]",
+            "still to be added up",
+        ),
+    ],
+)
+def test_the_usual_slip_is_told_before_the_far_fetched_one(source, words):
+    average = Exercise(
+        reference=lambda logits: torch.stack(logits).softmax(dim=-1).mean(dim=0),
+        cases=lambda rng: (
+            ([torch.randn(rows, classes, generator=rng) for _ in range(many)],)
+            for many, rows, classes in [(2, 4, 3), (3, 2, 5), (4, 3, 2), (5, 1, 4)]
+        ),
+    )
+    assert words in sentence_of(average, source)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            "def attempt(a, b):\n    d = a.to(torch.uint8) - b.to(torch.uint8)\n"
+            "    return d.double().mean()",
+            "0 - 1 does not come out as -1",
+        ),
+        (
+            "def attempt(a, b):\n    return (a.double() - b.double()).clip(min=0).mean()",
+            "`clip` is one step too many",
+        ),
+        (
+            "def attempt(a, b):\n    return (a & ~b).double().mean()",
+            "those of the opposite kind count too",
+        ),
+    ],
+)
+def test_a_change_that_helps_by_a_side_effect_is_not_told(source, words):
+    gain = Exercise(
+        reference=lambda a, b: (a.double() - b.double()).mean(),
+        cases=lambda rng: (
+            (torch.rand(n, generator=rng) > 0.5, torch.rand(n, generator=rng) > 0.4)
+            for n in (9, 14, 20)
+        ),
+    )
+    assert words in sentence_of(gain, source)
+
+
+def test_what_is_changed_in_place_is_not_mended_by_a_copy_of_it():
+    ones = Exercise(
+        reference=lambda n: torch.zeros(n), cases=lambda rng: [(2,), (3,), (5,)], atol=1e-6
+    )
+    source = """
+    def attempt(n):
+        x = torch.zeros(n)
+        nn.init.ones_(x)
+        return x
+    """
+    assert "is missing here" not in sentence_of(ones, source)
+
+
+def test_a_power_written_with_another_sign_is_told():
+    shares = Exercise(
+        reference=lambda x: x**2 / (x**2).sum(),
+        cases=lambda rng: ((torch.rand(n, generator=rng),) for n in (2, 3, 4)),
+    )
+    source = "def attempt(x):\n    y = x ^ 2\n    return y / y.sum()"
+    assert "`^` compares bits, `**` is a power" in sentence_of(shares, source)
+
+
+def test_a_difference_of_the_largest_is_told_from_the_largest_difference():
+    gap = Exercise(
+        reference=lambda a, b: (a - b).abs().max().item(),
+        cases=lambda rng: (
+            (torch.randn(n, generator=rng), torch.randn(n, generator=rng)) for n in (4, 6, 9, 7)
+        ),
+    )
+    source = "def attempt(a, b):\n    return abs(a.max() - b.max()).item()"
+    assert "`max` is taken on each side before the difference" in sentence_of(gap, source)
+
+
+def test_a_return_that_ends_a_loop_at_its_first_find_is_told():
+    places = Exercise(
+        reference=lambda x: [i for i in range(len(x)) if x[i] > 0],
+        cases=lambda rng: ((torch.randn(n, generator=rng),) for n in (9, 8, 12)),
+    )
+    source = """
+    def attempt(x):
+        found = []
+        for i in range(len(x)):
+            if x[i] > 0:
+                found.append(i)
+                return found
+        return found
+    """
+    assert "ends the loop at the first time" in sentence_of(places, source)
+
+
+def test_a_decorator_that_does_harm_is_told():
+    source = """
+    def halved(fn):
+        @functools.wraps(fn)
+        def wrapper(*arguments):
+            return fn(*arguments) / 2
+        return wrapper
+
+    @halved
+    def attempt(features, weights):
+        alpha = weights.softmax(dim=0)
+        return sum(share * feature for share, feature in zip(alpha, features))
+    """
+    sentence = sentence_of(fuse, source, functools=functools)
+    assert "Without its decorator, `attempt` is right." in sentence
 
 
 @pytest.mark.parametrize(
@@ -141,6 +271,23 @@ def test_the_same_slip_in_two_lines_is_told_once():
     """
     sentence = sentence_of(mean_above, source)
     assert sentence.count("`>` stands where `>=` belongs") == 1
+
+
+def test_the_same_slip_on_two_inputs_is_told_once():
+    sure = Exercise(
+        reference=lambda a, b: ((a.amax(dim=1) > 0.5) & (b.amax(dim=1) > 0.5)).sum().item(),
+        cases=lambda rng: (
+            [torch.randn(rows, 3, generator=rng).mul(2).softmax(dim=1) for _ in "ab"]
+            for rows in (9, 12, 20, 15)
+        ),
+    )
+    source = """
+    def attempt(a, b):
+        a_sure = a.softmax(dim=1).amax(dim=1) > 0.5
+        b_sure = b.softmax(dim=1).amax(dim=1) > 0.5
+        return (a_sure & b_sure).sum().item()
+    """
+    assert sentence_of(sure, source).count("`softmax` is one step too many") == 1
 
 
 def test_two_names_that_are_taken_for_one_another_are_told():

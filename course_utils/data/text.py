@@ -20,6 +20,7 @@ LONGEST = 512  # words of a text that are read where nobody chose another number
 # --- words ------------------------------------------------------------------------------------
 
 _LATIN_WORD = re.compile(r"\w+")
+_DOTTED = re.compile("i\u0307+")  # an İ that was folded, and dots that were put on it
 
 # Written without blanks between words (Unicode Standard Annex 14, classes ID, CJ and SA).
 _WITHOUT_BLANKS = (
@@ -58,7 +59,7 @@ def tokenize(text: str) -> list[str]:
         text = text.translate(_DROPPED)
     text = unicodedata.normalize("NFKC", text)
     # Folding may take letters apart again, hence twice; of an İ it leaves an i with a dot above.
-    text = unicodedata.normalize("NFKC", text.casefold().replace("i\u0307", "i"))
+    text = unicodedata.normalize("NFKC", _DOTTED.sub("i", text.casefold()))
     return (_LATIN_WORD if _is_latin(text) else _word_of_any_script()).findall(text)
 
 

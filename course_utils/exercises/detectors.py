@@ -6,6 +6,7 @@ the two answers apart in some. So it is a fact about the attempt, whatever its s
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -362,16 +363,19 @@ def _along(axis, axes):
 
 def _relation(pairs, exercise, what):
     numbers = _as_numbers(pairs)
-    if not numbers or _never_changes(numbers, exercise):
+    if not numbers:
         return None
+    constant = _never_changes(numbers, exercise)
     for name, change in _relations(numbers[0][0]):
+        if constant and re.search("rounded|turned round|1 minus", name):
+            continue  # by which many right answers come to the same
         if _whole_story(change, numbers, exercise):
             return f"{what} {name}."
     return _not_yet(pairs, numbers, exercise, what)
 
 
 def _never_changes(numbers, exercise):
-    """Whether one number stands at all places of all answers: it follows from nothing."""
+    """Whether one number stands at all places of all answers."""
     first = next((given.flatten()[0].item() for _, given in numbers if given.numel()), 0)
     return all(_close(given, torch.full_like(given, first), exercise) for _, given in numbers)
 

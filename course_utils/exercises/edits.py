@@ -9,6 +9,7 @@ in `slips.py` (within a line) and `slips_of_lines.py` (lines that are moved, lef
 import ast
 import copy
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -100,7 +101,8 @@ class Edit:
         # A step round something, or none round it, is the same whatever it is a step round.
         for inner, outer in (texts, texts[::-1]):
             if inner in outer:
-                texts = [text.replace(inner, "...") for text in texts]
+                whole = rf"(?<!\w){re.escape(inner)}(?!\w)"
+                texts = [re.sub(whole, "...", text) for text in texts]
                 break
         slip = self.kind, self.proposal.here
         return (*slip, *exact), (*slip, *texts, type(self.old))

@@ -24,7 +24,7 @@ _OF_THE_FORM = re.compile(
 _PARTS_APART = re.compile(r" lacks |should not be there")
 _USUAL = {"builtins", "collections", "course_utils", "numpy", "pandas", "torch"}
 _LONG = 10_000  # characters
-_A_WHILE = 0.5  # seconds in which a line is looked for where something is known already
+_A_WHILE = 0.8  # seconds in which a line is looked for where something is known already
 
 
 def reason(evidence: Evidence, problem: str) -> str:

@@ -110,6 +110,11 @@ def other_operators(operator: ast.AST) -> Iterator[tuple]:
         yield other(), *instead(_SIGNS[type(operator)], _SIGNS[other])
 
 
+def _is_large(exponent):
+    """Whether an exponent is so large that a change of it would make too much of anything."""
+    return abs(number_in(exponent) or 0) > 4
+
+
 def fixed_numbers(tree: ast.AST) -> frozenset[int]:
     """Ids of nodes that are numbers of axes or places; those have rules of their own."""
     found = set()
@@ -121,6 +126,8 @@ def fixed_numbers(tree: ast.AST) -> frozenset[int]:
         elif isinstance(node, ast.Subscript):
             found |= {id(n) for n in [node.slice, *getattr(node.slice, "elts", ())]}
             found |= {id(node.slice.operand)} if isinstance(node.slice, ast.UnaryOp) else set()
+        elif isinstance(getattr(node, "op", None), ast.Pow) and _is_large(node.right):
+            found |= {id(part) for part in ast.walk(node)}
         elif isinstance(node, ast.Slice):
             found |= {id(n) for end in (node.lower, node.upper) if end for n in ast.walk(end)}
     return frozenset(found)
@@ -325,6 +332,12 @@ def _brackets(node, scope):
         if more:
             all_signs = [*signs[:index], *more, *signs[index:]]
             yield Proposal(_chained(replaced(operands, index, *inside), all_signs), what)
+    for i, sign in enumerate(signs):  # as it is written: what is next to a `*` goes with it
+        neutral = {number_in(operands[i]), number_in(operands[i + 1])} & {0, 1}
+        for other in "+-*/" if sign in tuple("+-*/") and not neutral else "":
+            if other != sign:
+                new = _chained(operands, replaced(signs, i, other))
+                yield Proposal(new, instead(sign, other)[0])
     for i, j in itertools.combinations(range(len(signs)), 2):
         if signs[i] != signs[j]:
             here = f"`{signs[i]}` and `{signs[j]}` have changed places"
@@ -423,6 +436,12 @@ def _slice(node, scope):
             yield Proposal(changed(node, **{side: None}), here)
 
 
+@_rule(1.9)
+def _twice(node, scope):
+    if isinstance(node, ast.Name) and node.id in scope.names:
+        yield Proposal(expression("2 * x", x=node), f"twice `{node.id}` is due here")
+
+
 @_rule(2.6)
 def _off_by_one(node, scope):
     """What is not written out as a number may be one off too."""
@@ -435,6 +454,8 @@ def _off_by_one(node, scope):
 def _power(node, scope):
     """The exponent. A root of 0 and 1 does nothing but make them floats, so casts come before."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        if _is_large(node.right):
+            return
         power = number_in(node.right)
         name = {0.5: "root", 2: "square"}.get(power)
         if name:

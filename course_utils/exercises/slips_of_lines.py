@@ -51,6 +51,13 @@ def _moved(body, scope):
             if loop and isinstance(tail[-1], ast.Return):
                 here = "this `return` stands inside the loop, which so ends in its first round"
             yield 0.9, replaced(body, index, shorter, *tail), tail[0], here
+        for place, inner in enumerate(block.body if loop else ()):
+            last = inner.body[-1] if isinstance(inner, ast.If) else None
+            if isinstance(last, ast.Return) and len(inner.body) > 1:
+                whole = changed(inner, body=inner.body[:-1])
+                longer = changed(block, body=replaced(block.body, place, whole))
+                here = "this `return` ends the loop at the first time that it is reached"
+                yield 0.9, replaced(body, index, longer), last, here
         if index + 1 < len(body):
             longer = changed(block, body=[*block.body, body[index + 1]])
             here = f"this line stands after the {name}, and belongs inside"

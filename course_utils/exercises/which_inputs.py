@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from course_utils.exercises.evidence import Clock, Evidence, telling, unheard
-from course_utils.exercises.sizes import sizes_of
 
 _SECONDS = 0.4
 
@@ -53,10 +52,10 @@ def _right_for_two(evidence, clock):
     """Whether it is right once a list is cut to two items, with all that is as long as it."""
     for name in _names(evidence):
         lists = [evidence.arguments(case)[name] for case in evidence.cases]
-        several = all(isinstance(value, list) and len(value) > 1 for value in lists)
-        several = several and all(isinstance(item, Tensor) for value in lists for item in value)
-        if several and max(map(len, lists)) > 2 and _cut_is_right(evidence, name, clock):
-            return f"Your answer is right where `{name}` holds two, and wrong where it holds more."
+        tensors = all(isinstance(value, list) for value in lists)
+        tensors = tensors and all(isinstance(item, Tensor) for value in lists for item in value)
+        if tensors and max(map(len, lists)) > 2 and _cut_is_right(evidence, name, clock):
+            return f"Your answer is right where `{name}` holds two, and for no other number."
     return None
 
 
@@ -64,6 +63,8 @@ def _cut_is_right(evidence, name, clock):
     for part, index, case in _trials(evidence):
         arguments = part.arguments(case)
         longer = len(arguments[name])
+        if longer < 2:
+            continue
         for other, value in arguments.items():
             if isinstance(value, list | Tensor) and len(value) == longer:
                 case = part.with_argument(case, other, value[:2])
@@ -75,7 +76,7 @@ def _cut_is_right(evidence, name, clock):
 
 
 def _right_where(evidence, clock):
-    """The one number or size that tells cases in which it is right from all others."""
+    """The one number that tells cases in which it is right from all others."""
     rows = []
     for part, index, case in _trials(evidence):
         ok = index < len(part.given) and part.right(index, part.given[index])
@@ -90,15 +91,12 @@ def _right_where(evidence, clock):
 
 
 def _marks(evidence, case):
-    """Facts of a case that may decide: a number at its default, an axis of length 1."""
+    """Facts of a case that may decide: a number is 0, or what it is unless it is given."""
     marks = {}
     for name, value in evidence.arguments(case).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
-            for special in {0, 1, evidence.default_of(name)} - {None}:
+            for special in {0, evidence.default_of(name)} - {None}:
                 marks[f"`{name}` is {special}"] = value == special
-    for name, size in sizes_of(evidence.arguments(case)).items():
-        if name.startswith("the length of"):
-            marks[f"{name} is 1"] = size == 1
     return marks
 
 
