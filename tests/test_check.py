@@ -42,6 +42,8 @@ from course_utils.exercises.faults import FAULTS, SENTENCES
 from course_utils.exercises.limits import TooLong, call_within
 from course_utils.exercises.telling import marked_up
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 Pair = collections.namedtuple("Pair", ["one", "two"])
 
 # --- toy exercises ---------------------------------------------------------------------------

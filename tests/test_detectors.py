@@ -10,6 +10,8 @@ from course_utils.exercises.core import WRONG, Exercise, judge, wrong_in
 from course_utils.exercises.detectors import shown
 from course_utils.exercises.evidence import Evidence, telling
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 # --- toys ------------------------------------------------------------------------------------
 
 

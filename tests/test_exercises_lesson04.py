@@ -14,6 +14,8 @@ from course_utils.exercises import lesson04
 from course_utils.exercises.core import RIGHT, WRONG, judge
 from course_utils.exercises.lesson04 import second_sensor_is_useless
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 BUILD = exercises.find("WeightedFusion")
 
 

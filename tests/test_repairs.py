@@ -18,6 +18,8 @@ from course_utils.exercises.evidence import Evidence
 from course_utils.exercises.slips import RULES
 from course_utils.exercises.slips_of_lines import statement_edits
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 # --- toys ------------------------------------------------------------------------------------
 
 
@@ -371,6 +373,7 @@ def test_an_attempt_without_source_is_left_alone():
 
 
 def test_a_search_without_an_end_in_sight_is_given_up(monkeypatch):
+    monkeypatch.setattr(repairs.Clock, "patience", 1.0)
     monkeypatch.setattr(repairs, "_SECONDS", 0.2)
     source = """
     def attempt(features, weights):

@@ -200,10 +200,14 @@ def unheard() -> Iterator[None]:
 class Clock:
     """Seconds of work that may still be done, so that a busy machine finds what an idle one does.
 
-    Waiting counts too, but half as much.
+    Waiting counts too, but half as much. All times are ``patience`` times as long: tests of what a
+    search finds set it higher, so that no slow machine makes it give up.
     """
 
+    patience = 1.0
+
     def __init__(self, seconds: float):
+        seconds *= self.patience
         self._worked, self._waited = time.thread_time() + seconds, time.monotonic() + 2 * seconds
 
     @property

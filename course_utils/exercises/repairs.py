@@ -25,7 +25,7 @@ from course_utils.exercises.slips import RULES, fixed_numbers
 from course_utils.exercises.slips_of_lines import statement_edits
 
 _SECONDS = 1.5  # for changes of the attempt
-_SECONDS_OURS = 0.5  # for changes of the right answers
+_SECONDS_OURS = 1.0  # for changes of the right answers
 _COMMON = 2.3  # the rank up to which a slip is a common one
 _MOMENT = 0.3  # for one changed function on one case
 _SHOWN = 60  # characters of a line of code in a sentence
