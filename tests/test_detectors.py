@@ -229,6 +229,14 @@ def test_nothing_is_told_where_nothing_holds_for_every_input(attempt):
     assert shown(evidence_of(rows_to_shares, attempt)) is None
 
 
+def test_one_number_everywhere_is_no_change_of_the_right_answer():
+    signs = Exercise(
+        reference=lambda x: x.sign(),
+        cases=lambda rng: [(torch.randn(n, generator=rng),) for n in (6, 7, 8)],
+    )
+    assert shown(evidence_of(signs, lambda x: x.abs().sign())) is None
+
+
 def test_what_holds_for_one_input_only_is_not_told():
     def twice_for_some(scores, scale):
         return shares(scores, scale) * (2 if len(scores) == 3 else 2.5)

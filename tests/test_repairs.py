@@ -454,3 +454,18 @@ def test_a_slip_in_a_right_answer_stands_in_for_a_source_that_is_not_at_hand():
     )
     sentence = repairs.comes_out_when(evidence_of(fuse, namespace["attempt"]))
     assert sentence == "The same comes out when `softmax` is left out."
+
+
+def test_an_axis_that_the_attempt_does_not_name_is_not_what_went_wrong_there():
+    exercise = Exercise(
+        reference=lambda x: x.sum(dim=0),
+        cases=lambda rng: [(torch.rand(3, 3, generator=rng),), (torch.rand(4, 4, generator=rng),)],
+    )
+    by_hand = written(
+        "def attempt(x): return torch.stack([row @ torch.ones_like(row) for row in x])"
+    )
+    assert repairs.comes_out_when(evidence_of(exercise, by_hand)) is None
+    summed = written("def attempt(x): return x.sum(dim=1)")
+    assert "`sum` works along the wrong axis" in repairs.comes_out_when(
+        evidence_of(exercise, summed)
+    )

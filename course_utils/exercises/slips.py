@@ -165,7 +165,8 @@ def _axis(node, scope):
     for where, value in _axis_arguments(node):
         for other in _AXES:
             if isinstance(number_in(value), int) and other != number_in(value):
-                yield Proposal(_with_argument(node, where, written(other)), what, what)
+                new = _with_argument(node, where, written(other))
+                yield Proposal(new, what, what, wrong=called(node))
 
 
 @_rule(1.05)
@@ -177,12 +178,14 @@ def _axes(node, scope):
     for where, value in _axis_arguments(node):
         if isinstance(value, ast.Tuple) and all(number_in(e) is not None for e in value.elts):
             for axes in itertools.combinations(range(4), len(value.elts)):
-                yield Proposal(_with_argument(node, where, written(axes)), what, what)
+                new = _with_argument(node, where, written(axes))
+                yield Proposal(new, what, what, wrong=called(node))
     if called(node) in ("transpose", "swapaxes", "flip"):
         values = [argument for argument in node.args if number_in(argument) is not None]
         rest = [argument for argument in node.args if argument not in values]
         for axes in ((0, 1), (1, 2), (-2, -1)):
-            yield Proposal(changed(node, args=[*rest, *map(written, axes)]), what, what)
+            new = changed(node, args=[*rest, *map(written, axes)])
+            yield Proposal(new, what, what, wrong=called(node))
 
 
 @_rule(1.2)
