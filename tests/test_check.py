@@ -1,6 +1,7 @@
 """The machinery of `check`, `hint` and `solution`, on toy exercises that stand in this file."""
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import gc
@@ -14,6 +15,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 import warnings
 
 import numpy as np
@@ -26,7 +28,7 @@ from torch import nn
 
 import course_utils
 from course_utils import display, exercises
-from course_utils.exercises import check, core, hint, solution
+from course_utils.exercises import check, core, hint, solution, undisturbed
 from course_utils.exercises.core import (
     NOT_ATTEMPTED,
     RIGHT,
@@ -1377,6 +1379,17 @@ def test_a_setting_that_an_attempt_changes_is_put_back(setting, ending):
     assert read() == before
     if ending == "endless":
         assert "did not end within" in verdict.sentence
+
+
+@pytest.mark.parametrize("ending", [None, TooLong])
+def test_displays_come_back_wherever_the_time_ended(monkeypatch, ending):
+    shell = types.SimpleNamespace(display_pub="the kernel's own")
+    monkeypatch.setattr(undisturbed, "_shell", lambda: shell)
+    with contextlib.suppress(TooLong), undisturbed.settings_kept():
+        shell.display_pub = "what holds displays back"  # and the line that ends that is not reached
+        if ending:
+            raise ending
+    assert shell.display_pub == "the kernel's own"
 
 
 @needs_alarm

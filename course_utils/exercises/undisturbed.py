@@ -34,6 +34,11 @@ def _set_environment(value):
     os.environ.update(value)
 
 
+def _shell():
+    """The notebook's shell; None outside of notebooks."""
+    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+
+
 # How each setting is read, and how it is set.
 _SETTINGS: tuple[tuple[Callable, Callable], ...] = (
     (
@@ -71,6 +76,9 @@ _SETTINGS: tuple[tuple[Callable, Callable], ...] = (
         _from_attribute(sys, name)
         for name in ("stdout", "stderr", "stdin", "displayhook", "excepthook", "__stdout__")
     ),
+    # The end of the time can fall between holding displays and showing them again; a kernel that
+    # is left without its publisher answers no further cell.
+    (lambda: _shell().display_pub, lambda value: setattr(_shell(), "display_pub", value)),
 )
 
 
@@ -161,7 +169,7 @@ def printing_held() -> Iterator[Held]:
 @contextlib.contextmanager
 def _displays_held():
     """Drop what is displayed in a notebook meanwhile: it would show once for each input."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    shell = _shell()
     if shell is None:
         yield
         return
