@@ -15,7 +15,7 @@ from course_utils.measures import accuracy, paired_gain, permutation_drop
 
 Score = Callable[[Tensor, Tensor], Tensor]
 Interval = tuple[float, float, float]
-AT_ONCE = 200_000  # pairs that a model scores in one call
+AT_ONCE = 10_000  # pairs that a model scores in one call
 
 
 # --- pairs of rows that never met -----------------------------------------------------------------
@@ -53,7 +53,7 @@ def emap(scores: Tensor) -> Tensor:
 
 
 def emap_against(
-    score: Score, first: Tensor, second: Tensor, partners: int = 300, seed: int = 0
+    score: Score, first: Tensor, second: Tensor, partners: int = 100, seed: int = 0
 ) -> Tensor:
     """EMAP of many rows at the price of a few partners: (n, ...) twice -> (n, C).
 

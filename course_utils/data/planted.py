@@ -8,6 +8,7 @@ away.
 import numpy as np
 from PIL import Image
 
+from course_utils.data import news_cards
 from course_utils.data.news_headlines import LINKS
 from course_utils.data.news_pictures import add_mark
 from course_utils.data.rows import Rows
@@ -56,3 +57,15 @@ def _chosen(cards: Rows, share: float, seed: int) -> np.ndarray:
     if not 0 <= share <= 1:
         raise ValueError(f"share is a number from 0 to 1, not {share!r}")
     return np.random.default_rng([seed, 9]).random(len(cards["match"])) < share
+
+
+def mended_headlines(n: int, seed: int = 0) -> Rows:
+    """``headline`` and ``match`` of n cards whose pictures were mended, and headlines written anew.
+
+    Half of those that do not fit are as ``word_misfits`` makes them. No picture is drawn.
+    """
+    dial = news_cards.Dials()
+    throw = news_cards.throw_labels(n, seed, dial)
+    written = news_cards.write_headlines(seed, dial, throw["headline_section"], throw["with_word"])
+    rows = Rows({"headline": written["headline"], "match": throw["match"]})
+    return word_misfits(rows, 0.5, seed)
