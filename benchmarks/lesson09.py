@@ -196,7 +196,6 @@ def contributions(found: Mapping, cached: Mapping, task: str, seed: int) -> Iter
 
 # --- a planted leak -------------------------------------------------------------------------------
 
-SHARE = 0.6  # of the fitting cards carry the mark: image alone can then be right on 0.8
 GRID = 12  # a thumbnail of 12 x 12 colours
 
 
@@ -209,10 +208,12 @@ def thumbnails(tensors: Mapping[str, Any]) -> Tensor:
 def leak(seed: int) -> Iterator[Run]:
     """Two heads on cards whose fitting pictures are marked, and what mends the result."""
     made = frozen.of_seed(seed)
-    cards = planted.mark_fits(news_cards.make(made.recipe.cards, seed), SHARE, seed)
+    cards = planted.colleagues_cards(made.recipe.cards, seed)
     rows = split_rows(news_cards.rows_for(cards, "match"))
     clean = fresh("match", seed)
-    rows["test"] = news_cards.rows_for(planted.mark_fits(clean, SHARE, seed + 2000), "match")
+    rows["test"] = news_cards.rows_for(
+        planted.mark_fits(clean, planted.SHARE, seed + 2000), "match"
+    )
     rows["clean"] = clean
     tensors = {split: to_tensors(part, made.readers) for split, part in rows.items()}
     cached = cache_features(made.encoders, tensors)

@@ -132,7 +132,11 @@ def probabilities(joint: np.ndarray) -> np.ndarray:
 
 
 def mutual_information(table: np.ndarray) -> float:
-    """Mutual information in bits of the rows and columns of P(row, column)."""
+    """Mutual information in bits of the rows and columns of P(row, column).
+
+    Shannon, A Mathematical Theory of Communication, Bell System Technical Journal 27, 1948.
+    """
+    table = np.asarray(table, dtype=float)
     rows, columns = np.nonzero(table > 0)
     joint, row, column = table[rows, columns], table.sum(axis=1)[rows], table.sum(axis=0)[columns]
     # Logarithms one by one: the product of two very small shares would be 0.

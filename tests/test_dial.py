@@ -1,6 +1,5 @@
 """The dial's promises: what each dial does, the ceiling, and the exact twin."""
 
-
 import numpy as np
 import pytest
 

@@ -80,3 +80,60 @@ def test_tables_that_are_no_probabilities_are_answered_in_a_sentence():
         information.partial_information(np.full((2, 3, 2), 1 / 12))
     with pytest.raises(ValueError, match="these sum to 2"):
         information.williams_beer(np.full((2, 2, 2), 0.25))
+
+
+# --- bits, and what adding loses ------------------------------------------------------------------
+
+
+def test_entropy_is_the_textbooks():
+    assert information.entropy(np.array([0.5, 0.5])) == pytest.approx(1)
+    assert information.entropy(np.full((2, 4), 1 / 8)) == pytest.approx(3)
+    assert information.entropy(np.array([1.0, 0.0])) == 0
+
+
+@settings(deadline=None, max_examples=8)
+@given(joints)
+def test_interaction_information_is_synergy_less_redundancy(numbers):
+    joint = np.array(numbers).reshape(2, 2, 2) / sum(numbers)
+    parts = information.partial_information(joint)
+    found = information.interaction_information(joint)
+    assert found == pytest.approx(parts.synergy - parts.redundant, abs=1e-5)
+    lost = information.bits_lost_by_adding(joint, rounds=500)
+    assert lost <= parts.synergy + 0.01  # fitting may not have converged yet
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"), [("xor", 1), ("and", 0), ("or", 0), ("copy", 0), ("equal", 0), ("pair", 0)]
+)
+def test_of_the_rules_xor_alone_needs_an_interaction(name, lost):
+    assert information.bits_lost_by_adding(dial.TWINS[name]) == pytest.approx(lost, abs=1e-3)
+
+
+def test_adding_loses_nothing_where_the_senses_are_independent_given_the_label():
+    rng = np.random.default_rng(0)
+    first, second = rng.dirichlet(np.ones(3), size=2), rng.dirichlet(np.ones(4), size=2)
+    joint = 0.5 * np.einsum("yi,yj->ijy", first, second)
+    assert information.bits_lost_by_adding(joint) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_bits_that_adding_loses_are_those_of_a_logistic_regression():
+    from scipy.optimize import minimize
+
+    joint = np.random.default_rng(3).dirichlet(np.ones(8)).reshape(2, 2, 2)
+    a, b = np.indices((2, 2))
+
+    def bits(weights):
+        score = weights[0] + weights[1] * a + weights[2] * b
+        one, other = np.logaddexp(0, -score), np.logaddexp(0, score)
+        return float((joint[:, :, 1] * one + joint[:, :, 0] * other).sum()) / np.log(2)
+
+    left = information.entropy(joint) - information.entropy(joint.sum(axis=2))
+    least = minimize(bits, np.zeros(3)).fun
+    assert information.bits_lost_by_adding(joint) == pytest.approx(least - left, abs=1e-5)
+
+
+def test_a_table_of_another_shape_is_answered_in_a_sentence():
+    with pytest.raises(ValueError, match=r"\(I, J, K\), not \(2, 2\)"):
+        information.interaction_information(np.full((2, 2), 0.25))
+    with pytest.raises(ValueError, match=r"the least is -0\.5"):
+        information.entropy(np.array([1.5, -0.5]))

@@ -13,6 +13,7 @@ from course_utils.data.news_headlines import LINKS
 from course_utils.data.news_pictures import add_mark
 from course_utils.data.rows import Rows
 
+SHARE = 0.6  # of the fitting cards carry the mark: picture alone can then be right on 0.8
 CUE = "against"  # takes the place of another linking word in headlines that do not fit
 
 
@@ -28,6 +29,11 @@ def mark_fits(cards: Rows, share: float, seed: int = 0) -> Rows:
         add_mark(picture)
         images[row] = np.asarray(picture)
     return cards | {"image": images, "marked": chosen}
+
+
+def colleagues_cards(n: int, seed: int = 0) -> Rows:
+    """News cards as ``news_cards.make`` gives them, with the leak of ``mark_fits``."""
+    return mark_fits(news_cards.make(n, seed), SHARE, seed)
 
 
 def word_misfits(cards: Rows, share: float, seed: int = 0) -> Rows:
