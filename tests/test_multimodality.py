@@ -10,6 +10,7 @@ from course_utils.measures import interaction_strength
 from course_utils.multimodality import (
     emap,
     emap_against,
+    emap_of_means,
     modality_shapley,
     multimodality_report,
     pair_scores,
@@ -55,6 +56,12 @@ def test_with_all_rows_as_partners_the_cheap_way_is_exact():
     torch.testing.assert_close(emap_against(joins, FIRST, SECOND, partners=30), exact)
     near = emap_against(joins, FIRST, SECOND, partners=25)
     assert (near - exact).abs().mean() < exact.std()
+
+
+def test_a_score_that_is_linear_in_either_sense_is_projected_through_means():
+    bilinear = lambda a, b: torch.einsum("ni,nj,ijc->nc", a + 1, b - 2, WEIGHTS)  # noqa: E731
+    exact = emap(pair_scores(bilinear, FIRST, SECOND))
+    torch.testing.assert_close(emap_of_means(bilinear, FIRST, SECOND), exact, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 2), (3, 3), (0, 0, 2)])
