@@ -1,5 +1,6 @@
 """The exercises of lesson 09, Is it really multimodal?"""
 
+import functools
 from itertools import chain, combinations
 from math import factorial
 from numbers import Integral
@@ -305,6 +306,11 @@ modality_shapley = Exercise(
 ENOUGH = 0.6
 
 
+@functools.cache
+def fresh_headlines(seed):
+    return planted.mended_headlines(1_000, seed + 1_000)
+
+
 def rule_right(rows, word, means):
     """Share of rows on which "this word means ``means``, no such word the other" is right."""
     named = [means if word in text.split() else 1 - means for text in rows["headline"]]
@@ -321,7 +327,7 @@ def headline_tells(dials, seed):
         return f'"word" is one word of a headline, not {word!r}.'
     if isinstance(means, bool) or not isinstance(means, Integral) or means not in (0, 1):
         return '"means" is 1 where the word says that a card fits, else 0.'
-    rows = planted.mended_headlines(2_000, seed + 1_000)
+    rows = fresh_headlines(seed)
     if not any(word in text.split() for text in rows["headline"]):
         return f"No fresh headline holds the word {word!r}; write it as headlines do."
     right = rule_right(rows, word, int(means))
@@ -725,15 +731,15 @@ multimodality_report = Exercise(
     ),
     also_right=(by_hand,),
     mistakes=(
-        Mistake(reported(gain=GAIN_FAULTS[0][2]), "Your gain is over the first name in `alone`."),
-        Mistake(reported(gain=GAIN_FAULTS[1][2]), "Your gain is turned"),
+        Mistake(reported(gain=GAIN_FAULTS[0][2]), GAIN_FAULTS[0][1]),
+        Mistake(reported(gain=GAIN_FAULTS[1][2]), GAIN_FAULTS[1][1]),
         Mistake(
             reported(first_drop=DROP_FAULTS[0][2], second_drop=drop_of(first_shuffled)),
             "You shuffle the second sense for 'first_drop'.",
         ),
-        Mistake(reported(first_drop=DROP_FAULTS[1][2]), "You shuffle both senses"),
-        Mistake(reported(interaction=turned_interaction), "Your interaction is turned"),
-        Mistake(reported(verdict=verdict_by(0, 1)), "You ask whether the gain itself"),
-        Mistake(reported(verdict=verdict_by(1, 0)), "You ask whether the interaction itself"),
+        Mistake(reported(first_drop=DROP_FAULTS[1][2]), DROP_FAULTS[1][1]),
+        Mistake(reported(interaction=turned_interaction), EMAP_FAULTS[0][1]),
+        Mistake(reported(verdict=verdict_by(0, 1)), VERDICT_FAULTS[0][1]),
+        Mistake(reported(verdict=verdict_by(1, 0)), VERDICT_FAULTS[1][1]),
     ),
 )
