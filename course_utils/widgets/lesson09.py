@@ -46,9 +46,7 @@ def draw_bits(
     bars = right.bar(PARTS, bits, color=colours, edgecolor="black")
     bars[-1].set_hatch("//")
     right.bar_label(bars, [two_decimals(one) for one in bits])
-    right.set(
-        ylim=(0, 1.15), ylabel="bits", title="of the data: four bars; of an adding model: one"
-    )
+    right.set(ylim=(0, 1.15), ylabel="bits", title="what the data hold, and what adding loses")
     return figure
 
 
