@@ -78,8 +78,7 @@ B = train_heads({"concat + linear": ConcatFusion}, with_thumbnail, 2)["concat + 
 print(f"A {accuracy(A.logits, label):.2f}, B {accuracy(B.logits, label):.2f}")
 
 # %% [markdown]
-# B is nearly as good as A. But B only adds, and lesson 05 proved that adding stays at the coin
-# here.
+# B is nearly as good. But it only adds, and 05 proved that adding stays at the coin here.
 #
 # ## Shuffle one sense
 #
@@ -714,7 +713,6 @@ def report_on(one, blind, features):
     test, common = features["test"], features["train"]["label"].bincount().argmax()
     label = test["label"][:800]
     right = {name: b.logits[:800].argmax(1) == label for name, b in blind.items()}
-    # A rival that sees nothing at all.
     right["the commonest class"] = label == common
     orders = torch.stack([torch.randperm(len(label)) for _ in range(5)])
     inputs = test["image"][:800], test["text"][:800], label
