@@ -376,7 +376,7 @@ def emoji(seed: int) -> Iterator[Run]:
     alone_each = np.arange(len(families))
     for split, groups in {"row by row": alone_each, "by family": families}.items():
         parts = {s: take(rows, keep) for s, keep in divided(groups, seed).items()}
-        yield from emoji_split(parts, families, divided(groups, seed), split, seed)
+        yield from emoji_split(parts, split, seed)
     hidden = [without_group_words(text, rows.classes) for text in rows["keywords"]]
     parts = {s: take(rows | {"keywords": hidden}, k) for s, k in divided(alone_each, seed).items()}
     readers = fit_readers({"keywords": TextReader()}, parts["train"])
@@ -385,7 +385,7 @@ def emoji(seed: int) -> Iterator[Run]:
     yield line("keywords, group words hidden", "accuracy", found.accuracy)
 
 
-def emoji_split(parts: Mapping, families: Any, keep: Mapping, split: str, seed: int):
+def emoji_split(parts: Mapping, split: str, seed: int) -> Iterator[Run]:
     """All subsets of picture, name and keywords, by linear models, and the worth of each."""
     label = torch.as_tensor(parts["test"]["label"])
     line = line_of("emoji", seed, len(label), "emoji", split)
@@ -407,13 +407,6 @@ def emoji_split(parts: Mapping, families: Any, keep: Mapping, split: str, seed: 
     if split == "row by row":
         for name, share in modality_shapley(value).items():
             yield line(name, "share", share)
-        known = set(families[keep["train"]])
-        twin = torch.tensor([one in known for one in families[keep["test"]]])
-        for what, these in {"with a relative": twin, "without": ~twin}.items():
-            own = line_of("emoji relatives", seed, int(these.sum()), "emoji", split)
-            for key in (("name",), ("image",)):
-                right = (said[key] == label)[these].double().mean()
-                yield own("+".join(key), "accuracy", right, what)
 
 
 # --- spoken digits --------------------------------------------------------------------------------
@@ -491,7 +484,7 @@ PARTS: dict[str, Callable[[], Iterator[Run]]] = {
 EXPERIMENTS = {
     "cards": ("section", "match", "shapley, section", "shapley, match"),
     "leak": ("leak", "blocks", "report"),
-    "emoji": ("emoji", "emoji relatives"),
+    "emoji": ("emoji",),
     "digits": ("digits",),
 }
 

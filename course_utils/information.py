@@ -132,11 +132,18 @@ def probabilities(joint: np.ndarray) -> np.ndarray:
 
 
 def mutual_information(table: np.ndarray) -> float:
-    """Mutual information in bits of the rows and columns of P(row, column).
+    """How many bits the row tells about the column, and as many the other way.
 
-    Shannon, A Mathematical Theory of Communication, Bell System Technical Journal 27, 1948.
+    table: P(row, column), (n, m), sum 1, an array or a tensor. Shannon, A Mathematical Theory of
+    Communication, Bell System Technical Journal 27, 1948.
+
+    Raises ValueError for another number of axes.
     """
     table = np.asarray(table, dtype=float)
+    if table.ndim != 2:
+        raise ValueError(f"mutual_information takes a table of two axes, P(row, column); this one "
+                         f"has {table.ndim}: {table.shape}. Sum an axis away, or make one row of "
+                         "each pair")  # fmt: skip
     rows, columns = np.nonzero(table > 0)
     joint, row, column = table[rows, columns], table.sum(axis=1)[rows], table.sum(axis=0)[columns]
     # Logarithms one by one: the product of two very small shares would be 0.

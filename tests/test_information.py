@@ -137,3 +137,9 @@ def test_a_table_of_another_shape_is_answered_in_a_sentence():
         information.interaction_information(np.full((2, 2), 0.25))
     with pytest.raises(ValueError, match=r"the least is -0\.5"):
         information.entropy(np.array([1.5, -0.5]))
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2, 2)])
+def test_mutual_information_refuses_another_number_of_axes_with_a_sentence(shape):
+    with pytest.raises(ValueError, match="two axes"):
+        information.mutual_information(np.full(shape, 1 / np.prod(shape)))

@@ -1,7 +1,7 @@
 """The exercises of lesson 09, Is it really multimodal?"""
 
 import functools
-from itertools import chain, combinations
+from itertools import chain, combinations, permutations
 from math import factorial
 from numbers import Integral
 
@@ -144,8 +144,8 @@ interaction_information = Exercise(
     cases=joint_cases,
     also_right=(by_tables, by_entropies),
     hints=(
-        "`mutual_information` wants a table of two axes. For image alone, sum the text away: axis "
-        "1. For both together, every pair (image, text) is one row: flatten axes 0 and 1.",
+        "`mutual_information` wants a table of two axes. For a alone, sum b away: axis 1. For both "
+        "together, every pair (a, b) is one row: flatten axes 0 and 1.",
         "`mutual_information(joint.flatten(0, 1))`, less that of `joint.sum(dim=1)`, less that of "
         "`joint.sum(dim=0)`.",
     ),
@@ -165,7 +165,7 @@ interaction_information = Exercise(
         ),
         Mistake(
             lambda joint: (bits_of(joint.flatten(0, 1)) - bits_of(joint.sum(dim=1))).item(),
-            "What the text tells alone is still in your answer. Subtract both.",
+            "What b tells alone is still in your answer. Subtract both.",
         ),
         Mistake(
             lambda joint: (
@@ -174,12 +174,25 @@ interaction_information = Exercise(
                 - bits_of(joint.sum(dim=0))
                 - bits_of(joint.sum(dim=2))
             ).item(),
-            "You also subtract what image and text tell about each other, the table without the "
-            "label. Only what each tells about the label is asked.",
+            "You also subtract what a and b tell about each other, the table without the label. "
+            "Only what each tells about the label is asked.",
         ),
         Mistake(
             lambda joint: max(by_tables(joint), 0.0),
             "You cut it off at 0. Where both senses tell the same it is negative.",
+        ),
+        *(
+            Mistake(
+                lambda joint, whole=whole: (
+                    bits_of(whole(joint)) - bits_of(joint.sum(dim=1)) - bits_of(joint.sum(dim=0))
+                ).item(),
+                "Your table of both is cut in the wrong place. Each pair (first, second) is one "
+                "row, and the label, the last axis, is the column: flatten axes 0 and 1.",
+            )
+            for whole in (
+                lambda joint: joint.flatten(1, 2),
+                lambda joint: joint.transpose(1, 2).flatten(0, 1),
+            )
         ),
     ),
 )
@@ -229,6 +242,17 @@ def evenly(value):
     for name in names:
         gains = [value[some | {name}] - value[some] for some in value if name not in some]
         shares[name] = sum(gains) / len(gains)
+    return shares
+
+
+def without_reset(value):
+    """The set of those before is made once, so the second order finds all of them there."""
+    names, before = sorted(everyone(value)), frozenset()
+    shares, orders = dict.fromkeys(names, 0.0), list(permutations(names))
+    for order in orders:
+        for name in order:
+            shares[name] += (value[before | {name}] - value[before]) / len(orders)
+            before = before | {name}
     return shares
 
 
@@ -291,6 +315,17 @@ modality_shapley = Exercise(
         ),
         Mistake(
             lambda value: {
+                n: s * factorial(len(everyone(value)) - 1) for n, s in by_weights(value).items()
+            },
+            "You divided by the number of senses. Divide by the number of orders: three senses "
+            "have six.",
+        ),
+        Mistake(
+            without_reset,
+            "Start each order with the empty set: the first of an order finds nobody there.",
+        ),
+        Mistake(
+            lambda value: {
                 name: s + value[frozenset()] / len(everyone(value))
                 for name, s in by_weights(value).items()
             },
@@ -326,13 +361,17 @@ def headline_tells(dials, seed):
     if not isinstance(word, str) or len(word.split()) != 1:
         return f'"word" is one word of a headline, not {word!r}.'
     if isinstance(means, bool) or not isinstance(means, Integral) or means not in (0, 1):
-        return '"means" is 1 where the word says that a card fits, else 0.'
+        return (
+            f'"means" is the number 1 where the word says that a card fits, else 0; not {means!r}.'
+        )
     rows = fresh_headlines(seed)
     if not any(word in text.split() for text in rows["headline"]):
         return f"No fresh headline holds the word {word!r}; write it as headlines do."
     right = rule_right(rows, word, int(means))
     if right > ENOUGH:
         return True
+    if 1 - right > ENOUGH:
+        return f'By {word!r} one is wrong on {1 - right:.2f} of fresh rows: turn "means".'
     return (
         f"The claim still holds: by {word!r} alone one is right on {right:.2f} of fresh rows. You "
         f"win above {ENOUGH:g}."
@@ -560,6 +599,27 @@ def both_shuffled(first, second, order):
     return first[order], second[order]
 
 
+def drop_with_label_moved(place):
+    """A way to take a drop where the label is shuffled along with the sense at ``place``."""
+
+    def drop(score, first, second, label, alone, orders):
+        right = right_rows(score, first, second, label)
+        shuffled = [
+            score(*((first[o], second) if place == 0 else (first, second[o]))).argmax(1) == label[o]
+            for o in orders
+        ]
+        return permutation_drop(right, torch.stack(shuffled))
+
+    return drop
+
+
+def interaction_of_shares(score, first, second, label, alone, orders):
+    """EMAP of the probabilities, where that of the logits is asked."""
+    pairs = pair_scores(score, first, second).softmax(dim=-1)
+    added = multimodality.emap(pairs).argmax(dim=1) == label
+    return paired_gain(right_rows(score, first, second, label), added)
+
+
 def turned_interaction(score, first, second, label, alone, orders):
     one, other = (way(score, first, second, label) for way in (added_rows, right_rows))
     return paired_gain(one, other)
@@ -577,6 +637,12 @@ def verdict_by(gain_end, interaction_end):
     return judged
 
 
+def interaction_first(*arguments):
+    """The verdict with its two questions in the wrong order."""
+    found = multimodality.multimodality_report(*arguments)
+    return "interacts" if found["interaction"][1] > 0 else found["verdict"]
+
+
 GAIN_FAULTS = (
     (
         "gain",
@@ -592,12 +658,28 @@ GAIN_FAULTS = (
         ),
     ),
 )
+LABEL_MOVED = (
+    "You shuffle the label along with the sense. Shuffle the one sense, and leave the label "
+    "where it is."
+)
 DROP_FAULTS = (
     ("first_drop", "You shuffle the second sense for 'first_drop'.", drop_of(second_shuffled)),
     (
         "first_drop",
         "You shuffle both senses by the same order: whole rows change places, and the label stays. "
         "Shuffle one, and leave the other.",
+        drop_of(both_shuffled),
+    ),
+    (
+        "first_drop",
+        LABEL_MOVED,
+        drop_with_label_moved(0),
+    ),
+    ("second_drop", LABEL_MOVED, drop_with_label_moved(1)),
+    ("second_drop", "You shuffle the first sense for 'second_drop'.", drop_of(first_shuffled)),
+    (
+        "second_drop",
+        "You shuffle both senses for 'second_drop'. Shuffle the second, and leave the first.",
         drop_of(both_shuffled),
     ),
     (
@@ -612,19 +694,30 @@ EMAP_FAULTS = (
         "Your interaction is turned: the model comes first in `paired_gain`, its EMAP second.",
         turned_interaction,
     ),
+    (
+        "interaction",
+        "You take EMAP of the probabilities. Take it of the logits as `score` gives them.",
+        interaction_of_shares,
+    ),
 )
 VERDICT_FAULTS = (
     (
         "verdict",
-        "You ask whether the gain itself is above 0. By chance it often is: ask for the low end of "
-        "its interval.",
+        "Your verdict does not ask for the low end of the gain's interval. The gain itself is "
+        "often above 0 by chance.",
         verdict_by(0, 1),
     ),
     (
         "verdict",
-        "You ask whether the interaction itself is above 0. By chance it often is: ask for the low "
-        "end of its interval.",
+        "Your verdict does not ask for the low end of the interaction's interval. The interaction "
+        "itself is often above 0 by chance.",
         verdict_by(1, 0),
+    ),
+    (
+        "verdict",
+        "You ask about the interaction first. A model that is no better than its rival gets no "
+        "other verdict: ask about the gain first.",
+        interaction_first,
     ),
 )
 
@@ -741,5 +834,6 @@ multimodality_report = Exercise(
         Mistake(reported(interaction=turned_interaction), EMAP_FAULTS[0][1]),
         Mistake(reported(verdict=verdict_by(0, 1)), VERDICT_FAULTS[0][1]),
         Mistake(reported(verdict=verdict_by(1, 0)), VERDICT_FAULTS[1][1]),
+        Mistake(reported(first_drop=drop_with_label_moved(0)), LABEL_MOVED),
     ),
 )

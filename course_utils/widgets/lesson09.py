@@ -77,13 +77,13 @@ def bits_explorer(table: Sequence[float] = AND, alike: float = 0.5) -> Any:
 def make_bits_explorer(table: Sequence[float], alike: float) -> InteractiveFigure:
     """The figure behind ``bits_explorer``, with its controls wired up."""
     names = ("p00", "p01", "p10", "p11")
-    said = ("both 0", "text alone", "image alone", "both 1")
+    said = ("both 0", "only text 1", "only image 1", "both 1")
     controls = {
         name: slider(value, 0.0, 1.0, words)
         for name, value, words in zip(names, table, said, strict=True)
     }
     return InteractiveFigure(
-        draw_bits, describe_bits, controls | {"alike": slider(alike, 0.0, 1.0, "equal")}
+        draw_bits, describe_bits, controls | {"alike": slider(alike, 0.0, 1.0, "agree")}
     )
 
 
