@@ -153,7 +153,7 @@ ALONE = {
 }
 blind = train_heads(ALONE, with_thumbnail, 2)
 for name, one in blind.items():
-    print(f"with thumbnail, {name}: {accuracy(one.logits, label):.2f}", end="\n\n")
+    print(f"with thumbnail, {name}: {accuracy(one.logits, label):.2f}")
 
 leak = read_results("09", "leak")
 halves = {}
@@ -163,6 +163,7 @@ for name, kind in {"features": "encoder", "thumbnail": "encoder and thumbnail"}.
     half = fair_table(scores(half), news_cards.ceiling("match"))[["mean", "spread"]]
     halves[name] = half.assign(mended=mended)
 print(pd.concat(halves, axis=1).round(2).to_string(na_rep=""))
+
 # %% [markdown]
 # *Mean* and *spread* (standard deviation) of five seeds, 5,000 fresh cards of the colleague's kind
 # each (`make results LESSON=09`), on features alone, as A has them, and with the thumbnail. There
@@ -320,7 +321,7 @@ claim("in some run 100 partners are off by over 0.01",
 all_pairs = read_results("09", "report").query(
     "model == 'C' and measure == 'interaction'"
 )
-claim("but on all pairs of 800 cards, EMAP moves concat + MLP by under 0.01 in each seed",
+claim("on all pairs of 800 cards, EMAP moves concat + MLP by under 0.01 in each seed",
       all_pairs["value"].abs().max() < 0.01)  # fmt: skip
 
 # %% [markdown]
@@ -363,7 +364,7 @@ interaction_information = check(interaction_information)
 
 # %% [markdown]
 # It is a difference of two things: *synergy* (S), what only both senses together say, less
-# *redundancy* (R), what either says alone. What only one sense says is *unique* (U1, U2).
+# *redundancy* (R), what both say alike. What only one sense says is *unique* (U1, U2).
 # Bertschinger et al. (2014) measure all four (deeper, below). In bits, for two fair bits $a$ and
 # $b$: *copy* is the label $a$; in *equal*, $a$, $b$ and the label are the same. Two *sensors* each
 # report a fair label wrongly with chance 0.2. The last column is your function:
