@@ -105,9 +105,13 @@ def bits_of(table):
     return (table[there] * (table[there] / apart[there]).log2()).sum()
 
 
+def less_each_alone(joint, both):
+    """Mutual information of the table ``both``, less what a and b each tell."""
+    return (bits_of(both) - bits_of(joint.sum(dim=1)) - bits_of(joint.sum(dim=0))).item()
+
+
 def by_tables(joint):
-    both = bits_of(joint.flatten(0, 1))
-    return (both - bits_of(joint.sum(dim=1)) - bits_of(joint.sum(dim=0))).item()
+    return less_each_alone(joint, joint.flatten(0, 1))
 
 
 def entropy_of(table):
@@ -181,18 +185,15 @@ interaction_information = Exercise(
             lambda joint: max(by_tables(joint), 0.0),
             "You cut it off at 0. Where both senses tell the same it is negative.",
         ),
-        *(
-            Mistake(
-                lambda joint, whole=whole: (
-                    bits_of(whole(joint)) - bits_of(joint.sum(dim=1)) - bits_of(joint.sum(dim=0))
-                ).item(),
-                "Your table of both is cut in the wrong place. Each pair (first, second) is one "
-                "row, and the label, the last axis, is the column: flatten axes 0 and 1.",
-            )
-            for whole in (
-                lambda joint: joint.flatten(1, 2),
-                lambda joint: joint.transpose(1, 2).flatten(0, 1),
-            )
+        Mistake(
+            lambda joint: less_each_alone(joint, joint.flatten(1, 2)),
+            "Your table of both joins b with the label. Each pair (a, b) is one row: "
+            "flatten axes 0 and 1.",
+        ),
+        Mistake(
+            lambda joint: less_each_alone(joint, joint.transpose(1, 2).flatten(0, 1)),
+            "Your table of both joins a with the label. Each pair (a, b) is one row: "
+            "flatten axes 0 and 1.",
         ),
     ),
 )
