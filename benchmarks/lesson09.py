@@ -124,14 +124,16 @@ def heads_on(cached: Mapping[str, Any], heads: Mapping, classes: int, seed: int)
     return models_fused(heads, cached, classes, names=NAMES, **options)
 
 
-def cards(seed: int, heads: Mapping = HEADS, tasks: Mapping = TASKS) -> Iterator[Run]:
+def cards(
+    seed: int, heads: Mapping = HEADS, tasks: Mapping = TASKS, alone: Mapping = ALONE
+) -> Iterator[Run]:
     """Both tasks: every head as it is, under EMAP, with a sense shuffled; and Shapley values."""
     made = encoders_of(seed)
     for task, classes in tasks.items():
         cached = cached_cards(made, seed, task)
         label = cached["test"]["label"]
         line = line_of(task, seed, len(label))
-        found = heads_on(cached, ALONE | heads, classes, seed)
+        found = heads_on(cached, alone | heads, classes, seed)
         yield line("majority", "accuracy", majority_baseline(cached["train"]["label"], label))
         for name, one in found.items():
             yield line(name, "accuracy", accuracy(one.logits, label))
@@ -493,7 +495,7 @@ def again() -> Iterator[Run]:
     """One seed of two heads on ``match`` anew."""
     some = {name: HEADS[name] for name in ("concat + linear", "product")}
     kept = ("accuracy", "EMAP", "change")
-    return (run for run in cards(0, some, {"match": 2}) if run.measure in kept)
+    return (run for run in cards(0, some, {"match": 2}, {}) if run.measure in kept)
 
 
 def main(*names: str) -> None:

@@ -347,7 +347,7 @@ from course_utils.information import mutual_information
 def interaction_information(joint):
     """I(Y; A, B) - I(Y; A) - I(Y; B), in bits, as a float.
 
-    joint (I, J, K) double: p(a, b, y), sum 1
+    joint (I, J, K) double tensor: p(a, b, y), sum 1
     """
     ### BEGIN SOLUTION
     both = mutual_information(joint.flatten(0, 1))  # each pair (a, b) is one row
