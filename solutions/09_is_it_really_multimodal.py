@@ -376,10 +376,10 @@ from course_utils.information import bits_lost_by_adding, partial_information
 RULES = ("xor", "and", "or", "copy", "equal")
 joints = {name: dial.TWINS[name] for name in RULES} | {"sensors": dial.two_sensors(0.2)}
 parts = {name: partial_information(joint) for name, joint in joints.items()}
-of_yours = {n: interaction_information(torch.tensor(j)) for n, j in joints.items()}
+yours = {n: float(interaction_information(torch.tensor(j))) for n, j in joints.items()}
 print("          R      U1     U2     S      yours")
 for name in joints:
-    numbers = (round(bits, 3) + 0.0 for bits in (*parts[name], of_yours[name]))
+    numbers = (round(bits, 3) + 0.0 for bits in (*parts[name], yours[name]))
     print(f"{name:8}", *(f"{bits:.3f} " for bits in numbers))
 
 # %% [markdown]
@@ -392,7 +392,7 @@ exact = [np.subtract(parts[name], dial.EXACT[name]) for name in RULES]
 claim(
     "the rules' bits are the textbook's to three decimals", np.abs(exact).max() < 5e-4
 )
-off = [of_yours[n] - (parts[n].synergy - parts[n].redundant) for n in joints]
+off = [yours[n] - (parts[n].synergy - parts[n].redundant) for n in joints]
 claim("interaction information is synergy less redundancy", np.abs(off).max() < 1e-4)
 
 # %% [markdown]
@@ -816,7 +816,7 @@ claim(
 worth = by_row.drop("keywords, group words hidden")
 sets = {name: frozenset(name.split("+")) - {"majority"} for name in worth.index}
 share = modality_shapley({sets[name]: number for name, number in worth.items()})
-print({name: round(number, 3) for name, number in share.items()})
+print({name: round(float(number), 3) for name, number in share.items()})
 claim("whatever joins the keywords adds under 0.01",
       max(worth[name] for name in worth.index if "keywords" in name)
       < worth["keywords"] + 0.01)  # fmt: skip
