@@ -5,20 +5,21 @@ holds alone (*unique*), and on the *product* of two factors, one in each sense. 
 What a sense holds is spread over its features by a fixed rotation, so no single feature is it.
 
 Its binary twin has two senses of one bit each and a label that is a function of them; there the
-partial information (redundant, unique, synergy) is known exactly: see ``TWINS``,
-``partial_information`` and ``williams_beer``.
+partial information (redundant, unique, synergy; ``course_utils.information``) is known exactly:
+see ``TWINS`` and ``EXACT``.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from course_utils.data.read_dials import read_dials
 from course_utils.data.rows import SPLITS, Rows
+from course_utils.information import Information
 
 SENSES = ("first", "second")
 SHARES = (0.6, 0.15, 0.25)  # of the splits
@@ -151,15 +152,6 @@ def chance_above_0(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
 # --- the binary twin ------------------------------------------------------------------------------
 
 
-class Information(NamedTuple):
-    """What two senses tell about a label, in bits, in four parts that sum to I(label; both)."""
-
-    redundant: float
-    unique_first: float
-    unique_second: float
-    synergy: float
-
-
 def from_rule(rule: Callable[[int, int], int], labels: int = 2) -> np.ndarray:
     """P(first, second, label), (2, 2, labels), for two fair, independent bits and a rule."""
     joint = np.zeros((2, 2, labels))
@@ -173,6 +165,18 @@ def both_equal() -> np.ndarray:
     """P(first, second, label), (2, 2, 2), of one fair bit that stands in all three places."""
     joint = np.zeros((2, 2, 2))
     joint[0, 0, 0] = joint[1, 1, 1] = 0.5
+    return joint
+
+
+def two_sensors(flip: float = 0.2) -> np.ndarray:
+    """P(first, second, label), (2, 2, 2), of a fair bit that two sensors report.
+
+    Each reports the other value with the chance ``flip``, independently of the other sensor.
+    """
+    joint = np.zeros((2, 2, 2))
+    for first, second, label in np.ndindex(joint.shape):
+        chances = [1 - flip if seen == label else flip for seen in (first, second)]
+        joint[first, second, label] = 0.5 * chances[0] * chances[1]
     return joint
 
 
@@ -204,103 +208,3 @@ def draw_twin(name: str, n: int, seed: int = 0) -> Rows:
     drawn = np.random.default_rng(seed).choice(joint.size, size=n, p=joint.ravel())
     names = (*SENSES, "label")
     return Rows(zip(names, np.unravel_index(drawn, joint.shape), strict=True))
-
-
-def partial_information(joint: np.ndarray) -> Information:
-    """Redundant, unique and synergistic information of two bits about a label, in bits.
-
-    joint: P(first, second, label), (2, 2, labels), sum 1. The measure is the one of Bertschinger,
-    Rauh, Olbrich, Jost and Ay, Quantifying unique information, Entropy 16(4), 2014 (BROJA):
-    synergy is what is lost where the senses keep each its own relation to the label, and their
-    relation to each other is chosen such that together they tell least. Found to about 1e-7.
-
-    Raises ValueError for another shape, and for numbers that are no probabilities.
-    """
-    joint = probabilities(joint)
-    total = information(joint.reshape(4, -1))
-    least = information(least_telling(joint).reshape(4, -1))
-    first, second = information(joint.sum(axis=1)), information(joint.sum(axis=0))
-    parts = (first + second - least, least - second, least - first, total - least)
-    return Information(*(max(float(part), 0.0) for part in parts))
-
-
-def williams_beer(joint: np.ndarray) -> Information:
-    """The same four parts by the first measure: Williams and Beer, 2010, arXiv:1004.2515.
-
-    There, redundant is the mean over labels of what the less telling sense says about that label,
-    even where the two tell different things.
-    """
-    joint = probabilities(joint)
-    first, second = joint.sum(axis=1), joint.sum(axis=0)
-    both = np.minimum(about_each_label(first), about_each_label(second))
-    redundant = max(float(joint.sum(axis=(0, 1)) @ both), 0.0)  # rounding can go below
-    unique = [information(one) - redundant for one in (first, second)]
-    synergy = information(joint.reshape(4, -1)) - redundant - sum(unique)
-    return Information(redundant, *(max(float(part), 0.0) for part in (*unique, synergy)))
-
-
-def probabilities(joint: np.ndarray) -> np.ndarray:
-    """The table as floats, or a sentence on what is wrong with it."""
-    joint = np.asarray(joint, dtype=float)
-    if joint.ndim != 3 or joint.shape[:2] != (2, 2):
-        raise ValueError(f"joint is P(first, second, label), (2, 2, labels), not {joint.shape}")
-    if (joint < 0).any() or not math.isclose(joint.sum(), 1, abs_tol=1e-9):
-        raise ValueError(f"joint holds probabilities that sum to 1; these sum to {joint.sum():g}")
-    return joint
-
-
-def information(table: np.ndarray) -> float:
-    """Mutual information in bits of the rows and columns of P(row, column)."""
-    rows, columns = np.nonzero(table > 0)
-    joint, row, column = table[rows, columns], table.sum(axis=1)[rows], table.sum(axis=0)[columns]
-    # Logarithms one by one: the product of two very small shares would be 0.
-    return float((joint * (np.log2(joint) - np.log2(row) - np.log2(column))).sum())
-
-
-def about_each_label(table: np.ndarray) -> np.ndarray:
-    """What a sense says about each label, in bits: P(seen, label) (2, labels) -> (labels,)."""
-    label = table.sum(axis=0)
-    told = []
-    for column, share in zip(table.T, label, strict=True):
-        there = column > 0
-        seen = table.sum(axis=1)[there]
-        given = column[there] / (share or 1.0)
-        bits = np.log2(column[there]) - np.log2(seen) - np.log2(share) if there.any() else 0.0
-        told.append(float((given * bits).sum()))
-    return np.array(told)
-
-
-def least_telling(joint: np.ndarray, rounds: int = 200) -> np.ndarray:
-    """The joint that tells least of all with the same P(first, label) and P(second, label).
-
-    With two bits one number a label is free: how much of it has both bits at 1. Information is
-    convex in these numbers, so each in turn is moved to its best place until none moves.
-    """
-    from scipy.optimize import minimize_scalar  # slow to import, and of use only here
-
-    first, second = joint[1].sum(axis=0), joint[:, 1].sum(axis=0)  # P(bit is 1, label)
-    share = joint.sum(axis=(0, 1))
-    low = np.maximum(0, first + second - share)
-    high = np.maximum(low, np.minimum(first, second))  # not below it by a rounding error
-    ones = (low + high) / 2
-
-    def rebuilt(ones: np.ndarray) -> np.ndarray:
-        table = np.array([[share - first - second + ones, second - ones], [first - ones, ones]])
-        return np.maximum(table, 0)
-
-    def told(ones: np.ndarray, label: int, value: float) -> float:
-        moved = np.where(np.arange(len(ones)) == label, value, ones)
-        return information(rebuilt(moved).reshape(4, -1))
-
-    for _ in range(rounds):
-        before = ones.copy()
-        for label in range(len(ones)):
-            ones[label] = minimize_scalar(
-                lambda value, at=label: told(ones, at, value),
-                bounds=(low[label], high[label]),
-                method="bounded",
-                options={"xatol": 1e-12},
-            ).x
-        if np.abs(ones - before).max() < 1e-12:
-            break
-    return rebuilt(ones)
