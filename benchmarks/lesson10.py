@@ -296,7 +296,6 @@ def ceilings() -> Iterator[Run]:
 # --- corruption that shows -------------------------------------------------------------------
 
 NOISE, LOST, SHARE = 0.5, 0.8, 0.4
-UNKNOWN = 1
 BAD = ("bad",)
 SHOWS = {
     "weighted average": plain(WeightedFusion),
@@ -309,28 +308,13 @@ SHOWS = {
 }
 
 
-def corrupted(part: Any, seed: int) -> dict[str, Any]:
-    """Noise in some pictures, unknown words in some headlines, apart from each other.
-
-    ``bad`` (n, 2) says which, picture first.
-    """
-    rng = torch.Generator().manual_seed(seed)
-    n = len(part["label"])
-    bad = torch.rand(n, 2, generator=rng) < SHARE
-    grain = NOISE * torch.randn(part["image"].shape, generator=rng)
-    image = torch.where(bad[:, 0, None, None, None], (part["image"] + grain).clamp(0, 1),
-                        part["image"])  # fmt: skip
-    lost = (torch.rand(part["text"].shape, generator=rng) < LOST) & bad[:, 1:] & (part["text"] > 0)
-    return {**part, "image": image, "text": part["text"].masked_fill(lost, UNKNOWN),
-            "bad": bad.float()}  # fmt: skip
-
-
 def corruption(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Run]:
     """Heads on corrupted cards behind readers that never saw such cards, and retrained on them."""
     rows = made.rows()
     rows["test"] = news_cards.rows_for(news_cards.make(fresh, seed + 1000, mismatch=0), "section")
     tensors = {
-        split: corrupted(to_tensors(part, made.readers), 10 * seed + place)
+        split: spoilt_senses.corrupt(to_tensors(part, made.readers), NOISE, LOST, SHARE,
+                                     10 * seed + place)
         for place, (split, part) in enumerate(rows.items())
     }
     words = len(made.readers["text"].vocabulary)

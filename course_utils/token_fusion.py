@@ -14,15 +14,15 @@ from course_utils.attention import CrossAttention, EncoderLayer, Tokens, masked_
 from course_utils.fusion import Features, Present, as_tokens, presence, zero_absent
 
 
-def gated_fusion(one: Tensor, other: Tensor, gate: Tensor) -> Tensor:
-    """z * tanh(one) + (1 - z) * tanh(other) with z = sigmoid(gate), entry by entry.
+def gated_fusion(a: Tensor, b: Tensor, W_a: Tensor, W_b: Tensor, W_z: Tensor) -> Tensor:
+    """z * tanh(W_a a) + (1 - z) * tanh(W_b b) with z = sigmoid(W_z [a; b]), entry by entry.
 
-    one, other: projected features, (B, dim) each; gate: (B, dim), any numbers. Returns (B, dim).
+    a (B, d_a), b (B, d_b); W_a (dim, d_a), W_b (dim, d_b), W_z (dim, d_a + d_b). Returns (B, dim).
     Arevalo, Solorio, Montes-y-Gómez and González, Gated Multimodal Units for Information Fusion,
     ICLR workshop 2017.
     """
-    z = gate.sigmoid()
-    return z * one.tanh() + (1 - z) * other.tanh()
+    z = (torch.cat([a, b], dim=1) @ W_z.T).sigmoid()
+    return z * (a @ W_a.T).tanh() + (1 - z) * (b @ W_b.T).tanh()
 
 
 def film(features: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:

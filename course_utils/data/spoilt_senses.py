@@ -1,6 +1,8 @@
-"""Cards of which one sense may be spoilt, and a flag, told apart from both, that says which.
+"""Cards of which a sense is spoilt: so that it shows, or so that nothing but a flag tells.
 
-A fair coin says which sense is in doubt. With probability ``q`` what that sense shows is then
+``corrupt`` puts noise into pictures and takes words away: whoever looks sees it.
+
+``spoil`` hides it. A fair coin says which sense is in doubt. With probability ``q`` what that sense shows is then
 another card's. Nothing in the picture or the headline tells: both look as ever. The flag is 1 where
 the picture is in doubt and 0 where the headline is, and says so rightly with probability ``r``.
 """
@@ -15,6 +17,33 @@ from torch import Tensor
 from course_utils.data.news_cards import Dials, headline_chances, picture_chances
 
 SENSES = ("image", "text")
+UNKNOWN = 1  # the number of a word that the vocabulary lacks
+
+
+def corrupt(
+    tensors: Mapping[str, Any], noise: float, lost: float, share: float = 1.0, seed: int = 0
+) -> dict[str, Any]:
+    """Some cards' pictures noisy, some cards' words unknown, the two apart from each other.
+
+    tensors: as ``to_tensors`` gives them, ``image`` (n, 3, H, W) uint8 and ``text`` (n, L) among
+        them; all else goes along as it is.
+    noise: standard deviation of what is added to each value of a picture, 1 for black to white.
+    lost: the chance of each word to become unknown. share: of pictures, and of headlines, that are
+        corrupted.
+
+    ``bad`` (n, 2) float says which are, the picture first.
+
+    Raises ValueError where lost or share is no share.
+    """
+    check_shares(lost=lost, share=share)
+    rng = torch.Generator().manual_seed(seed)
+    image, text = tensors["image"].float(), tensors["text"]
+    bad = torch.rand(len(text), 2, generator=rng) < share
+    grain = 255 * noise * torch.randn(image.shape, generator=rng)
+    noisy = image + grain * bad[:, 0, None, None, None]
+    gone = (torch.rand(text.shape, generator=rng) < lost) & bad[:, 1:] & (text > 0)
+    changed = {"image": noisy.clamp(0, 255).to(torch.uint8), "bad": bad.float()}
+    return {**tensors, **changed, "text": text.masked_fill(gone, UNKNOWN)}
 
 
 def spoil(
