@@ -80,7 +80,9 @@ SIZED = {
     "concat + MLP": ConcatMLPFusion,
 }
 TOKENS = ("self-attention", "cross-attention", "bottleneck")
-ALONE = {f"{name} alone": lambda dims, name=name: ConcatFusion({name: dims[name]}) for name in NAMES}
+ALONE = {
+    f"{name} alone": lambda dims, name=name: ConcatFusion({name: dims[name]}) for name in NAMES
+}
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -114,7 +116,9 @@ def heads_for(classes: int, names: Sequence[str]) -> dict[str, MakeFusion]:
 
 def cached_cards(made: frozen.Frozen, fresh: int = FRESH) -> Features:
     """All cards' features and tokens, the picture's 6 x 6 places pooled to 9: the task is match."""
-    rows = split_rows(news_cards.rows_for(news_cards.make(made.recipe.cards, made.recipe.seed), "match"))
+    rows = split_rows(
+        news_cards.rows_for(news_cards.make(made.recipe.cards, made.recipe.seed), "match")
+    )
     rows["test"] = news_cards.rows_for(news_cards.make(fresh, made.recipe.seed + 1000), "match")
     tensors = {split: to_tensors(part, made.readers) for split, part in rows.items()}
     cached = cache_features(made.encoders, tensors, as_tokens=True)
@@ -242,7 +246,16 @@ FLAGGED = {
     "gate + flag": plain(GatedFusion, dim=32, reads=FLAG),
     "FiLM + flag": plain(FiLMFusion, dim=44, reads=FLAG),
 }
-DIALS = ((1.0, 1.0), (0.5, 1.0), (0.25, 1.0), (0.0, 1.0), (1.0, 0.9), (1.0, 0.7), (1.0, 0.5), (0.2, 0.6))
+DIALS = (
+    (1.0, 1.0),
+    (0.5, 1.0),
+    (0.25, 1.0),
+    (0.0, 1.0),
+    (1.0, 0.9),
+    (1.0, 0.7),
+    (1.0, 0.5),
+    (0.2, 0.6),
+)
 FLAG_RATE = 5e-3
 PATIENT = 60
 
@@ -291,8 +304,8 @@ def picture_weight(model: nn.Module, part: Any) -> Tensor:
 def ceilings() -> Iterator[Run]:
     for q, r in DIALS:
         for reader, best in spoilt_senses.ceiling(q, r).items():
-            yield Run("flag", SPOILT, f"q={q:g} r={r:g}", f"ceiling, {reader}", "", 0, 0, "accuracy",
-                      best)  # fmt: skip
+            dials, model = f"q={q:g} r={r:g}", f"ceiling, {reader}"
+            yield Run("flag", SPOILT, dials, model, "", 0, 0, "accuracy", best)
 
 
 # --- corruption that shows -------------------------------------------------------------------
@@ -315,13 +328,16 @@ def corruption(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Ru
     rows = made.rows()
     rows["test"] = news_cards.rows_for(news_cards.make(fresh, seed + 1000, mismatch=0), "section")
     tensors = {
-        split: spoilt_senses.corrupt(to_tensors(part, made.readers), NOISE, LOST, SHARE,
-                                     10 * seed + place)
+        split: spoilt_senses.corrupt(
+            to_tensors(part, made.readers), NOISE, LOST, SHARE, 10 * seed + place
+        )
         for place, (split, part) in enumerate(rows.items())
     }
     words = len(made.readers["text"].vocabulary)
     again = frozen._untrained(made.recipe, words)
-    options = {name: getattr(made.recipe, name) for name in ("epochs", "learning_rate", "batch_size")}
+    options = {
+        name: getattr(made.recipe, name) for name in ("epochs", "learning_rate", "batch_size")
+    }
     models_alone(again, tensors, 5, seed=seed, options=options)
     for readers, encoders in {"never saw it": made.encoders, "retrained": again}.items():
         cached = cache_features(encoders, tensors)
@@ -341,23 +357,25 @@ def corruption(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Ru
 
 # --- a patch encoder from scratch ------------------------------------------------------------
 
-PATCHES = {600: 30, 1858: 15, 6000: 6}  # training pictures -> epochs
+PATCHES = {600: 20, 1858: 12, 6000: 8}  # training pictures -> epochs
 PATCH_SEEDS = range(3)
 PATCH_RATES = {"CNN": 3e-3, "patches": 1e-3}
 
 
 def patches(seed: int) -> Iterator[Run]:
     """A CNN and a transformer over patches, from scratch, on more and more pictures."""
-    rows = split_rows(news_cards.rows_for(news_cards.make(10_000, seed + 2000, mismatch=0), "section"))
+    cards = news_cards.make(10_000, seed + 2000, mismatch=0)
+    rows = split_rows(news_cards.rows_for(cards, "section"))
     rows["test"] = news_cards.rows_for(news_cards.make(5000, seed + 1000, mismatch=0), "section")
     tensors = {split: to_tensors(part, {"image": ImageReader()}) for split, part in rows.items()}
     tensors["validation"] = on_tensors(tensors["validation"], lambda tensor: tensor[:600])
+    own = {name: {"learning_rate": rate} for name, rate in PATCH_RATES.items()}
     for cards, epochs in PATCHES.items():
         torch.manual_seed(seed)
         some = first_rows(tensors, cards)
-        options = {"epochs": epochs, "batch_size": 64}
-        found = models_alone({"CNN": CNNEncoder(), "patches": PatchEncoder()}, some, 5, seed=seed,
-                             options=options, options_for={name: {"learning_rate": rate} for name, rate in PATCH_RATES.items()})  # fmt: skip
+        options = {"epochs": epochs, "batch_size": 32}
+        encoders = {"CNN": CNNEncoder(), "patches": PatchEncoder()}
+        found = models_alone(encoders, some, 5, seed=seed, options=options, options_for=own)
         for name, one in found.items():
             yield Run("patches", CARDS, str(cards), name, "", seed, 5000, "accuracy",
                       accuracy(one.logits, tensors["test"]["label"]))  # fmt: skip
@@ -377,7 +395,10 @@ def divided(rows: Any, seed: int) -> dict[str, Any]:
     """70 of 100 rows teach, 10 choose, 20 judge."""
     order, n = np.random.default_rng(seed).permutation(count_rows(rows)), count_rows(rows)
     parts = np.split(order, [int(0.7 * n), int(0.8 * n)])
-    return {s: take(rows, np.sort(p)) for s, p in zip(("train", "validation", "test"), parts, strict=True)}
+    return {
+        s: take(rows, np.sort(p))
+        for s, p in zip(("train", "validation", "test"), parts, strict=True)
+    }
 
 
 def emoji(seed: int, rates: dict) -> Iterator[Run]:

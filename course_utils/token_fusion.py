@@ -70,9 +70,7 @@ class GatedFusion(nn.Module):
         self.gate = nn.Linear(seen, dim * (len(dims) - 1))
         self.weights: Tensor | None = None
 
-    def forward(
-        self, features: Features, present: Present | None = None, **side: Tensor
-    ) -> Tensor:
+    def forward(self, features: Features, present: Present | None = None, **side: Tensor) -> Tensor:
         """{name: (B, dims[name])}, present {name: (B,) bool}, side channels -> (B, dim)"""
         given = zero_absent(features, self.names, present)
         there = presence(present, self.names, len(given[0]), given[0].device)
@@ -112,9 +110,7 @@ class FiLMFusion(nn.Module):
         said = others + (len(self.reads) if width is None else width)
         self.condition = nn.Linear(said, 2 * dim)
 
-    def forward(
-        self, features: Features, present: Present | None = None, **side: Tensor
-    ) -> Tensor:
+    def forward(self, features: Features, present: Present | None = None, **side: Tensor) -> Tensor:
         """{name: (B, dims[name])}, present {name: (B,) bool}, side channels -> (B, dim)"""
         given = dict(zip(self.names, zero_absent(features, self.names, present), strict=True))
         own = self.project(given.pop(self.modulated))

@@ -106,8 +106,10 @@ def test_a_bottleneck_of_one_layer_only_adds_and_one_of_two_does_not():
     a, b = vectors(1), vectors(1)
     for layers in (1, 2):
         model = made(BottleneckFusion, layers=layers)
-        mixed = model(a) + model(b) - sum(
-            model({"image": x["image"], "text": y["text"]}) for x, y in ((a, b), (b, a))
+        mixed = (
+            model(a)
+            + model(b)
+            - sum(model({"image": x["image"], "text": y["text"]}) for x, y in ((a, b), (b, a)))
         )
         assert (mixed.abs().max() < 1e-5) == (layers == 1)
 
@@ -143,7 +145,9 @@ def test_cross_attention_refuses_heads_that_do_not_divide():
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
-def test_a_convolution_whose_stride_is_its_kernel_is_a_linear_layer_on_patches(size, down, across, c):
+def test_a_convolution_whose_stride_is_its_kernel_is_a_linear_layer_on_patches(
+    size, down, across, c
+):
     image = torch.rand(2, c, down * size, across * size)
     conv = torch.nn.Conv2d(c, 5, kernel_size=size, stride=size)
     want = conv(image).flatten(start_dim=2).transpose(1, 2)

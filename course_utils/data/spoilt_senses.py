@@ -2,9 +2,10 @@
 
 ``corrupt`` puts noise into pictures and takes words away: whoever looks sees it.
 
-``spoil`` hides it. A fair coin says which sense is in doubt. With probability ``q`` what that sense shows is then
-another card's. Nothing in the picture or the headline tells: both look as ever. The flag is 1 where
-the picture is in doubt and 0 where the headline is, and says so rightly with probability ``r``.
+``spoil`` hides it. A fair coin says which sense is in doubt. With probability ``q`` what that sense
+shows is then another card's. Nothing in the picture or the headline tells: both look as ever. The
+flag is 1 where the picture is in doubt and 0 where the headline is, and says so rightly with
+probability ``r``.
 """
 
 from collections.abc import Mapping
@@ -46,9 +47,7 @@ def corrupt(
     return {**tensors, **changed, "text": text.masked_fill(gone, UNKNOWN)}
 
 
-def spoil(
-    features: Mapping[str, Any], q: float, r: float = 1.0, seed: int = 0
-) -> dict[str, Any]:
+def spoil(features: Mapping[str, Any], q: float, r: float = 1.0, seed: int = 0) -> dict[str, Any]:
     """The features of cards with the sense in doubt spoilt, and ``flag`` (n, 1), 0 or 1.
 
     features: {"image": (n, dim), "text": (n, dim), ...}; all else goes along as it is.

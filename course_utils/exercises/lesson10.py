@@ -20,8 +20,8 @@ def gate_cases(rng):
 
     The last are large: both sides are at the ends of the tanh, and gates at theirs.
     """
-    for rows, d_a, d_b, dim, unit in [(4, 3, 2, 5, 1), (1, 2, 4, 3, 1), (3, 2, 2, 1, 1),
-                                      (3, 1, 2, 2, 1), (5, 3, 3, 3, 1), (2, 2, 3, 4, 20)]:  # fmt: skip
+    sizes = [(4, 3, 2, 5, 1), (1, 2, 4, 3, 1), (3, 2, 2, 1, 1), (3, 1, 2, 2, 1), (5, 3, 3, 3, 1)]
+    for rows, d_a, d_b, dim, unit in [*sizes, (2, 2, 3, 4, 20)]:
         shapes = (rows, d_a), (rows, d_b), (dim, d_a), (dim, d_b), (dim, d_a + d_b)
         yield tuple(unit * torch.randn(*shape, generator=rng) for shape in shapes)
 
@@ -165,8 +165,9 @@ film = Exercise(
             "The shift is missing: add beta.",
         ),
         Mistake(
-            lambda features, gamma, beta: widened(gamma, features)
-            * (features + widened(beta, features)),
+            lambda features, gamma, beta: (
+                widened(gamma, features) * (features + widened(beta, features))
+            ),
             "You shifted first and scaled afterwards, so beta is scaled too.",
         ),
         Mistake(
@@ -175,8 +176,9 @@ film = Exercise(
             "one above 1.",
         ),
         Mistake(
-            lambda features, gamma, beta: widened(beta, features) * features
-            + widened(gamma, features),
+            lambda features, gamma, beta: (
+                widened(beta, features) * features + widened(gamma, features)
+            ),
             "gamma and beta are exchanged: gamma is the factor.",
         ),
     ),
@@ -214,9 +216,9 @@ def output_alone(query, key, value, real):
 
 
 def cross_by_hand(query, key, value, real):
+    """A large negative number in place of -inf, and what is left of it taken away."""
     scores = torch.einsum("btd,bsd->bts", query, key) / key.shape[-1] ** 0.5
-    powers = (scores - scores.amax(dim=-1, keepdim=True)).exp() * real[:, None]
-    weights = powers / powers.sum(dim=-1, keepdim=True).clamp(min=1e-30)
+    weights = torch.where(real[:, None], scores, -1e9).softmax(dim=-1) * real[:, None]
     return torch.einsum("bts,bsv->btv", weights, value)
 
 
@@ -393,7 +395,7 @@ def no_share(dials):
 
 
 def flag_is_useless(dials, seed):
-    """Whether the flag raises the best accuracy by less than LEAST_GAIN: exact, seed has no part."""
+    """Whether the flag raises the best accuracy by less than LEAST_GAIN; ``seed`` plays no part."""
     if problem := no_share(dials):
         return problem
     q, r = float(dials["q"]), float(dials["r"])
@@ -544,7 +546,7 @@ def shapes_of(attempt, seed):
     model, features = made(attempt, seed), drawn(seed)
     whole = called(model, features)
     single = called(model, {name: only(value, 2) for name, value in features.items()})
-    turned = {name: value for name, value in [*features.items()][::-1]}
+    turned = dict([*features.items()][::-1])
     return {"whole": whole, "single": single, "turned": called(model, turned)}
 
 
@@ -558,8 +560,8 @@ def judge_shapes(seen, seed):
     whole, single = seen["whole"], seen["single"]
     if whole.ndim == 3:
         return (
-            f"`forward` gave {tuple(whole.shape)}, a vector for each token. Read off the token that "
-            f"stands for the row: {(3, _DIM)}."
+            f"`forward` gave {tuple(whole.shape)}, a vector for each token. Read off the token "
+            f"that stands for the row: {(3, _DIM)}."
         )
     if tuple(whole.shape) != (3, _DIM) or tuple(single.shape) != (1, _DIM):
         return (
@@ -582,11 +584,16 @@ def hidden_of(attempt, seed):
     padding = dict(features)
     tokens = features["image"]
     padding["image"] = Tokens(tokens.vectors.masked_fill(~tokens.real[..., None], 9), tokens.real)
-    present = {"sound": torch.tensor([True, False, False]), "touch": torch.tensor([True, True, False])}
+    present = {
+        "sound": torch.tensor([True, False, False]),
+        "touch": torch.tensor([True, True, False]),
+    }
     away = called(model, features, present)
     others = dict(features)
     sound = features["sound"]
-    others["sound"] = Tokens(sound.vectors.masked_fill(~present["sound"][:, None, None], 9), sound.real)
+    others["sound"] = Tokens(
+        sound.vectors.masked_fill(~present["sound"][:, None, None], 9), sound.real
+    )
     others["touch"] = features["touch"].masked_fill(~present["touch"][:, None], 9)
     moved = {name: Tokens(features[name].vectors + 1, features[name].real)
              if name != "touch" else features[name] + 1 for name in _SIZES}  # fmt: skip
@@ -652,19 +659,19 @@ def judge_hidden(seen, seed):
 
 
 def fitting_rows(seed):
-    """Rows of two tokens a modality, one of noise; the label counts the others of the second kind."""
+    """Two tokens a modality, one of noise; the label counts the others of the second kind."""
     rng = torch.Generator().manual_seed(seed)
-    first, other = torch.randint(2, (2, 256), generator=rng)
+    first, other = torch.randint(2, (2, 64), generator=rng)
     vectors = {}
     for name, kind in (("image", first), ("sound", other)):
-        kept = nn.functional.one_hot(kind, 2).float() + 0.1 * torch.randn(256, 2, generator=rng)
-        noise = 0.1 * torch.randn(256, 2, generator=rng)
-        vectors[name] = Tokens(torch.stack([noise, kept], dim=1), torch.ones(256, 2).bool())
+        kept = nn.functional.one_hot(kind, 2).float() + 0.1 * torch.randn(64, 2, generator=rng)
+        noise = 0.1 * torch.randn(64, 2, generator=rng)
+        vectors[name] = Tokens(torch.stack([noise, kept], dim=1), torch.ones(64, 2).bool())
     return vectors, first + other
 
 
 def learns(attempt, seed):
-    """Accuracy after eighty steps where both modalities are needed."""
+    """Accuracy after fifty steps where both modalities are needed."""
     features, label = fitting_rows(seed)
     torch.manual_seed(seed)
     model = attempt({"image": 2, "sound": 2}, 16, 4, 1)
@@ -672,7 +679,7 @@ def learns(attempt, seed):
     weights = [*model.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(weights, lr=1e-2)
     still = 0
-    for _ in range(80):
+    for _ in range(50):
         optimizer.zero_grad()
         output = model(features)
         if not output.requires_grad:
@@ -852,10 +859,11 @@ JointAttentionFusion = Exercise(
             "a head that learns",
             learns,
             judge_learns,
-            ("All tokens go through each layer together, with the mask, one layer after the other.",),
+            ("All tokens go through each layer together, with the mask, layer after layer.",),
         ),
     ),
     also_right=(ByReal, Changed),
+    seconds=30,
     mistakes=(
         Mistake(TokensInAList, "in a plain list no optimiser would find them."),
         Mistake(WithoutKind, "Make one for each, (dim,), in an `nn.ParameterDict`."),

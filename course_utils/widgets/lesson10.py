@@ -68,7 +68,9 @@ def draw_gate(noise: float, lost: float, read: Reader) -> Figure:
     curve = [read(one, lost).weight for one in noises]
     middle.plot(noises, curve, color=PALETTE["image"])
     middle.plot(noise, seen.weight, "o", ms=9, color=PALETTE["text"])
-    middle.set(xlabel="noise in the picture (white is 1)", ylabel="weight of the picture", ylim=(0, 1))
+    middle.set(
+        xlabel="noise in the picture (white is 1)", ylabel="weight of the picture", ylim=(0, 1)
+    )
     right.barh([*seen.beliefs], [*seen.beliefs.values()], color=PALETTE["both"])
     right.set(xlabel="what the model believes (probability)", xlim=(0, 1))
     right.invert_yaxis()
@@ -87,6 +89,29 @@ def describe_gate(noise: float, lost: float, read: Reader) -> str:
         f"{two_decimals(worst)}. The model believes in {first} with "
         f"{two_decimals(seen.beliefs[first])}."
     )
+
+
+def draw_curve(curve: Any, ceiling: float) -> Figure:
+    """Accuracy over training pictures, a line for each column; curve: a DataFrame by pictures."""
+    figure = Figure(figsize=(6, 2.8), layout="constrained")
+    axes = figure.subplots()
+    for name, style in zip(curve, ("o-", "s--", "^:"), strict=False):
+        axes.plot(curve.index, curve[name], style, label=name)
+    axes.axhline(ceiling, color="black", lw=1, label="ceiling")
+    axes.set(xscale="log", xlabel="training pictures", ylabel="accuracy (share of pictures)")
+    axes.set_xticks(curve.index, labels=[f"{cards:,}" for cards in curve.index])
+    axes.minorticks_off()
+    axes.legend()
+    return figure
+
+
+def describe_curve(curve: Any, ceiling: float) -> str:
+    """The alt text of ``draw_curve``."""
+    told = "; ".join(
+        f"{name} {', '.join(map(two_decimals, curve[name]))}" for name in curve.columns
+    )
+    cards = ", ".join(f"{one:,}" for one in curve.index)
+    return f"Accuracy over {cards} training pictures: {told}; ceiling {two_decimals(ceiling)}."
 
 
 def gate_explorer(read: Reader, noise: float = 0.3, lost: float = 0.0) -> Any:
