@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: Gates, FiLM and attention between modalities
-#     minutes: {read: 50, exercises: 30, deeper: 12, build: 35}
+#     minutes: {read: 50, exercises: 30, deeper: 6, build: 35}
 #     needs: [01_convolution, 03_attention, 04_weighted_fusion, 05_interactions, 06_training]
 #     teaches: [gate, FiLM, side channel, cross-attention, bottleneck, patch tokens]
 # ---
@@ -56,7 +56,7 @@ show(card_wall(four), alt="Four cards, some with noise in the picture or lost wo
 # %% [markdown]
 # ## The gate
 #
-# A *gate* computes weights from the card itself. The *gated multimodal unit* (Arevalo and others,
+# A *gate* computes weights from the card. The *gated multimodal unit* (Arevalo and others,
 # 2017) has one for each entry of the fused vector:
 #
 # $$ z = \sigma(W_z [a; b]), \qquad h = z \odot \tanh(W_a a) + (1 - z) \odot \tanh(W_b b) , $$
@@ -136,10 +136,9 @@ claim("retraining the readers gains over 0.04 for each",
       (again - never)[alike].min() > 0.04)  # fmt: skip
 
 # %% [markdown]
-# Five ways of joining, nearly one result; what pays is teaching the *readers*. Lesson 04's theorem
-# says why. Noise that shows is noise that the picture's own reader can see: its belief becomes
-# flat, and a flat belief adds nothing to a sum of log-posteriors. The sum already weighs card by
-# card. (The product pays more for bad readers: it multiplies what it should ignore.)
+# Many ways of joining, one result; what pays is teaching the *readers*. Lesson 04's theorem says
+# why. Noise that shows is seen by the picture's own reader: its belief becomes flat, and a flat
+# belief adds nothing to a sum of log-posteriors. The sum already weighs card by card.
 #
 # Does the gate at least tell us which sense to trust? Its weight for the picture, the mean over the
 # entries of $z$, is 0.5 where both count alike. With *retrained* readers, what does it do on cards
@@ -160,13 +159,17 @@ change = (by_seed["picture bad"] - by_seed["both fine"]).unstack("setting")
 after = change["retrained"].mean()
 said = "falls" if after < -0.03 else "rises" if after > 0.03 else "stays"
 settle("the gate's weight for noisy pictures", said)
+
+# %% [markdown]
+# And with the others:
+
+# %%
 claim("with readers that never saw it the weight falls, in every seed",
       change["never saw it"].max() < -0.05)  # fmt: skip
 
 # %% [markdown]
-# A gate's weight is no meter of reliability, as 04's $\alpha$ was none of importance. Where readers
-# know noise, they say less by themselves, and the gate need not turn them down. Try the gate
-# that you trained, on one card:
+# A gate's weight is no meter of reliability, as 04's $\alpha$ was none of importance. Readers that
+# know noise say less by themselves, and the gate need not turn them down. Your gate, on one card:
 
 # %%
 from course_utils.widgets import lesson10 as widgets
@@ -192,12 +195,10 @@ widgets.gate_explorer(of_card)
 # ## When nothing shows
 #
 # When can a decision card by card pay, then? When what decides is *not in the sense itself*. A
-# camera says "lens dirty", a form says "text by machine": a *side channel* (lesson 08). We build it
-# pure. A fair coin puts one sense of each card in doubt. With probability $q$ this sense is then
-# replaced by another card's: it looks as good as ever. A *flag* says which sense is in doubt, and
-# is right with probability $r$.
-#
-# The generator knows the best accuracy that any model could reach:
+# camera says "lens dirty": a *side channel*. We build it pure. A fair coin puts one sense of each
+# card in doubt. With probability $q$ this sense is replaced by another card's, which looks as good
+# as ever. A *flag* says which sense is in doubt, and is right with probability $r$. The best that
+# any model could reach is known exactly:
 
 # %% tags=["nbval-check-output"]
 for q, r in (1, 1), (0.5, 1), (1, 0.9), (1, 0.5):
@@ -207,9 +208,9 @@ for q, r in (1, 1), (0.5, 1), (1, 0.9), (1, 0.5):
     )
 
 # %% [markdown]
-# At $q = r = 1$ the flag is worth over 0.2. We hand it to a weighted average and to concat +
-# linear as one more modality, to the gate as input of $z$, to concat + MLP as one more number.
-# Concat + linear without the flag gets about 0.55. And with it?
+# At $q = r = 1$ the flag is worth over 0.2. The weighted average and concat get it as one more
+# modality, the gate as an input of $z$. Without the flag the weighted average gets about 0.55.
+# Concat + linear with it?
 
 # %% tags=["guess"]
 guess("concat + linear that is told which sense to trust", ...)
@@ -273,11 +274,11 @@ claim("here the gate is over 0.1 above concat + linear", trained=True,
       ok=here["gate + flag"] > here["concat + linear + flag"] + 0.1)  # fmt: skip
 
 # %% [markdown]
-# Told, and no better! A sum $g(a) + h(b) + k(\text{flag})$ can make the flag vote for a class, and
-# no class is likelier for it. The flag has to *multiply*: "if 1, then less of $a$". That is lesson
-# 05's interaction. The gate is built for it; concat + MLP can learn it too, and takes longer.
+# Told, and no better! In a sum $g(a) + h(b) + k(\text{flag})$ the flag can only vote for a class,
+# and no class is likelier for it. It has to *multiply*: "if 1, then less of $a$". That is lesson
+# 05's interaction. The gate is built for it; concat + MLP learns it too, and takes longer.
 #
-# The gate's advantage melts faster than the flag's worth. At $q = 0.25$ the ceilings differ:
+# Where little is spoilt, the gate's advantage melts faster than the flag's worth:
 
 # %%
 mild = of_flag["q=0.25 r=1"]
@@ -309,8 +310,8 @@ def useless_flag():
 useless_flag = check(useless_flag)
 
 # %% [markdown]
-# Information that never changes an answer is worth nothing *in accuracy*. (In cross-entropy it
-# would be: it changes how sure one is.)
+# Information that never changes an answer is worth nothing *in accuracy*. (It changes how sure one
+# is, which cross-entropy would notice.)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At the flag's guess* most type 0.65 to 0.80. Let the class write the additive score on the board
@@ -480,9 +481,9 @@ claim("with 6,000 they are over 0.05 better than with 600",
       curve["patches"][6000] > curve["patches"][600] + 0.05)  # fmt: skip
 
 # %% [markdown]
-# A convolution knows beforehand that neighbours matter and that a ball is a ball anywhere. The
-# patches have to learn it, from far more pictures than we have. (Our budget of epochs is small;
-# more of them would narrow the gap.) So the image tokens below come from the CNN.
+# A convolution knows beforehand that neighbours matter and that a ball is a ball anywhere. Patches
+# have to learn it, from more pictures than we have. (And from more epochs, perhaps: ours were few.)
+# So our image tokens come from the CNN.
 
 # %% [markdown]
 # ## One transformer over all tokens
@@ -593,9 +594,9 @@ claim("with all cards it solves match: over 0.7 in every seed",
       min(known["self-attention"]) > 0.7)  # fmt: skip
 
 # %% [markdown]
-# It learns its cards by heart. It is not attention as such: given the two *pooled* vectors as
-# tokens, it hardly loses. Fifteen or twenty tokens a card leave it more ways to be right for a
-# wrong reason, and 300 cards do not rule them out. The encoders' pooling has done that work before.
+# It learns its cards by heart. Attention as such is not to blame: over the two *pooled* vectors it
+# loses less. Twenty tokens a card leave more ways to be right for a wrong reason, and 300 cards do
+# not rule them out.
 
 # %% [markdown]
 # ## Which one, then?
@@ -642,6 +643,9 @@ print(best.to_string(), spread[TASKS].round(3).to_string(), sep="\n\n")
 twice = "yes" if best.duplicated().any() else "no"
 settle("one of the article's three is best twice", twice)
 
+# %% [markdown]
+# On the generated cards:
+
 # %%
 section, match = means["section"], means["match"]
 ahead = section["weighted average"] - section["element-wise"]
@@ -661,9 +665,9 @@ claim(
 # adds. To compare (`match`): whatever multiplies or bends. The later inventions win neither column;
 # a plain concat + MLP is near the front of both.
 #
-# Does this hold on real pictures and names? Differences between rows, mean and standard error over
-# the seeds. (The divisions of emoji share rows, so these errors flatter.) Which way the second line
-# goes on emoji, we did not know beforehand:
+# And on real pictures and names? Differences between rows, mean and standard error over the seeds.
+# (Divisions of emoji share rows, so these errors flatter.) Which way the second line goes on emoji,
+# we did not know beforehand:
 
 
 # %%
