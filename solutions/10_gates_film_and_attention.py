@@ -102,14 +102,14 @@ seen = cache_features(world.encoders, bad)
 found = models_fused(HEADS, seen, 5, encoders=world.encoders, options=LEARN)
 
 # %% [markdown]
-# By how much does the gate beat the weighted average, over five seeds? Type a difference in
+# By how much does the gate beat the weighted average, over three seeds? Type a difference in
 # accuracy: 0.05 is five cards in a hundred.
 
 # %% tags=["guess"]
 guess("what the gate gains on corrupted cards", ...)
 
 # %% [markdown]
-# From `data/results/10.csv` (`make results LESSON=10` measures it anew): five seeds, each with
+# From `data/results/10.csv` (`make results LESSON=10` measures it anew): three seeds, each with
 # encoders and cards of its own, 5,000 fresh cards. *Retrained* readers learnt on corrupted cards.
 
 # %%
@@ -240,7 +240,7 @@ names = ("image", "text", "flag")
 told = models_fused(TOLD, flagged, 5, names=names, options=LEARN)
 
 # %% [markdown]
-# Five seeds from the file, with more dials, and below them *here*:
+# Three seeds from the file, with more dials, and below them *here*:
 
 # %%
 flag = read_results("10", "flag")
@@ -414,12 +414,11 @@ torch.testing.assert_close(ours(words_of, places_of, real), want)
 # heard the other: a sum $g(a) + h(b)$, and lesson 05 says what becomes of `match`:
 
 # %%
-on_match = scores(read_results("10", "match"))
-print({name: [round(share, 2) for share in on_match[name]]
-       for name in ("bottleneck, one layer", "bottleneck")})  # fmt: skip
-claim("with one layer the bottleneck only tosses a coin, with two it is above 0.7",
-      max(on_match["bottleneck, one layer"]) < 0.55
-      and min(on_match["bottleneck"]) > 0.7)  # fmt: skip
+of_bottleneck = scores(read_results("10", "bottleneck"))
+print(of_bottleneck)
+one, two = (of_bottleneck[n] for n in ("bottleneck, one layer", "bottleneck"))
+claim("with one layer the bottleneck only tosses a coin", max(one) < 0.55)
+claim("with two it is above 0.7", min(two) > 0.7)
 
 # %% [markdown]
 # ## A picture as words
@@ -467,7 +466,7 @@ print("tokens:", tuple(tokens.shape))
 
 # %% [markdown]
 # So an encoder needs no CNN: patches, a learnt vector for each place, two layers of attention.
-# From scratch, on pictures alone, three seeds (it is dear), beside lesson 01's CNN:
+# From scratch, on pictures alone, one seed (it is dear), beside lesson 01's CNN:
 
 # %%
 patches = read_results("10", "patches")
@@ -604,7 +603,7 @@ claim("with all cards it solves match: over 0.7 in every seed",
 # The fair comparison. *Equal weights:* every head is as wide as brings it to about 8,500 learnt
 # numbers, its linear layer included (concat + linear has what it has). *Equal tuning:* three
 # learning rates for each, of which validation cards of the first seed chose one; the same number of
-# epochs. Five seeds, 10,000 fresh cards for `match`, half of them for `section`.
+# epochs. Three seeds, 10,000 fresh cards for `match`, half of them for `section`.
 #
 # `emoji` is real: 1,600 pictures and names in nine groups, divided anew for each seed, with
 # encoders trained from scratch.
