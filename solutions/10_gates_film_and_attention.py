@@ -136,9 +136,10 @@ claim("retraining the readers gains over 0.04 for each",
       (again - never)[alike].min() > 0.04)  # fmt: skip
 
 # %% [markdown]
-# Many ways of joining, one result; what pays is teaching the *readers*. Lesson 04's theorem says
-# why. Noise that shows is seen by the picture's own reader: its belief becomes flat, and a flat
-# belief adds nothing to a sum of log-posteriors. The sum already weighs card by card.
+# Nearly one result (the product is a little behind); what pays is teaching the *readers*. Lesson
+# 04's theorem says why. Noise that shows is seen by the picture's own reader: its belief becomes
+# flat, and a flat belief adds nothing to a sum of log-posteriors. The sum already weighs card by
+# card.
 #
 # Does the gate at least tell us which sense to trust? Its weight for the picture, the mean over the
 # entries of $z$, is 0.5 where both count alike. With *retrained* readers, what does it do on cards
@@ -161,15 +162,17 @@ said = "falls" if after < -0.03 else "rises" if after > 0.03 else "stays"
 settle("the gate's weight for noisy pictures", said)
 
 # %% [markdown]
-# And with the others:
+# Seed by seed:
 
 # %%
-claim("with readers that never saw it the weight falls, in every seed",
-      change["never saw it"].max() < -0.05)  # fmt: skip
+claim("with readers that never saw noise the weight falls by over 0.1",
+      change["never saw it"].max() < -0.1)  # fmt: skip
+claim("with retrained readers it does not fall", change["retrained"].min() > -0.01)
 
 # %% [markdown]
-# A gate's weight is no meter of reliability, as 04's $\alpha$ was none of importance. Readers that
-# know noise say less by themselves, and the gate need not turn them down. Your gate, on one card:
+# Behind retrained readers the noisier sense gets no less, rather more. A gate's weight is no meter
+# of reliability, as 04's $\alpha$ was none of importance: readers that know noise say less by
+# themselves, and the gate need not turn them down. Your gate, on one card:
 
 # %%
 from course_utils.widgets import lesson10 as widgets
@@ -247,7 +250,7 @@ flag = read_results("10", "flag")
 flag = flag[flag["measure"] == "accuracy"]
 flag["model"] = (flag["model"] + " " + flag["setting"]).str.strip()
 of_flag = flag.pivot_table("value", "model", "dials", sort=False)
-print(of_flag.iloc[:, :4].round(2).fillna("").to_string())
+print(of_flag.round(2).fillna("").to_string())
 label = flagged["test"]["label"]
 here = {name: accuracy(one.logits, label) for name, one in told.items()}
 print("here:", {name: round(share, 2) for name, share in here.items()})
