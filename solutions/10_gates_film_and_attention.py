@@ -367,7 +367,8 @@ claim("FiLM with the flag is within 0.03 of the gate, at q = 1 and at 0.5",
 #
 # $$ \mathrm{softmax}\big(Q_a K_b^\top / \sqrt d + M_b\big) V_b , $$
 #
-# where the mask $M_b$ is $-\infty$ at keys that are padding. Where all is padding the answer is zeros.
+# where the mask $M_b$ is $-\infty$ at keys that are padding. Where all is padding the answer is
+# zeros.
 #
 # ### Exercise 4: `cross_attention` · 8 min · medium
 
@@ -481,9 +482,9 @@ claim("with 6,000 they are over 0.05 better than with 600",
       curve["patches"][6000] > curve["patches"][600] + 0.05)  # fmt: skip
 
 # %% [markdown]
-# A convolution knows beforehand that neighbours matter and that a ball is a ball anywhere. Patches
-# have to learn it, from more pictures than we have (and more epochs, perhaps: ours were few). So our
-# image tokens come from the CNN.
+# A convolution knows beforehand that neighbours matter and that a ball is a ball anywhere.
+# Patches have to learn it, from more pictures than we have (and more epochs, perhaps: ours were
+# few). So our image tokens come from the CNN.
 
 # %% [markdown]
 # ## One transformer over all tokens
@@ -565,7 +566,7 @@ JointAttentionFusion = check(JointAttentionFusion)
 guess("attention less MLP, 300 cards", ...)
 
 # %% [markdown]
-# Means over seeds; *all* is about 3,600 cards:
+# Means over seeds; *all* are all training cards:
 
 # %%
 few = read_results("10", "few cards").astype({"dials": int})
@@ -594,18 +595,19 @@ claim("with all cards it solves match: over 0.7 in every seed",
 
 # %% [markdown]
 # It learns its cards by heart. Attention as such is not to blame: over the two *pooled* vectors it
-# loses less. Twenty tokens a card leave more ways to be right for a wrong reason, and 300 cards do
+# loses less. So many tokens a card leave more ways to be right for a wrong reason, and 300 cards do
 # not rule them out.
 
 # %% [markdown]
 # ## Which one, then?
 #
-# *Equal weights:* every head is as wide as brings it to about 8,500 learnt numbers, its linear layer
-# included (concat + linear has what it has). *Equal tuning:* three learning rates for each, of which
-# validation cards of the first seed chose one; equal epochs. Three seeds, 10,000 fresh cards for `match`, half of them for `section`.
+# *Equal weights:* every head is as wide as brings it to about 8,500 learnt numbers, its linear
+# layer included (concat + linear has what it has). *Equal tuning:* three learning rates for each,
+# of which validation cards of the first seed chose one; equal epochs. Three seeds, 10,000 fresh
+# cards for `match`, half of them for `section`.
 #
-# `emoji` is real: 1,600 pictures and names in nine groups, divided anew for each seed, with
-# encoders trained from scratch.
+# `emoji` is real: the group of an emoji from its picture and its name. Rows are divided anew for
+# each seed, and encoders trained from scratch.
 #
 # Of the article's three, is one the best on two of the three tasks?
 
@@ -706,10 +708,10 @@ claim("no fusion is over 0.02 better than the tuned linear model",
       emoji[[*THREE, *LATER]].max() < emoji["linear, both"] + 0.02)  # fmt: skip
 
 # %% [markdown]
-# Two senses help there too, and tokens are behind again: emoji are few. The product does not lose
-# there as it does on `section`, where it multiplied noise. What
-# divides the rows is about their spread: 330 test rows do not choose a fusion for you, and a tuned
-# linear model is as good as any.
+# Two senses help there too, and tokens are behind again. The product does not lose as it does on
+# `section`, where it multiplied noise; its lead over the average is smaller than twice its error,
+# so whether it is the best of the three a second time we cannot tell. So few test rows do not
+# choose a fusion for you, and a tuned linear model is as good as any.
 
 # %% [markdown]
 # **So, does a fusion that weighs each card anew do better?** Where faults show in the senses, no:

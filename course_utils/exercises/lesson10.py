@@ -661,25 +661,25 @@ def judge_hidden(seen, seed):
 def fitting_rows(seed):
     """Two tokens a modality, one of noise; the label counts the others of the second kind."""
     rng = torch.Generator().manual_seed(seed)
-    first, other = torch.randint(2, (2, 64), generator=rng)
+    first, other = torch.randint(2, (2, 32), generator=rng)
     vectors = {}
     for name, kind in (("image", first), ("sound", other)):
-        kept = nn.functional.one_hot(kind, 2).float() + 0.1 * torch.randn(64, 2, generator=rng)
-        noise = 0.1 * torch.randn(64, 2, generator=rng)
-        vectors[name] = Tokens(torch.stack([noise, kept], dim=1), torch.ones(64, 2).bool())
+        kept = nn.functional.one_hot(kind, 2).float() + 0.1 * torch.randn(32, 2, generator=rng)
+        noise = 0.1 * torch.randn(32, 2, generator=rng)
+        vectors[name] = Tokens(torch.stack([noise, kept], dim=1), torch.ones(32, 2).bool())
     return vectors, first + other
 
 
 def learns(attempt, seed):
-    """Accuracy after fifty steps where both modalities are needed."""
+    """Accuracy after twenty-five steps where both modalities are needed."""
     features, label = fitting_rows(seed)
     torch.manual_seed(seed)
     model = attempt({"image": 2, "sound": 2}, 16, 4, 1)
     head = nn.Linear(16, 3)
     weights = [*model.parameters(), *head.parameters()]
-    optimizer = torch.optim.Adam(weights, lr=1e-2)
+    optimizer = torch.optim.Adam(weights, lr=2e-2)
     still = 0
-    for _ in range(50):
+    for _ in range(25):
         optimizer.zero_grad()
         output = model(features)
         if not output.requires_grad:
@@ -697,7 +697,7 @@ def judge_learns(seen, seed):
             f"{seen['still']} of your parameters get no gradient: something is detached, or does "
             "not reach the output."
         )
-    if seen["accuracy"] < 0.9:
+    if seen["accuracy"] < 0.75:
         return (
             f"Taught to count tokens of a kind, your module gets {seen['accuracy']:.2f} of its own "
             "training rows. Does each layer get what the one before it gave, and is the learnt "
@@ -862,7 +862,7 @@ JointAttentionFusion = Exercise(
             ("All tokens go through each layer together, with the mask, layer after layer.",),
         ),
     ),
-    also_right=(ByReal, Changed),
+    also_right=(ByReal,),
     seconds=30,
     mistakes=(
         Mistake(TokensInAList, "in a plain list no optimiser would find them."),
