@@ -585,9 +585,9 @@ settle("attention less MLP, 300 cards", gap.mean(), near=0.03)
 # %%
 claim("300 cards: attention over tokens is over 0.05 behind, in every seed",
       gap.max() < -0.05)  # fmt: skip
-pooled = small["self-attention, two vectors"] - small["concat + MLP"]
-claim("attention over the two pooled vectors loses less than half of that",
-      pooled.mean() > gap.mean() / 2)  # fmt: skip
+pooled = small["self-attention, two vectors"] - small["self-attention"]
+claim("attention over the two pooled vectors is over 0.03 above it, in every seed",
+      pooled.min() > 0.03)  # fmt: skip
 heart = of_few["training accuracy"].loc[300]["self-attention"]
 claim("its own 300 cards it knows by heart: over 0.85", heart.min() > 0.85)
 claim("with all cards it solves match: over 0.7 in every seed",
