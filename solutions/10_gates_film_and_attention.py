@@ -250,7 +250,7 @@ flag = read_results("10", "flag")
 flag = flag[flag["measure"] == "accuracy"]
 flag["model"] = (flag["model"] + " " + flag["setting"]).str.strip()
 of_flag = flag.pivot_table("value", "model", "dials", sort=False)
-print(of_flag.round(2).fillna("").to_string())
+print(of_flag.round(2).to_string(na_rep=""))
 label = flagged["test"]["label"]
 here = {name: accuracy(one.logits, label) for name, one in told.items()}
 print("here:", {name: round(share, 2) for name, share in here.items()})
