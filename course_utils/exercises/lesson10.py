@@ -59,6 +59,10 @@ def gate_sees_b_first(a, b, W_a, W_b, W_z):
     return z * (a @ W_a.T).tanh() + (1 - z) * (b @ W_b.T).tanh()
 
 
+def b_in_full(a, b, W_a, W_b, W_z):
+    return gate_of(a, b, W_z).sigmoid() * (a @ W_a.T).tanh() + (b @ W_b.T).tanh()
+
+
 def squashed_after(a, b, W_a, W_b, W_z):
     z = gate_of(a, b, W_z).sigmoid()
     return (z * (a @ W_a.T) + (1 - z) * (b @ W_b.T)).tanh()
@@ -82,6 +86,10 @@ gated_fusion = Exercise(
         Mistake(
             gated_with(both=True),
             "Both parts are multiplied by z. What a does not get belongs to b: 1 - z.",
+        ),
+        Mistake(
+            b_in_full,
+            "b is not weighed: what a gets by z, b gets by 1 - z.",
         ),
         Mistake(
             gated_with(squash=lambda x: x),
@@ -286,6 +294,11 @@ cross_attention = Exercise(
             weighed_by(hidden),
             "In a row where nothing is real, all scores are -inf and the softmax is nan. Such a "
             "row is told nothing: zeros, `.nan_to_num()`.",
+        ),
+        Mistake(
+            weighed_by(lambda scores, real: scores.masked_fill(~real, -1e9).softmax(dim=-1)),
+            "In a row where nothing is real, all scores are the same large negative number, and "
+            "the softmax of equals is a mean over padding. Such a row is told nothing: zeros.",
         ),
         Mistake(
             weighed_by(lambda scores, real: hidden(-scores, ~real).nan_to_num()),
@@ -508,6 +521,7 @@ def attributes_of(attempt, seed):
         "reads_tokens": getattr(one, "reads_tokens", None),
         "of a layer": count[1] - count[0],
         "of a modality": count[0] - sum(p.numel() for p in wide.parameters()),
+        "of all": count[0],
     }
 
 
@@ -537,6 +551,11 @@ def judge_attributes(seen, seed):
         return (
             "A third modality adds a linear layer and no vector that says which modality a token "
             "is of. Make one for each, (dim,), in an `nn.ParameterDict`."
+        )
+    if seen["of all"] < ONE_LAYER + sum(_DIM * (size + 2) for size in _SIZES.values()) + _DIM:
+        return (
+            "Beside layers, projections and the modalities' vectors there is no parameter left for "
+            "the learnt token. A plain tensor is not learnt: make it an `nn.Parameter`."
         )
     return None
 
@@ -598,7 +617,15 @@ def hidden_of(attempt, seed):
     moved = {name: Tokens(features[name].vectors + 1, features[name].real)
              if name != "touch" else features[name] + 1 for name in _SIZES}  # fmt: skip
     nothing = {name: torch.zeros(3, dtype=torch.bool) for name in _SIZES}
+    void = {name: Tokens(tokens.vectors, torch.zeros_like(tokens.real))
+            for name, tokens in map(as_pair, features.items())}  # fmt: skip
+    unreal = {**features, "sound": Tokens(sound.vectors, sound.real & present["sound"][:, None])}
     return {
+        "void": called(model, void, nothing),
+        "unreal": (called(model, unreal) - called(model, features, {"sound": present["sound"]}))
+        .abs()
+        .max()
+        .item(),
         "padding": (called(model, padding) - before).abs().max().item(),
         "absent": (called(model, others, present) - away).abs().max().item(),
         "mask": (away - before).abs().amax(dim=1),
@@ -610,6 +637,11 @@ def hidden_of(attempt, seed):
         "together": together(model, features, moved),
         "kept": all(map(same_parts, features.values(), drawn(seed).values())),
     }
+
+
+def as_pair(item):
+    """A name and its features, as Tokens."""
+    return item[0], fusion.as_tokens(item[1])
 
 
 def together(model, features, moved):
@@ -631,6 +663,17 @@ def judge_hidden(seen, seed):
     still = [name for name, gap in seen["moves"].items() if gap < 1e-6]
     if still:
         return f"What {still[0]!r} says changes nothing in the answer: its tokens are not attended."
+    if not seen["empty"].isfinite().all():
+        return (
+            "A row without any modality gives nan. The learnt token is always real: put a column "
+            "of True before the others."
+        )
+    if not torch.allclose(seen["void"], seen["void"][:1].expand(3, -1), atol=1e-5):
+        return (
+            "Rows with nothing real in them should all give the same, and yours differ by what "
+            "stands there. Is another token than the learnt one read off, or their mean? The "
+            "learnt one stands first: `x[:, 0]`. If it is the one, no mask reaches the layers."
+        )
     if seen["padding"] > 1e-5:
         return (
             "Padding is attended: what stands in a token that is not real changes the answer. Put "
@@ -648,13 +691,13 @@ def judge_hidden(seen, seed):
             "What one modality says never changes what another one means: are the layers given "
             "the tokens of each modality apart? Put all side by side first."
         )
+    if seen["unreal"] > 1e-5:
+        return (
+            "What an absent modality says is wiped out, and yet its tokens are looked at: they "
+            "take attention from the others. They are not real either: `real & there`."
+        )
     if not seen["kept"]:
         return "Your module changes the features that it was given; others may need them."
-    if not seen["empty"].isfinite().all():
-        return (
-            "A row without any modality gives nan. The learnt token is always real: put a column "
-            "of True before the others."
-        )
     return None
 
 
@@ -773,6 +816,32 @@ class EachApart(fusion.JointAttentionFusion):
         return total
 
 
+class AbsentAsZeros(Changed):
+    """Wipes out what is absent, and leaves it in the mask."""
+
+    def forward(self, features, present=None):
+        given = {name: fusion.as_tokens(features[name]) for name in self.names}
+        rows = len(given[self.names[0]].real)
+        there = fusion.presence(present, self.names, rows, self.first.device)
+        wiped = {
+            name: Tokens(tokens.vectors * there[:, m, None, None], tokens.real)
+            for m, (name, tokens) in enumerate(given.items())
+        }
+        return super().forward(wiped)
+
+
+class FirstNotLearnt(fusion.JointAttentionFusion):
+    def __init__(self, dims, dim=64, heads=4, layers=1):
+        super().__init__(dims, dim, heads, layers)
+        del self.first
+        self.first = torch.randn(dim) * 0.1
+
+
+class MeanOut(Changed):
+    def read(self, x, mask):
+        return x.mean(dim=1)
+
+
 class AllTokensOut(Changed):
     def read(self, x, mask):
         return x
@@ -876,6 +945,9 @@ JointAttentionFusion = Exercise(
     mistakes=(
         Mistake(TokensInAList, "in a plain list no optimiser would find them."),
         Mistake(WithoutKind, "Make one for each, (dim,), in an `nn.ParameterDict`."),
+        Mistake(FirstNotLearnt, "A plain tensor is not learnt: make it an `nn.Parameter`."),
+        Mistake(MeanOut, "Is another token than the learnt one read off, or their mean?"),
+        Mistake(AbsentAsZeros, "they take attention from the others."),
         Mistake(AllTokensOut, "Read off the token that stands for the row: (3, 8)."),
         Mistake(AttendsPadding, "in the order of the tokens, and hand `token_mask` of it on."),
         Mistake(AttendsAbsent, "with the modality's column of `presence`."),
