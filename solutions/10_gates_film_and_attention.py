@@ -482,7 +482,7 @@ torch.testing.assert_close(as_conv, tokens, rtol=1e-5, atol=1e-5)
 print("tokens:", tuple(tokens.shape))
 
 # %% [markdown]
-# So an encoder needs no CNN. Ours keep theirs: it learns from fewer pictures.
+# So an encoder needs no CNN. Ours keep theirs, which learns from fewer pictures (shown below).
 
 # %% [markdown]
 # ## Deeper: patches from scratch
