@@ -109,6 +109,65 @@ class MultiHeadAttention(nn.Module):
         return self.out(heads.transpose(1, 2).flatten(start_dim=2))
 
 
+def cross_attention(
+    query: Tensor, key: Tensor, value: Tensor, real: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Attention of one sequence's queries over another's keys; what is not real gets no weight.
+
+    query (B, T, d) of one modality; key (B, S, d), value (B, S, d_value) of the other, of which
+    ``real`` (B, S) bool says which are there -> output (B, T, d_value), weights (B, T, S). In a row
+    where nothing is real both are zeros.
+    """
+    mask = token_mask(real)[:, 0]  # (B, 1, S)
+    weights = attention(query, key, value, mask)[1].nan_to_num()
+    return weights @ value, weights
+
+
+class CrossAttention(nn.Module):
+    """The positions of one sequence attend to those of another, H times side by side.
+
+    As ``nn.MultiheadAttention`` with queries of the one and keys and values of the other; its
+    ``in_proj_weight`` is ``project``'s weight here. ``weights`` (B, H, T, S) keeps, without
+    gradient, how the last call attended.
+
+    Raises ValueError where dim is not a multiple of heads.
+    """
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"each head takes an equal share: dim {dim} is no multiple of {heads}")
+        self.heads = heads
+        self.project = nn.Linear(dim, 3 * dim)  # queries, keys and values, as in self-attention
+        self.out = nn.Linear(dim, dim)
+        self.weights: Tensor | None = None
+
+    def forward(self, x: Tensor, other: Tensor, real: Tensor) -> Tensor:
+        """x (B, T, dim), other (B, S, dim), real (B, S) bool: of ``other`` -> (B, T, dim)
+
+        In a row where nothing of ``other`` is real, x is told nothing: the output is out's bias.
+        """
+        sizes = [len(self.project.weight) // 3] * 3
+        of_query, of_key, of_value = zip(
+            self.project.weight.split(sizes), self.project.bias.split(sizes), strict=True
+        )
+        asked = zip((x, other, other), (of_query, of_key, of_value), strict=True)
+        query, key, value = (
+            nn.functional.linear(one, *layer).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for one, layer in asked
+        )  # each (B, H, positions, dim / H)
+        scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + token_mask(real)
+        weights = scores.softmax(dim=-1).nan_to_num()
+        self.weights = weights.detach()
+        return self.out((weights @ value).transpose(1, 2).flatten(start_dim=2))
+
+
+def masked_mean_of(vectors: Tensor, real: Tensor) -> Tensor:
+    """The mean of each row's real vectors: (B, T, dim), (B, T) bool -> (B, dim); zeros if none."""
+    total = vectors.masked_fill(~real[..., None], 0).sum(dim=1)
+    return total / real.sum(dim=1, keepdim=True).clamp(min=1)
+
+
 class EncoderLayer(nn.Module):
     """Attention between positions, then a small network at each, both added to what was there.
 

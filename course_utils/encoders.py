@@ -76,6 +76,72 @@ class CNNEncoder(nn.Module):
         return Tokens(vectors, vectors.new_ones(vectors.shape[:2], dtype=torch.bool))
 
 
+def patchify(image: Tensor, size: int) -> Tensor:
+    """A picture cut into square patches, each laid out flat, row of patches after row of patches.
+
+    image (B, C, H, W) -> (B, (H / size) (W / size), C size size). Within a patch the order is
+    channel, row, column, as ``nn.functional.unfold`` and a convolution's weights have it.
+
+    Raises ValueError where height or width is no multiple of ``size``.
+    """
+    height, width = image.shape[-2:]
+    if height % size or width % size:
+        raise ValueError(
+            f"patches of {size} x {size} pixels do not fill a picture of {height} x {width}; read "
+            "it at a multiple of the patch, size=(height, width)"
+        )
+    return nn.functional.unfold(image, kernel_size=size, stride=size).transpose(1, 2)
+
+
+class PatchEncoder(nn.Module):
+    """A small transformer over a picture's patches: image (B, C, H, W) -> (B, dim).
+
+    A convolution whose stride is its kernel gives a vector for each patch; each gets a learnt
+    vector that tells its place; layers of attention follow, and the mean of all comes out.
+    Dosovitskiy et al., An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale,
+    ICLR 2021, who read off a token of its own where we take the mean.
+
+    size: side of a patch, in pixels. side: side of the pictures, in pixels, a multiple of ``size``.
+    """
+
+    reads = ("image",)
+
+    def __init__(
+        self,
+        dim: int = 64,
+        size: int = 8,
+        side: int = 48,
+        heads: int = 4,
+        layers: int = 2,
+        colours: int = 3,
+    ):
+        super().__init__()
+        self.cut = nn.Conv2d(colours, dim, kernel_size=size, stride=size)
+        self.place = nn.Parameter(torch.randn((side // size) ** 2, dim) * 0.02)
+        self.layers = nn.ModuleList(EncoderLayer(dim, heads, 2 * dim) for _ in range(layers))
+        self.dim, self.side = dim, side
+
+    def forward(self, image: Tensor) -> Tensor:
+        """image (B, colours, side, side) float -> (B, dim)"""
+        return self.tokens(image).vectors.mean(dim=1)
+
+    def tokens(self, image: Tensor) -> Tokens:
+        """image (B, colours, side, side) float -> a token for each patch, read in its context
+
+        Raises ValueError for pictures of another size.
+        """
+        if image.shape[-2:] != (self.side, self.side):
+            height, width = image.shape[-2:]
+            raise ValueError(
+                f"this PatchEncoder knows places in pictures of {self.side} x {self.side} pixels, "
+                f"not {height} x {width}; make it with side={height}, or read pictures at its size"
+            )
+        x = self.cut(image).flatten(start_dim=2).transpose(1, 2) + self.place  # (B, T, dim)
+        for layer in self.layers:
+            x = layer(x)
+        return Tokens(x, x.new_ones(x.shape[:2], dtype=torch.bool))
+
+
 def word_vectors(words: int, dim: int) -> nn.Embedding:
     """A table of word vectors (words, dim), row 0 zeros for padding.
 
