@@ -430,7 +430,7 @@ def what_holes_tell(world: World) -> Iterator[Run]:
 # --- black pictures and BatchNorm ----------------------------------------------------------
 
 
-def black_pictures(seed: int) -> Iterator[Run]:
+def black_pictures(seed: int, rates: tuple[float, ...] = (0.5, 0.9)) -> Iterator[Run]:
     """A CNN that learns with absent pictures as black ones in its batches, or without them."""
     made = frozen.load(seed)
     rows = made.rows()
@@ -441,7 +441,7 @@ def black_pictures(seed: int) -> Iterator[Run]:
     label = tensors["test"]["label"]
     line = line_for("black pictures", CARDS, seed, len(label))
     options = {"epochs": 6, "learning_rate": 3e-3, "batch_size": 32}
-    for rate in (0.5, 0.9):
+    for rate in rates:
         there = torch.from_numpy(holes.kept(rows["train"], "image", rate, "at random", seed=seed))
         train = tensors["train"]
         ways = {
@@ -462,8 +462,8 @@ def black_pictures(seed: int) -> Iterator[Run]:
 # --- emoji ----------------------------------------------------------
 
 
-def emoji(seed: int) -> Iterator[Run]:
-    """``complete`` on the emoji: group from picture and name, either of them withheld."""
+def emoji_features(seed: int) -> tuple[dict[str, Any], dict[str, Tensor], int]:
+    """Frozen features of the emoji, those of a black picture and an unknown word, the groups."""
     rows = real.emoji("name")
     if rows is None:
         raise SystemExit("the emoji set is neither here nor to be fetched; nothing was measured")
@@ -476,12 +476,18 @@ def emoji(seed: int) -> Iterator[Run]:
     options = {"epochs": 25, "learning_rate": 1e-2, "weight_decay": 0.5}
     models_alone(encoders, tensors, classes, seed=seed, options=options)
     cached = cache_features(encoders, tensors)
-    line = line_for("complete", EMOJI, seed, len(tensors["test"]["label"]))
-    heads = {name: HEADS[name] for name in ("concat + linear", "concat + MLP", "product")}
     with torch.no_grad():
         unknown = torch.ones(1, 1, dtype=torch.long), torch.ones(1, dtype=torch.long)
         black = torch.zeros(1, 3, *tensors["train"]["image"].shape[2:])
         blank = {"image": encoders["image"](black)[0], "text": encoders["text"](*unknown)[0]}
+    return cached, blank, classes
+
+
+def emoji(features: tuple[dict[str, Any], dict[str, Tensor], int], seed: int) -> Iterator[Run]:
+    """``complete`` on the emoji: group from picture and name, either of them withheld."""
+    cached, blank, classes = features
+    line = line_for("complete", EMOJI, seed, len(cached["test"]["label"]))
+    heads = {name: HEADS[name] for name in ("concat + linear", "concat + MLP", "product")}
     slow = {"learning_rate": 1e-3, "epochs": 25, "batch_size": 64}
     yield from complete(cached, blank, line, seed, heads, classes=classes, **slow)
 
@@ -615,7 +621,7 @@ def everything() -> Iterator[Run]:
             print(f"seed {seed}: {experiment.__name__}", flush=True)
             yield from experiment(world)
         print(f"seed {seed}: emoji, shop", flush=True)
-        yield from emoji(seed)
+        yield from emoji(emoji_features(seed), seed)
         yield from shop_table(seed)
     for seed in frozen.SEEDS:
         print(f"seed {seed}: black pictures", flush=True)

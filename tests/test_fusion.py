@@ -209,7 +209,7 @@ def test_the_projected_features_are_joined_element_by_element(kind, join, featur
     torch.testing.assert_close(fusion(features), join(projected(fusion, features)))
 
 
-@pytest.mark.parametrize("kind", (WeightedFusion, SumFusion, MaximumFusion))
+@pytest.mark.parametrize("kind", [WeightedFusion, SumFusion, MaximumFusion])
 def test_with_one_modality_present_its_projection_comes_out(kind, features):
     fusion = make(kind)
     alone = fusion.project["text"](features["text"])

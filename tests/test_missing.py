@@ -155,7 +155,7 @@ def test_the_curve_counts_every_row():
     assert missing_rate_curve(answer, {}, label, "text", [0, 0.5, 1], draws) == [1, 0.75, 0.5]
 
 
-# --- cards with holes -------------------------------------------------------------------------------
+# --- cards with holes --------------------------------------------------------------------------
 
 CARDS = news_cards.rows_for(news_cards.make(3000, 1, mismatch=0), "section")
 
