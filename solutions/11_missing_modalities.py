@@ -238,8 +238,8 @@ claim("on the product, one is over 0.2 below the worst of the others",
 # **The article's row.** *Fill*, *also from the other modality*, *predict*: on the fusions that add,
 # all of it comes out alike, and zeros do as well. On a product the choice decides. The ridge brings
 # it to the level of the headline alone, without a step of training. The tree does no better than
-# the line. And an empty file read as a *black picture*, or an empty text read as an unknown word, is
-# not "nothing": the encoder says something about it.
+# the line. And an empty file read as a *black picture*, or an empty text read as an unknown word,
+# is not "nothing": the encoder says something about it.
 
 # %%
 alone_mean = {name: sum(values) / len(values) for name, values in references.items()}
@@ -505,8 +505,8 @@ for what, one in kept.items():
     print(what, one.dropna(axis=1).to_string(), "", sep="\n")
 believed = kept["belief"]["image alone"]
 fallen, shares = believed["none"] - believed, kept["share"]["exact"]
-claim("the belief falls by over 0.12 where the headline or the label decides",
-      fallen[["on itself", "on the label"]].min() > 0.12)  # fmt: skip
+claim("the belief falls by over 0.1 where the headline or the label decides",
+      fallen[["on itself", "on the label"]].min() > 0.1)  # fmt: skip
 claim("and by less than 0.05 where the picture decides",
       abs(fallen["on the other"]) < 0.05)  # fmt: skip
 claim("though there, too, the share falls by over 0.15",
@@ -545,9 +545,9 @@ claim("on the label, a linear head with a token beats one on ridge fills by over
       label_says["token"] > label_says["ridge"] + 0.005)  # fmt: skip
 
 # %% [markdown]
-# A token tells the head *that* the headline is missing; a ridge fill hides it. In the lines "at
-# random" the same models meet test rows whose holes mean nothing: what they had learnt from the
-# mask is then wrong.
+# A token tells the head *that* the headline is missing; a ridge fill hides it from a sum. In the
+# lines that end in "at random" the same models meet test rows whose holes mean nothing, and what
+# they had learnt from the mask misleads them.
 
 # %% [markdown]
 # ## Deeper: centred, and holes in training rows
@@ -568,8 +568,17 @@ holed = holed.pivot_table("value", ["model", "dials"], "setting")
 print(holed.round(3).to_string(na_rep=""))
 
 # %% [markdown]
-# The second table has headlines missing from *training* cards. Filling them by ridge costs a little
-# where both are there at test time: the model has learnt that a headline repeats its picture.
+# A product of factors that are far from 0 suffers most, and sums suffer in some seeds.
+#
+# In the second table headlines are missing from *training* cards. At 0.95 deleting leaves few
+# cards. Filling costs too, where both are there at test time: the model has learnt that a headline
+# repeats the mean, or its picture. The mask of the package and a learnt token cost a sum nothing.
+
+# %%
+at_most = holed.loc["concat + linear"].loc["0.95, both there"]
+claim("at 0.95 a mask is over 0.01 above ridge fills in training",
+      at_most["mask"] > at_most["ridge"] + 0.01)  # fmt: skip
+claim("and over 0.04 above deleting", at_most["mask"] > at_most["deleted"] + 0.04)
 
 # %% [markdown]
 # ## From a folder to the fusion
@@ -712,8 +721,8 @@ def gaps(table, alone):
         )
         sense = sum(alone[other]) / len(alone[other])
         found[gone] = {
-            "product: one, less the sense that is left": product["one"] - sense,
-            "product: ridge, less the sense that is left": product["ridge"] - sense,
+            "product: one, less the other alone": product["one"] - sense,
+            "product: ridge, less the other alone": product["ridge"] - sense,
             "product: dropout, less ridge": product["modality dropout"]
             - product["ridge"],
             "product: black or unknown, less mean": product["black, unknown"]
@@ -741,9 +750,11 @@ print(
 
 # %%
 claim("on both, an implied one is over 0.2 below the sense that is left",
-      both_worlds.loc["product: one, less the sense that is left"].max() < -0.2)  # fmt: skip
-claim("on both, the ridge brings the product to within 0.06 of it",
-      both_worlds.loc["product: ridge, less the sense that is left"].min() > -0.06)  # fmt: skip
+      both_worlds.loc["product: one, less the other alone"].max() < -0.2)  # fmt: skip
+by_ridge = both_worlds.loc["product: ridge, less the other alone"]
+claim(
+    "on both, the ridge brings the product to within 0.06 of it", by_ridge.min() > -0.06
+)
 claim("in the shop, deleting by the label costs over 0.05", cost["on the label"] > 0.05)
 
 # %% [markdown]
