@@ -85,6 +85,9 @@ with torch.no_grad():
     as_one = accuracy(product.head(left), label)
 settle("product, its picture counts as one", as_one, near=0.05)
 
+# %% [markdown]
+# Against the headline alone:
+
 # %%
 alone = accuracy(found["text alone"].logits, label)
 claim(
@@ -128,9 +131,8 @@ impute_mean = check(impute_mean)
 from sklearn.impute import SimpleImputer
 
 table = torch.tensor([[1.0, 20.0], [3.0, torch.nan]])
-new = torch.tensor([[torch.nan, 5.0], [7.0, torch.nan]])
-theirs = SimpleImputer().fit(table).transform(new)
-torch.testing.assert_close(impute_mean(table, new), torch.tensor(theirs).float())
+theirs = torch.tensor(SimpleImputer().fit_transform(table)).float()
+torch.testing.assert_close(impute_mean(table, table), theirs)
 
 # %% [markdown]
 # ## Predict what is missing
@@ -315,48 +317,25 @@ claim("it does not cost 0.01 where both are there", change > -0.01)
 
 # %% [markdown]
 # Dropout and the ridge are equally good here; dropout needs a training, the ridge needs none.
-# Live, with your function:
+# Live; the package's `ModalityDropout` wraps a fusion in the function that you wrote:
 
 # %%
-from torch import nn
+from course_utils.missing import ModalityDropout
+
+wrapped = {"dropped": lambda dims: ModalityDropout(ProductFusion(dims), rate=0.3)}
+used = models_fused(wrapped, cached, 5, names=["image", "text"], options=learn)
+used_to_holes = used["dropped"].model.eval()
 
 
-class Dropped(nn.Module):
-    """A fusion that loses modalities while it learns."""
-
-    def __init__(self, dims):
-        super().__init__()
-        self.fusion = ProductFusion(dims)
-        self.names, self.dim_out = self.fusion.names, self.fusion.dim_out
-
-    def forward(self, features, present=None):
-        if self.training:
-            shape = len(features["image"]), len(self.names)
-            every = torch.ones(shape, dtype=torch.bool)
-            there = modality_dropout(every, torch.rand(shape), rate=0.3)
-            present = dict(zip(self.names, there.T, strict=True))
-        return self.fusion(features, present)
-
-
-used = models_fused(
-    {"dropped": Dropped}, cached, 5, names=["image", "text"], options=learn
-)
-used_to_holes = used["dropped"].model
-
-
-def answer(model):
-    """A function of features and present -> logits."""
-
-    @torch.no_grad()
-    def logits(features, present):
-        return model({**features, "present": present})
-
-    return logits
+@torch.no_grad()
+def ours(features, present):
+    """The logits (n, 5) of the model that is used to holes."""
+    return used_to_holes({**features, "present": present})
 
 
 no_picture = {"image": torch.zeros(len(label), dtype=torch.bool)}
 features = {name: test[name] for name in ("image", "text")}
-live = accuracy(answer(used_to_holes)(features, no_picture), label)
+live = accuracy(ours(features, no_picture), label)
 recorded = cards[(cards["model"] == "product") & (cards["dials"] == "image missing")]
 recorded = recorded[recorded["setting"] == "modality dropout"]["value"]
 claim("your dropout lies within the file's spread, give or take 0.04",
@@ -399,7 +378,6 @@ from course_utils.widgets import lesson11 as widgets
 
 draws = torch.rand(len(label), generator=torch.Generator().manual_seed(0))
 rates = [0.0, 0.5, 1.0]
-ours = answer(used_to_holes)
 at_rates = missing_rate_curve(ours, features, label, "text", rates, draws)
 for rate, one in zip(rates, at_rates, strict=True):
     print(f"{rate:.1f} of the headlines missing: {one:.2f}")
@@ -660,12 +638,7 @@ goods = read_folder(course_root() / "data" / "shop", "products.csv", image_colum
 reader = ColumnsReader(numbers=("price",), categories=("material",))
 reader.fit(split_rows(goods)["train"], "columns")
 there = to_tensors(goods, {"columns": reader})["present"]["columns"]
-empty = {
-    name: sum(cell == "" for cell in goods[name]) for name in ("price", "material")
-}
-print(
-    len(there), "rows; empty cells:", empty, "; both are empty in", int((~there).sum())
-)
+print(f"{len(there)} rows; price and material are both empty in {int((~there).sum())}")
 
 # %% [markdown]
 # An empty price becomes 0 in this reader, the training mean; an empty material all zeros. The
@@ -673,28 +646,15 @@ print(
 #
 # ## Where the story holds
 #
-# Real *emoji* have a picture and a name; the label is their group. The *shop* has a price and a
-# material; half of its prices go missing, and scikit-learn's own imputers fill them. This could
-# have come out either way:
+# Real *emoji* have a picture and a name; the label is their group. The generated *shop* has a price
+# and a material; half of its prices go missing, and scikit-learn's own imputers fill them. This
+# could have come out either way:
 
 # %%
 emoji = measured[measured["world"] == "emoji"]
 of_emoji = emoji[emoji["measure"] == "accuracy"].pivot_table(
     "value", ["dials", "model"], "setting"
 )
-columns = [
-    "one",
-    "black, unknown",
-    "zeros",
-    "mean",
-    "tree",
-    "ridge",
-    "modality dropout",
-]
-some_heads = ["concat + linear", "concat + MLP", "product"]
-for pattern in ("both there", "image missing", "text missing"):
-    part = of_emoji.loc[pattern].loc[some_heads, columns]
-    print(pattern, part.round(2).to_string(na_rep=""), "", sep="\n")
 alone_on_emoji = scores(emoji[emoji["setting"] == ""])
 print(fair_table(alone_on_emoji)[["mean", "spread"]].round(2).to_string())
 shop = read_results("11", "table")
@@ -708,60 +668,30 @@ print(of_shop[mechanisms].round(2).to_string())
 # deleting costs in the shop:
 
 # %%
-left_over = {"image missing": "text alone", "text missing": "image alone"}
-
-
-def gaps(table, alone):
-    """Differences that the story speaks of, by what is missing: a column for each."""
-    found = {}
-    for gone, other in left_over.items():
-        product, adds = (
-            table.loc[gone].loc["product"],
-            table.loc[gone].loc["concat + linear"],
-        )
-        sense = sum(alone[other]) / len(alone[other])
-        found[gone] = {
-            "product: one, less the other alone": product["one"] - sense,
-            "product: ridge, less the other alone": product["ridge"] - sense,
-            "product: dropout, less ridge": product["modality dropout"]
-            - product["ridge"],
-            "product: black or unknown, less mean": product["black, unknown"]
-            - product["mean"],
-            "concat: black or unknown, less zeros": adds["black, unknown"]
-            - adds["zeros"],
-            "concat: zeros, less ridge": adds["zeros"] - adds["ridge"],
-        }
-    return pd.DataFrame(found)
-
-
 of_both = {
-    "cards": gaps(by_fill, references),
-    "emoji": gaps(of_emoji, alone_on_emoji),
+    "cards": widgets.gaps(by_fill, references),
+    "emoji": widgets.gaps(of_emoji, alone_on_emoji),
 }
 both_worlds = pd.concat(of_both, axis=1)
 print(both_worlds.round(2).to_string())
 cost = of_shop.loc["mean"] - of_shop.loc["deleted"]
-print(
-    "",
-    "shop: what deleting costs, accuracy",
-    cost[mechanisms].round(2).to_string(),
-    sep="\n",
-)
+print("", "shop: what deleting costs", cost[mechanisms].round(2).to_string(), sep="\n")
+
+# %% [markdown]
+# Which lines agree?
 
 # %%
 claim("on both, an implied one is over 0.2 below the sense that is left",
       both_worlds.loc["product: one, less the other alone"].max() < -0.2)  # fmt: skip
 by_ridge = both_worlds.loc["product: ridge, less the other alone"]
-claim(
-    "on both, the ridge brings the product to within 0.06 of it", by_ridge.min() > -0.06
-)
+claim("on both, the ridge brings it to within 0.06 of that", by_ridge.min() > -0.06)
 claim("in the shop, deleting by the label costs over 0.05", cost["on the label"] > 0.05)
 
 # %% [markdown]
-# The two ends of the story hold on real data: one is worst, and the ridge brings the product to the
-# sense that is left. The middle does not. On emoji zeros are no harmless choice for a sum, and
-# modality dropout stays below the ridge where pictures are gone. And in the shop deleting costs
-# *accuracy*, not only belief, where winter hides its prices; a flag beside the mean
+# The two ends of the story hold on the real pictures and names: one is worst, and the ridge brings
+# the product to the sense that is left. The middle does not: zeros are no harmless choice for a sum
+# there, and modality dropout stays below the ridge where pictures are gone. And in the shop deleting
+# costs *accuracy*, not only belief, where winter hides its prices; a flag beside the mean
 # (`SimpleImputer(add_indicator=True)`) uses what the hole tells.
 #
 # ## Recap: so, what should stand in its place?

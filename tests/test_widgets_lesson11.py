@@ -34,3 +34,15 @@ def test_a_control_redraws_the_figure(curves):
     figure.controls["mechanism"].value = "on the label"
     assert figure.picture.value != before
     assert "on the label" in figure.picture.value
+
+
+def test_gaps_are_differences_to_the_sense_that_is_left():
+    import pandas as pd
+
+    fills = ["one", "ridge", "modality dropout", "black, unknown", "mean", "zeros"]
+    places = [(gone, model) for gone in ("image missing", "text missing") for model in
+              widgets.MODELS]  # fmt: skip
+    table = pd.DataFrame(0.5, pd.MultiIndex.from_tuples(places), fills)
+    found = widgets.gaps(table, {"image alone": [0.7, 0.9], "text alone": [0.6]})
+    assert found.loc["product: one, less the other alone"].round(9).tolist() == [-0.1, -0.3]
+    assert (found.loc["concat: zeros, less ridge"] == 0).all()

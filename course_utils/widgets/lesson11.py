@@ -1,5 +1,6 @@
 """Lesson 11: accuracy over the share of headlines that are missing, by mechanism and by fill."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -38,6 +39,29 @@ def missing_curves(results: Any) -> dict[tuple[str, str], dict[str, dict[float, 
                      and fill in own.index.get_level_values(0)}  # fmt: skip
             found[model, mechanism] = fills | {CEILING: mean[CEILING, mechanism, ""].to_dict()}
     return found
+
+
+def gaps(accuracy: Any, alone: Mapping[str, Sequence[float]]) -> Any:
+    """Differences that the lesson speaks of: a DataFrame with a column for each missing sense.
+
+    accuracy: mean accuracies, a row for each (what is missing, model), a column for each fill, as
+    of the experiment "complete". alone: {"image alone": accuracies, "text alone": accuracies}.
+    """
+    import pandas as pd
+
+    found = {}
+    for gone, other in {"image missing": "text alone", "text missing": "image alone"}.items():
+        product, adds = (accuracy.loc[gone].loc[model] for model in MODELS)
+        sense = sum(alone[other]) / len(alone[other])
+        found[gone] = {
+            "product: one, less the other alone": product["one"] - sense,
+            "product: ridge, less the other alone": product["ridge"] - sense,
+            "product: dropout, less ridge": product["modality dropout"] - product["ridge"],
+            "product: black or unknown, less mean": product["black, unknown"] - product["mean"],
+            "concat: black or unknown, less zeros": adds["black, unknown"] - adds["zeros"],
+            "concat: zeros, less ridge": adds["zeros"] - adds["ridge"],
+        }
+    return pd.DataFrame(found)
 
 
 def draw_missing(curves: Any, model: str, mechanism: str, rate: float) -> Figure:
