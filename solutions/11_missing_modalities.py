@@ -220,6 +220,7 @@ for gone in ("image missing", "text missing"):
         "",
         sep="\n",
     )
+print("seeds:", cards["seed"].nunique())
 references = scores(cards[cards["setting"] == ""])
 ceiling = news_cards.ceiling("section")
 print(
@@ -237,7 +238,7 @@ claim("on the product, one is over 0.2 below the worst of the others",
       of_product["one"] < others.min() - 0.2)  # fmt: skip
 
 # %% [markdown]
-# **The article's row.** *Fill*, *also from the other modality*, *predict*: on the fusions that add,
+# **The article's row.** *Fill*, *also from the other modality*, *predict*: on sums and on the MLP
 # all of it comes out alike, and zeros do as well. On a product the choice decides. The ridge brings
 # it to the level of the headline alone, without a step of training. The tree does no better than
 # the line. And an empty file read as a *black picture*, or an empty text read as an unknown word,
@@ -249,7 +250,7 @@ claim("ridge brings the product to within 0.02 of the headline alone",
       of_product["ridge"] > alone_mean["text alone"] - 0.02)  # fmt: skip
 adding = ["concat + linear", "weighted", "concat + MLP"]
 sums = by_fill.loc[["image missing", "text missing"]].loc[(slice(None), adding), :]
-claim("where fusions add, zeros and ridge lie within 0.015, whichever is missing",
+claim("on sums and the MLP, zeros and ridge lie within 0.015, whichever is missing",
       (sums["ridge"] - sums["zeros"]).abs().max() < 0.015)  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -690,8 +691,8 @@ claim("in the shop, deleting by the label costs over 0.05", cost["on the label"]
 # %% [markdown]
 # The two ends of the story hold on the real pictures and names: one is worst, and the ridge brings
 # the product to the sense that is left. The middle does not: zeros are no harmless choice for a sum
-# there, and modality dropout stays below the ridge where pictures are gone. And in the shop deleting
-# costs *accuracy*, not only belief, where winter hides its prices; a flag beside the mean
+# there, and modality dropout stays below the ridge where pictures are gone. And in the shop
+# deleting costs *accuracy*, not only belief, where winter hides its prices; a flag beside the mean
 # (`SimpleImputer(add_indicator=True)`) uses what the hole tells.
 #
 # ## Recap: so, what should stand in its place?
