@@ -69,6 +69,9 @@ DEPTHS = (2, 4, 6, 8)
 DROPS = (0.1, 0.3, 0.5)
 RATES = (0.1, 0.3, 0.5, 0.7, 0.9)
 PATTERNS = {"both there": (), "image missing": ("image",), "text missing": ("text",)}
+# Fills that are not kept where nothing is missing, and change nothing; the file has its limit.
+SAME = ("mean", "tree", "black, unknown", "the package's way")
+CURVES = range(3)  # seeds whose curves are kept
 Fill = Callable[[Features, Present], Features]
 
 
@@ -253,7 +256,8 @@ def complete(
             if name == "product":
                 answers["one"] = said(as_one(model), test, there)
             for fill, logits in answers.items():
-                yield line(name, fill, accuracy(logits, label), dials=pattern)
+                if names or fill not in SAME:
+                    yield line(name, fill, accuracy(logits, label), dials=pattern)
     alone = trained(cached, ALONE, seed, **other)
     for name, one in alone.items():
         yield line(name, "", accuracy(one.logits, label))
@@ -358,7 +362,7 @@ def training_holes(world: World) -> Iterator[Run]:
     test = own(world.cached["test"])
     label = world.cached["test"]["label"]
     gone, whole = (lacking(names, FRESH) for names in (("text",), ()))
-    for rate in (0.0, 0.5, 0.8, 0.95):
+    for rate in (0.0, 0.8, 0.95):
         holed = with_holes(world, rate, "at random")
         fills = fills_of(holed_to_choose(holed), None)
         ways = {"deleted": deleted(holed), "mask": holed, "token": holed}
@@ -617,8 +621,8 @@ def everything() -> Iterator[Run]:
     for seed in SEEDS:
         print(f"seed {seed}: encoders and cards", flush=True)
         world = world_of(seed)
-        for experiment in (complete_rows, off_centre, curves, training_holes, deletion,
-                           what_holes_tell):  # fmt: skip
+        experiments = [complete_rows, off_centre, training_holes, deletion, what_holes_tell]
+        for experiment in experiments + [curves] * (seed in CURVES):
             print(f"seed {seed}: {experiment.__name__}", flush=True)
             yield from experiment(world)
         print(f"seed {seed}: emoji, shop", flush=True)

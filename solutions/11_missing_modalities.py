@@ -657,6 +657,7 @@ of_emoji = emoji[emoji["measure"] == "accuracy"].pivot_table(
     "value", ["dials", "model"], "setting"
 )
 alone_on_emoji = scores(emoji[emoji["setting"] == ""])
+print("emoji, seeds:", emoji["seed"].nunique())
 print(fair_table(alone_on_emoji)[["mean", "spread"]].round(2).to_string())
 shop = read_results("11", "table")
 of_shop = shop[shop["measure"] == "accuracy"].pivot_table("value", "model", "setting")
