@@ -484,8 +484,8 @@ for what, one in kept.items():
     print(what, one.dropna(axis=1).to_string(), "", sep="\n")
 believed = kept["belief"]["image alone"]
 fallen, shares = believed["none"] - believed, kept["share"]["exact"]
-claim("the belief falls by over 0.1 where the headline or the label decides",
-      fallen[["on itself", "on the label"]].min() > 0.1)  # fmt: skip
+claim("the belief falls by over 0.05 where the headline or the label decides",
+      fallen[["on itself", "on the label"]].min() > 0.05)  # fmt: skip
 claim("and by less than 0.05 where the picture decides",
       abs(fallen["on the other"]) < 0.05)  # fmt: skip
 claim("though there, too, the share falls by over 0.15",
@@ -550,14 +550,18 @@ print(holed.round(3).to_string(na_rep=""))
 # A product of factors that are far from 0 suffers most, and sums suffer in some seeds.
 #
 # In the second table headlines are missing from *training* cards. At 0.95 deleting leaves few
-# cards. Filling costs too, where both are there at test time: the model has learnt that a headline
-# repeats the mean, or its picture. The mask of the package and a learnt token cost a sum nothing.
+# cards, and costs most where both are there at test time. Filling with the mean costs a sum less.
+# We expected the ridge to cost too, for a model could learn that a headline repeats its picture.
+# Over these seeds a sum shows no such cost that stands out.
 
 # %%
 at_most = holed.loc["concat + linear"].loc["0.95, both there"]
-claim("at 0.95 a mask is over 0.01 above ridge fills in training",
-      at_most["mask"] > at_most["ridge"] + 0.01)  # fmt: skip
-claim("and over 0.04 above deleting", at_most["mask"] > at_most["deleted"] + 0.04)
+claim("at 0.95 a mask is over 0.04 above deleting, for a sum",
+      at_most["mask"] > at_most["deleted"] + 0.04)  # fmt: skip
+claim(
+    "and over 0.01 above the mean in training", at_most["mask"] > at_most["mean"] + 0.01
+)
+claim("within 0.015 of the ridge", abs(at_most["mask"] - at_most["ridge"]) < 0.015)
 
 # %% [markdown]
 # ## From a folder to the fusion
@@ -657,7 +661,7 @@ of_emoji = emoji[emoji["measure"] == "accuracy"].pivot_table(
     "value", ["dials", "model"], "setting"
 )
 alone_on_emoji = scores(emoji[emoji["setting"] == ""])
-print("emoji, seeds:", emoji["seed"].nunique())
+print("emoji, seeds and test rows:", emoji["seed"].nunique(), emoji["rows"].max())
 print(fair_table(alone_on_emoji)[["mean", "spread"]].round(2).to_string())
 shop = read_results("11", "table")
 of_shop = shop[shop["measure"] == "accuracy"].pivot_table("value", "model", "setting")
@@ -687,14 +691,21 @@ claim("on both, an implied one is over 0.2 below the sense that is left",
       both_worlds.loc["product: one, less the other alone"].max() < -0.2)  # fmt: skip
 by_ridge = both_worlds.loc["product: ridge, less the other alone"]
 claim("on both, the ridge brings it to within 0.06 of that", by_ridge.min() > -0.06)
+black_costs = both_worlds.loc["concat: black or unknown, less zeros"]
+claim("a black picture costs a sum over 0.15 on emoji, and under 0.03 on cards",
+      black_costs["emoji", "image missing"] < -0.15
+      and black_costs["cards", "image missing"] > -0.03)  # fmt: skip
+flag = of_shop.loc["mean and flag"] - of_shop.loc["mean"]
+claim("a flag gains over 0.01 where the label decides", flag["on the label"] > 0.01)
 claim("in the shop, deleting by the label costs over 0.05", cost["on the label"] > 0.05)
 
 # %% [markdown]
 # The two ends of the story hold on the real pictures and names: one is worst, and the ridge brings
-# the product to the sense that is left. The middle does not: zeros are no harmless choice for a sum
-# there, and modality dropout stays below the ridge where pictures are gone. And in the shop
-# deleting costs *accuracy*, not only belief, where winter hides its prices; a flag beside the mean
-# (`SimpleImputer(add_indicator=True)`) uses what the hole tells.
+# the product to the sense that is left. One line differs beyond doubt: a black picture costs a sum
+# nothing on cards, and much on emoji. What differs by a few hundredths we cannot judge on so few
+# test rows and seeds. And in the shop deleting costs *accuracy*, not only belief, where winter
+# hides its prices; a flag beside the mean (`SimpleImputer(add_indicator=True)`) uses what the hole
+# tells.
 #
 # ## Recap: so, what should stand in its place?
 #
