@@ -170,7 +170,8 @@ impute_ridge = check(impute_ridge)
 # %% [markdown]
 # The product is as it was; nothing is trained again. Four things may stand in the picture's place:
 # *zeros*, the *mean*, the *ridge* prediction, or the features of a *black picture*, which is what
-# comes out if empty files are read as black. Which one serves the product worst?
+# comes out if empty files are read as black. Which one serves the product worst, averaged over
+# seeds?
 
 # %% tags=["guess"]
 guess("worst in the picture's place", ..., ["zeros", "mean", "ridge", "black"])
@@ -214,20 +215,13 @@ by_fill = cards[cards["measure"] == "accuracy"].pivot_table(
     "value", ["dials", "model"], "setting"
 )
 for gone in ("image missing", "text missing"):
-    print(
-        gone,
-        by_fill.loc[gone].loc[order, fills].round(2).to_string(na_rep=""),
-        "",
-        sep="\n",
-    )
+    table = by_fill.loc[gone].loc[order, fills].round(2)
+    print(gone, table.to_string(na_rep=""), "", sep="\n")
 print("seeds:", cards["seed"].nunique())
 references = scores(cards[cards["setting"] == ""])
 ceiling = news_cards.ceiling("section")
-print(
-    fair_table(references, ceiling=ceiling)[["mean", "spread"]]
-    .round(2)
-    .to_string(na_rep="")
-)
+fair = fair_table(references, ceiling=ceiling)[["mean", "spread"]]
+print(fair.round(2).to_string(na_rep=""))
 of_product = by_fill.loc["image missing"].loc["product"]
 others = of_product[["zeros", "mean", "ridge", "black, unknown"]]
 settle("worst in the picture's place", others.idxmin().split(",")[0])
@@ -549,18 +543,21 @@ print(holed.round(3).to_string(na_rep=""))
 # A product of factors that are far from 0 suffers most, and sums suffer in some seeds.
 #
 # In the second table headlines are missing from *training* cards. At 0.95 deleting leaves few
-# cards, and costs most where both are there at test time. Filling with the mean costs a sum less.
-# We expected the ridge to cost too, for a model could learn that a headline repeats its picture.
-# Over these seeds a sum shows no such cost that stands out.
+# cards. We expected the ridge to cost where both are there at test time, for a model could learn
+# that a headline repeats its picture. By seed, for a sum, the mask less each other way:
 
 # %%
-at_most = holed.loc["concat + linear"].loc["0.95, both there"]
-claim("at 0.95 a mask is over 0.04 above deleting, for a sum",
-      at_most["mask"] > at_most["deleted"] + 0.04)  # fmt: skip
-claim(
-    "and over 0.01 above the mean in training", at_most["mask"] > at_most["mean"] + 0.01
-)
-claim("within 0.015 of the ridge", abs(at_most["mask"] - at_most["ridge"]) < 0.015)
+at_most = read_results("11", "training").query("dials == '0.95, both there'")
+at_most = at_most[at_most["model"] == "concat + linear"]
+by_seed = at_most.pivot_table("value", "setting", "seed")
+less = by_seed.loc["mask"] - by_seed.loc[["deleted", "mean", "ridge"]]
+print(less.round(3).to_string())
+claim("deleting costs in every seed", less.loc["deleted"].min() > 0.005)
+claim("the ridge costs less than 0.015 on average", less.loc["ridge"].mean() < 0.015)
+
+# %% [markdown]
+# Deleting costs in every seed; the mean and the ridge cost in some and not in others. Five seeds
+# do not show the cost that we expected.
 
 # %% [markdown]
 # ## From a folder to the fusion
