@@ -24,13 +24,20 @@ from torch import Tensor
 
 from course_utils import frozen
 from course_utils.baselines import majority_baseline
+from course_utils.classifier import MultimodalClassifier
 from course_utils.data import holes, news_cards, real, shop
 from course_utils.data.batches import to_tensors
 from course_utils.data.readers import ImageReader, TextReader, fit_readers
 from course_utils.data.results import Run, write_results
 from course_utils.data.rows import Rows, split_rows
-from course_utils.encoders import BagEncoder, CNNEncoder
-from course_utils.experiment import Trained, cache_features, models_alone, models_fused
+from course_utils.encoders import BagEncoder, CNNEncoder, encode
+from course_utils.experiment import (
+    Trained,
+    cache_features,
+    models_alone,
+    models_fused,
+    train_on,
+)
 from course_utils.fusion import (
     ConcatFusion,
     ConcatMLPFusion,
@@ -435,16 +442,11 @@ def what_holes_tell(world: World) -> Iterator[Run]:
 # --- black pictures and BatchNorm ----------------------------------------------------------
 
 
-class SkipsBlack(CNNEncoder):
-    """A CNN that never sees a black picture, in its BatchNorm neither: zeros stand in its place."""
+class ReadsAll(MultimodalClassifier):
+    """A classifier whose BatchNorm counts the black pictures that stand for absent ones, too."""
 
-    def forward(self, image: Tensor) -> Tensor:
-        """image (B, 3, H, W) float -> (B, dim)"""
-        there = image.flatten(1).any(dim=1)
-        features = image.new_zeros(len(image), self.dim)
-        if there.any():
-            features[there] = super().forward(image[there])
-        return features
+    def features(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: encode(one, batch) for name, one in self.encoders.items()}
 
 
 def black_pictures(seed: int, rates: tuple[float, ...] = (0.5, 0.9)) -> Iterator[Run]:
@@ -461,16 +463,19 @@ def black_pictures(seed: int, rates: tuple[float, ...] = (0.5, 0.9)) -> Iterator
     options = {"epochs": 6, "learning_rate": 3e-3, "batch_size": 32}
     for rate in rates:
         there = torch.from_numpy(holes.kept(rows["train"], "image", rate, "at random", seed=seed))
-        holed = {
-            "image": train["image"] * there[:, None, None, None],
-            "label": train["label"],
-            "present": {"image": there},
+        splits = tensors | {
+            "train": {
+                "image": train["image"] * there[:, None, None, None],
+                "label": train["label"],
+                "present": {"image": there},
+            }
         }
-        for way, kind in {"in the batches": CNNEncoder, "never read": SkipsBlack}.items():
+        ways = {"counted": ReadsAll, "not counted": MultimodalClassifier}
+        for way, kind in ways.items():
             torch.manual_seed(seed)
-            splits = tensors | {"train": holed}
-            one = models_alone({"image": kind(64)}, splits, 5, seed=seed, options=options)
-            yield line("image alone", way, accuracy(one["image"].logits, label), dials=f"{rate:g}")
+            model = kind({"image": CNNEncoder(64)}, ConcatFusion({"image": 64}), 5)
+            one = train_on(model, splits, seed, **options)
+            yield line("image alone", way, accuracy(one.logits, label), dials=f"{rate:g}")
 
 
 # --- emoji ----------------------------------------------------------
