@@ -128,8 +128,8 @@ def modality_dropout(present: Tensor, draws: Tensor, rate: float) -> Tensor:
     """
     stays = present & (draws >= rate)
     largest = draws.masked_fill(~present, -1).argmax(dim=1, keepdim=True)
-    last = torch.zeros_like(present).scatter(1, largest, True) & present
-    return stays | (last & ~stays.any(dim=1, keepdim=True))
+    # Where a row's largest draw is below the rate, all of its draws are.
+    return stays | (torch.zeros_like(present).scatter(1, largest, True) & present)
 
 
 class Wrapped(nn.Module):

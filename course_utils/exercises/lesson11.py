@@ -12,6 +12,7 @@ from PIL import Image
 from course_utils import missing
 from course_utils.exercises.core import Exercise, Mistake, Part
 from course_utils.exercises.running import Unfit
+from course_utils.fusion import presence
 from course_utils.measures import accuracy
 
 # --- impute_mean -----------------------------------------------------------------------------
@@ -52,6 +53,11 @@ def mean_by_sums(train, rows):
     return rows.where(~rows.isnan(), means.expand_as(rows))
 
 
+def rows_with_holes_deleted(train, rows):
+    whole = train[~train.isnan().any(dim=1)]
+    return torch.where(rows.isnan(), whole.nanmean(dim=0).nan_to_num(), rows)
+
+
 impute_mean = Exercise(
     reference=missing.impute_mean,
     cases=mean_cases,
@@ -90,6 +96,15 @@ impute_mean = Exercise(
         Mistake(
             lambda train, rows: torch.where(rows.isnan(), train.nanmean(dim=0), rows),
             "A column that is empty in all of `train` has no mean (NaN): give 0 there.",
+        ),
+        Mistake(
+            lambda train, rows: torch.where(rows.isnan(), train.mean(dim=0), rows),
+            "One NaN makes a column's `mean` NaN; `nanmean` leaves it out.",
+        ),
+        Mistake(
+            rows_with_holes_deleted,
+            "You delete the training rows that have a hole. Their other cells are known: each "
+            "column's mean is over all the numbers in it.",
         ),
     ),
 )
@@ -135,6 +150,23 @@ def ridge_level_left_out(seen, wanted, rows, alpha):
     return missing.impute_ridge(seen, wanted - wanted.mean(dim=0), rows, alpha)
 
 
+def ridge_eye_forgotten(seen, wanted, rows, alpha):
+    x, y = seen - seen.mean(dim=0), wanted - wanted.mean(dim=0)
+    slopes = torch.linalg.lstsq(x.T @ x + alpha, x.T @ y).solution
+    return wanted.mean(dim=0) + (rows - seen.mean(dim=0)) @ slopes
+
+
+def ridge_intercept_costs(seen, wanted, rows, alpha):
+    def with_one(x):
+        return torch.cat([x, torch.ones(len(x), 1)], dim=1)
+
+    return ridge_through_zero(with_one(seen), wanted, with_one(rows), alpha)
+
+
+def ridge_rows_as_they_come(seen, wanted, rows, alpha):
+    return missing.impute_ridge(seen, wanted, rows + seen.mean(dim=0), alpha)
+
+
 impute_ridge = Exercise(
     reference=missing.impute_ridge,
     cases=ridge_cases,
@@ -170,6 +202,20 @@ impute_ridge = Exercise(
         Mistake(
             lambda seen, wanted, rows, alpha: wanted.mean(dim=0).expand(len(rows), -1),
             "This is the mean of `wanted` for every row: what the rows have does not come into it.",
+        ),
+        Mistake(
+            ridge_eye_forgotten,
+            "You add `alpha` to every entry of x.T @ x. It belongs on the diagonal alone: "
+            "`alpha * torch.eye(d)`.",
+        ),
+        Mistake(
+            ridge_intercept_costs,
+            "Your intercept is one of the slopes, and costs. It should cost nothing: subtract "
+            "both training means, and add no column of ones.",
+        ),
+        Mistake(
+            ridge_rows_as_they_come,
+            "`rows` come in as they are. Your slopes are for rows less the mean of `seen`.",
         ),
     ),
 )
@@ -229,10 +275,29 @@ def all_or_nothing(present, draws, rate):
     return torch.where(stays.any(dim=1, keepdim=True), stays, present)
 
 
-def always_the_first(present, draws, rate):
+def nothing_becomes_one(present, draws, rate):
     stays = present & (draws >= rate)
-    first = torch.zeros_like(present).scatter(1, present.int().argmax(dim=1, keepdim=True), True)
-    return stays | (first & present & ~stays.any(dim=1, keepdim=True))
+    largest = draws.masked_fill(~present, -1).argmax(dim=1, keepdim=True)
+    last = torch.zeros_like(present).scatter(1, largest, True)
+    return stays | (last & ~stays.any(dim=1, keepdim=True))
+
+
+def largest_of_all(present, draws, rate):
+    stays = present & (draws >= rate)
+    last = torch.zeros_like(present).scatter(1, draws.argmax(dim=1, keepdim=True), True)
+    return stays | (last & present)
+
+
+def keeps_the_smallest(present, draws, rate):
+    stays = present & (draws >= rate)
+    least = draws.masked_fill(~present, 2).argmin(dim=1, keepdim=True)
+    last = torch.zeros_like(present).scatter(1, least, True) & present
+    return stays | (last & ~stays.any(dim=1, keepdim=True))
+
+
+def asks_the_whole_batch(present, draws, rate):
+    stays = present & (draws >= rate)
+    return stays if stays.any() else missing.modality_dropout(present, draws, rate)
 
 
 modality_dropout = Exercise(
@@ -255,12 +320,6 @@ modality_dropout = Exercise(
             "It is the other way round: a modality goes where its draw is *below* `rate`.",
         ),
         Mistake(
-            lambda present, draws, rate: missing.modality_dropout(
-                torch.ones_like(present), draws, rate
-            ),
-            "A modality that the row never had comes out as there. Start from `present`.",
-        ),
-        Mistake(
             absent_comes_back,
             "A row that lost all gets back a modality that it never had: look for the largest "
             "draw among those that are there.",
@@ -271,9 +330,22 @@ modality_dropout = Exercise(
             "largest draw.",
         ),
         Mistake(
-            always_the_first,
-            "A row that lost all always keeps its first modality, so the model learns that one "
-            "more often. Keep the one with the largest draw.",
+            nothing_becomes_one,
+            "A row that had nothing comes out with its first modality. It has none to keep.",
+        ),
+        Mistake(
+            largest_of_all,
+            "The largest draw may be that of a modality which the row does not have; then it "
+            "keeps nothing. Look among those that are there.",
+        ),
+        Mistake(
+            keeps_the_smallest,
+            "A row that lost all keeps the modality with the smallest draw. Keep the largest.",
+        ),
+        Mistake(
+            asks_the_whole_batch,
+            "You ask once whether the whole batch lost everything. Each row is asked for itself: "
+            "`any(dim=1, keepdim=True)`.",
         ),
     ),
 )
@@ -283,14 +355,20 @@ modality_dropout = Exercise(
 
 
 class Adder:
-    """Adds what it is shown of two modalities, (B, C) each: a stand-in for a trained model."""
+    """Adds what it is shown of two modalities, (B, C) each: a stand-in for a trained model.
+
+    A vector of its own stands where one is absent, as a learnt token would: who hands it zeros
+    and no word of them gets something else.
+    """
 
     def __call__(self, features, present):
-        total = 0
-        for name, one in features.items():
-            there = present.get(name)
-            total = total + (one if there is None else one * there[:, None])
-        return total
+        names = tuple(features)
+        rows, classes = features[names[0]].shape
+        there = presence(present, names, rows, torch.device("cpu"))
+        token = torch.linspace(1, -1, classes)
+        return sum(
+            torch.where(there[:, [m]], features[name], token) for m, name in enumerate(names)
+        )
 
 
 def curve_cases(rng):
@@ -343,6 +421,14 @@ def curve_without_them(answer, features, label, name, rates, draws):
     return found
 
 
+def curve_of_zeros(answer, features, label, name, rates, draws):
+    found = []
+    for rate in rates:
+        there = (draws >= rate)[:, None]
+        found.append(accuracy(answer({**features, name: features[name] * there}, {}), label))
+    return found
+
+
 missing_rate_curve = Exercise(
     reference=missing.missing_rate_curve,
     cases=curve_cases,
@@ -383,6 +469,11 @@ missing_rate_curve = Exercise(
                 1 - accuracy(answer(features, {name: draws >= rate}), label) for rate in rates
             ],
             "These are shares of wrong answers. The curve is the accuracy.",
+        ),
+        Mistake(
+            curve_of_zeros,
+            "You put zeros in yourself and do not say so. A model may have something else for a "
+            "hole: hand `features` on as they are, and `{name: draws >= rate}`.",
         ),
     ),
 )
@@ -481,16 +572,23 @@ def holes_of_folder(folder):
 
 
 def drawn_folder(seed):
-    """The rows of a small folder, as (id, price, season, split, picture or None)."""
+    """The rows of a small folder, as (id, price, season, split, picture or None).
+
+    The ids are in no order, and one has an umlaut; a price is 0, three are empty or blank; a
+    picture is grey; a season stands in test rows alone.
+    """
     rng = np.random.default_rng(seed)
+    ids = [f"{100 + 7 * k}" for k in rng.permutation(9)]
+    ids[0], ids[8] = "gr\u00fcn-9", "10"
     rows = []
     for k in range(9):
         price = "" if k in (2, 7) else "  " if k == 5 else f"{rng.uniform(5, 90):.2f}"
         picture = None if k in (1, 5) else rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
         split = "train" if k in (0, 2, 3, 6) else "test"
         season = ("winter", "summer", "fall")[int(rng.integers(3))] if k > 2 else "winter"
-        rows.append((str(100 + 7 * k), price, season, split, picture))
-    rows[3] = (*rows[3][:2], "summer", *rows[3][3:])
+        rows.append((ids[k], price, season, split, picture))
+    rows[3] = (ids[3], "0", "summer", *rows[3][3:])
+    rows[4] = (*rows[4][:2], "spring", "test", rows[4][4][:, :, 0])
     return rows
 
 
@@ -555,8 +653,8 @@ def judge_rows(seen, seed):
         return problem
     if not torch.equal(seen["label"].long(), right["label"]):
         return (
-            "The labels differ. Number the seasons in the order of the alphabet, and keep the "
-            "rows in the order of the table."
+            "The labels differ. Number all seasons, those of test rows too, in the order of the "
+            "alphabet, and keep the rows in the order of the table."
         )
     return None
 
@@ -564,8 +662,11 @@ def judge_rows(seen, seed):
 def judge_masks(seen, seed):
     right = expected_of(seed)
     for name, why in (
-        ("present image", "A picture is there where photos/<id>.png is a file."),
-        ("present price", "A price is there where its cell holds more than blanks."),
+        (
+            "present image",
+            "A picture is there where photos/<id>.png is a file; the table is UTF-8.",
+        ),
+        ("present price", "A price is there where its cell holds more than blanks; 0 is a price."),
     ):
         if problem := about_tensor(seen, right, name):
             return problem
@@ -673,7 +774,7 @@ def by_pandas(folder):
         file = Path(folder) / "photos" / f"{name}.png"
         there.append(file.exists())
         blank = np.zeros((8, 8, 3), dtype=np.uint8)
-        pictures.append(np.array(Image.open(file)) if there[-1] else blank)
+        pictures.append(np.array(Image.open(file).convert("RGB")) if there[-1] else blank)
     image = torch.from_numpy(np.stack(pictures)).float().div(255).permute(0, 3, 1, 2)
     return {
         "image": image,
