@@ -307,7 +307,8 @@ modality_dropout = Exercise(
     hints=(
         "First without the last sentence: what stays is there and has a draw of at least `rate`.",
         "Then the rows that lost all: `~stays.any(dim=1, keepdim=True)`. For the largest draw "
-        "among what such a row *has*, set the others' draws to -1 before `argmax(dim=1)`.",
+        "among what such a row *has*, set the others' draws to -1 before `argmax(dim=1)`; then "
+        "`& present`, for a row that has none.",
     ),
     mistakes=(
         Mistake(

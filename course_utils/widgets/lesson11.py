@@ -1,5 +1,6 @@
 """Lesson 11: accuracy over the share of headlines that are missing, by mechanism and by fill."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,6 +60,7 @@ def gaps(accuracy: Any, alone: Mapping[str, Sequence[float]]) -> Any:
             "product: dropout, less ridge": product["modality dropout"] - product["ridge"],
             "product: black or unknown, less mean": product["black, unknown"] - product["mean"],
             "concat: black or unknown, less zeros": adds["black, unknown"] - adds["zeros"],
+            "concat: mean, less zeros": adds["mean"] - adds["zeros"],
             "concat: zeros, less ridge": adds["zeros"] - adds["ridge"],
         }
     return pd.DataFrame(found)
@@ -71,9 +73,11 @@ def draw_missing(curves: Any, model: str, mechanism: str, rate: float) -> Figure
     for name, line in curves[model, mechanism].items():
         colour, marker, dash = LOOKS.get(name, (PALETTE["ceiling"], "", ":"))
         axes.plot(list(line), list(line.values()), dash, color=colour, marker=marker, label=name)
+    lowest = min(min(line.values()) for line in curves[model, mechanism].values())
     axes.axvline(rate, color="0.6", linewidth=1)
     axes.set(xlabel="share of test headlines that are missing", ylabel="accuracy",
-             xlim=(0, 1), ylim=(0.2, 1), title=f"{model}, missing {mechanism}")  # fmt: skip
+             xlim=(0, 1), ylim=(math.floor(10 * lowest) / 10, 1),
+             title=f"{model}, missing {mechanism}")  # fmt: skip
     axes.legend(fontsize=8, loc="lower left")
     return figure
 
