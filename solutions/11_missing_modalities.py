@@ -174,7 +174,7 @@ impute_ridge = check(impute_ridge)
 # The product is as it was; nothing is trained again. Four things may stand for the picture's
 # features: *zeros*, the *mean*, the *ridge* prediction, or a *black picture*'s features, which come
 # out if empty files are read as black. (Zero features are no zero factor: their projection gives
-# its bias.) With the ridge's prediction, how often is the product right? All that it replaces is
+# its bias.) With the ridge's prediction, how often is the product right? What to compare it with is
 # printed above.
 
 # %% tags=["guess"]
