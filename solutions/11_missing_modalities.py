@@ -393,7 +393,7 @@ from course_utils.widgets import lesson11 as widgets
 
 draws = torch.rand(len(label), generator=torch.Generator().manual_seed(0))
 at_rates = missing_rate_curve(ours, features, label, "text", [0.0, 0.5, 1.0], draws)
-print("none, half, all missing:", [round(one, 2) for one in at_rates])
+print("none, half, all missing:", *(f"{one:.2f}" for one in at_rates))
 curves = widgets.missing_curves(read_results("11", "curve"))
 at = "product", "at random", 0.5
 show(widgets.draw_missing(curves, *at), alt=widgets.describe_missing(curves, *at))
