@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from course_utils.attention import Tokens
-from course_utils.encoders import encode, present_for
+from course_utils.encoders import encode_present, present_for
 
 
 class MultimodalClassifier(nn.Module):
@@ -39,9 +39,17 @@ class MultimodalClassifier(nn.Module):
         return tuple(getattr(self.fusion, "reads", ()))
 
     def features(self, batch: Mapping[str, Any]) -> dict[str, Tensor | Tokens]:
-        """What each encoder makes of the batch, {name: (B, dim)}, or Tokens."""
+        """What each encoder makes of the batch, {name: (B, dim)}, or Tokens.
+
+        While it learns, rows that lack a modality are kept from its encoder's BatchNorm.
+        """
         as_tokens = getattr(self.fusion, "reads_tokens", False)
-        return {name: encode(one, batch, as_tokens) for name, one in self.encoders.items()}
+        present = present_for(self.encoders, batch)
+        there = present if isinstance(present, Mapping) else {}
+        return {
+            name: encode_present(one, batch, there.get(name), as_tokens)
+            for name, one in self.encoders.items()
+        }
 
     def side(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """The side channels that the fusion asks for. Raises KeyError where one is missing."""

@@ -6,12 +6,14 @@ picture, has ``tokens``, called with the same parts, which gives ``Tokens`` of t
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from course_utils.attention import (
@@ -423,6 +425,54 @@ def encode(
         )
     call = encoder.tokens if as_tokens and hasattr(encoder, "tokens") else encoder
     return call(*(batch[name] for name in encoder.reads))
+
+
+def encode_present(
+    encoder: nn.Module,
+    batch: Mapping[str, Any],
+    there: Tensor | None = None,
+    as_tokens: bool = False,
+) -> Tensor | Tokens:
+    """``encode``, but what is absent does not count in the encoder's BatchNorm.
+
+    there: (B,) bool, which rows have what the encoder reads; None where all have. A BatchNorm that
+    learns gets these rows alone, and zeros stand in the others' place. Black pictures in nine of
+    ten rows halved a CNN's accuracy (``benchmarks/lesson11.py``), for at test time they are gone
+    from the batches, but not from the means that BatchNorm kept. A batch with fewer than two such
+    rows is normalised by the kept means, and does not count in them.
+    """
+    norms = [part for part in encoder.modules() if part.training and isinstance(part, _BatchNorm)]
+    rows = len(batch[encoder.reads[0]]) if encoder.reads[0] in batch else 0
+    fits = there is not None and tuple(there.shape) == (rows,)  # if not, the fusion says so
+    if not norms or not fits or (there := there.bool()).all():
+        return encode(encoder, batch, as_tokens)
+    if there.sum() < 2:
+        with _kept_means(norms):
+            return encode(encoder, batch, as_tokens)
+    own = {part: batch[part][there] for part in encoder.reads if part in batch}
+    found = encode(encoder, own, as_tokens)
+    if isinstance(found, Tokens):
+        return Tokens(*(_in_their_rows(each, there) for each in found))
+    return _in_their_rows(found, there)
+
+
+def _in_their_rows(found: Tensor, there: Tensor) -> Tensor:
+    """What was found in the rows that are there, (k, ...), as (B, ...) with zeros in between."""
+    whole = found.new_zeros(len(there), *found.shape[1:])
+    whole[there] = found
+    return whole
+
+
+@contextmanager
+def _kept_means(norms: Iterable[nn.Module]) -> Iterator[None]:
+    """BatchNorms that neither learn from a batch nor look at its means."""
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.train()
 
 
 def present_for(encoders: Mapping[str, nn.Module], batch: Mapping[str, Any]) -> Any:

@@ -159,11 +159,21 @@ class SumFusion(Fusion):
 
 
 class ProductFusion(Fusion):
-    """The element-wise product of the projected features."""
+    """The element-wise product of the projected features.
+
+    The features of an absent modality are zeros, so its projection's bias stands in its place: a
+    learnt vector, where training rows have holes. Were it to count as one, the others' projections
+    would come out as no product in training ever does.
+    """
+
+    def forward(self, features: Features, present: Present | None = None) -> Tensor:
+        """{name: (B, dims[name])}, present {name: (B,) bool} -> (B, dim_out)"""
+        given = zero_absent(features, self.names, present)
+        return super().forward(dict(zip(self.names, given, strict=True)))
 
     def join(self, projected: Tensor, present: Tensor) -> Tensor:
-        """The absent count as one."""
-        return projected.masked_fill(~present, 1).prod(dim=1)
+        """The product over modalities."""
+        return projected.prod(dim=1)
 
 
 class MaximumFusion(Fusion):

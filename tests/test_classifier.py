@@ -151,3 +151,42 @@ def test_its_weights_can_be_saved_and_loaded(batch, tmp_path):
     torch.save(model.state_dict(), tmp_path / "model.pt")
     other.load_state_dict(torch.load(tmp_path / "model.pt"))
     torch.testing.assert_close(other.eval()(batch), model.eval()(batch))
+
+
+def statistics(model):
+    """What the BatchNorms of the image encoder have kept."""
+    kept = model.encoders["image"].state_dict()
+    return {name: value.clone() for name, value in kept.items() if "running" in name}
+
+
+@pytest.mark.parametrize("fusion", [ConcatFusion, JointAttentionFusion])
+def test_absent_pictures_do_not_count_in_the_batch_norm(fusion, batch):
+    batch["present"]["image"] = torch.arange(6) % 2 == 0
+    kept = []
+    for black in (0.0, 1.0):
+        model = build(fusion).train()
+        image = batch["image"].where(batch["present"]["image"][:, None, None, None], black)
+        logits = model(batch | {"image": image})
+        F.cross_entropy(logits, batch["label"]).backward()
+        kept.append((statistics(model), logits, model.encoders["image"].project.weight.grad))
+    torch.testing.assert_close(kept[0], kept[1])
+    alone = build(fusion).train()
+    alone.encoders["image"](batch["image"][batch["present"]["image"]])
+    torch.testing.assert_close(statistics(alone), kept[0][0])
+
+
+@pytest.mark.parametrize("there", [0, 1])
+def test_with_too_few_pictures_a_batch_leaves_the_batch_norm_as_it_was(there, batch):
+    model = build().train()
+    batch["present"]["image"] = torch.arange(6) < there
+    before = statistics(model)
+    F.cross_entropy(model(batch), batch["label"]).backward()
+    assert all(torch.equal(value, before[name]) for name, value in statistics(model).items())
+    assert all(part.training for part in model.modules())
+    assert model.encoders["image"].project.weight.grad.any() == bool(there)
+
+
+def test_a_mask_that_does_not_fit_is_named_while_it_learns_too(batch):
+    batch["present"]["image"] = torch.ones(5, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"present\['image'\] has the shape"):
+        build().train()(batch)

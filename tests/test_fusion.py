@@ -209,11 +209,18 @@ def test_the_projected_features_are_joined_element_by_element(kind, join, featur
     torch.testing.assert_close(fusion(features), join(projected(fusion, features)))
 
 
-@pytest.mark.parametrize("kind", PROJECTED)
+@pytest.mark.parametrize("kind", [WeightedFusion, SumFusion, MaximumFusion])
 def test_with_one_modality_present_its_projection_comes_out(kind, features):
     fusion = make(kind)
     alone = fusion.project["text"](features["text"])
     torch.testing.assert_close(fusion(features, mask("text")), alone)
+
+
+def test_a_product_has_the_bias_of_each_absent_modality_as_its_factor(features):
+    fusion = make(ProductFusion)
+    text = fusion.project["text"](features["text"])
+    expected = text * fusion.project["image"].bias * fusion.project["audio"].bias
+    torch.testing.assert_close(fusion(features, mask("text")), expected)
 
 
 def test_concat_hands_on_the_features_side_by_side(features):
