@@ -6,7 +6,8 @@ is done about it: OGM-GE's brake, a loss of its own for each part, text that is 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -95,6 +96,31 @@ def best_threshold(score: Tensor, positive: Tensor) -> float:
     hits = (called & positive).sum(dim=1)
     f1 = 2 * hits / (called.sum(dim=1) + positive.sum())
     return levels[f1.argmax()].item()
+
+
+class Rare(NamedTuple):
+    """How a rare class fares by one rule: its recall and precision, and macro F1 over both."""
+
+    recall: float
+    precision: float
+    macro_f1: float
+
+
+def bell_scores(share: float, separation: float, log_odds: float) -> Rare:
+    """Two classes whose scores are bell curves of width 1: what a threshold makes of them, exactly.
+
+    share: of the rare class, whose curve lies ``separation`` higher, both above 0.
+    log_odds: how much likelier, in logarithms, a score must be under the rare class before it is
+        called rare: log((1 - share) / share) for fewest errors, 0 under full class weights.
+    """
+    bell = NormalDist()
+    threshold = separation / 2 + log_odds / separation
+    recall, alarm = 1 - bell.cdf(threshold - separation), 1 - bell.cdf(threshold)
+    hits, false = share * recall, (1 - share) * alarm
+    left = (1 - share) * (1 - alarm)
+    common = 2 * left / ((1 - share) + left + share * (1 - recall))
+    precision = hits / (hits + false) if hits + false > 0 else 0.0
+    return Rare(recall, precision, (2 * hits / (share + hits + false) + common) / 2)
 
 
 # --- modalities -----------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import inspect
 import math
 import numbers
-from statistics import NormalDist
 
 import torch
 import torch.nn.functional as F
@@ -357,23 +356,6 @@ LEAST_GAIN = 0.05
 BOUNDS = {"share": (0.01, 0.25), "separation": (0.5, 4.0)}
 
 
-def bell_scores(share, separation, log_odds):
-    """Of two bell curves of width 1, ``separation`` apart: what a threshold makes of them.
-
-    share: of the rare one, the upper. log_odds: how much more likely the rare one must be by
-    likelihood alone before it is called. Returns its recall, its precision, and macro F1.
-    """
-    bell = NormalDist()
-    threshold = separation / 2 + log_odds / separation
-    recall, alarm = 1 - bell.cdf(threshold - separation), 1 - bell.cdf(threshold)
-    hits, false = share * recall, (1 - share) * alarm
-    rare = 2 * hits / (share + hits + false)
-    left = (1 - share) * (1 - alarm)
-    common = 2 * left / ((1 - share) + left + share * (1 - recall))
-    precision = hits / (hits + false) if hits + false > 0 else 0.0
-    return recall, precision, (rare + common) / 2
-
-
 def weights_help(dials, seed):
     """Whether full class weights raise macro F1 by ``LEAST_GAIN``, by the formula."""
     if set(dials) != set(BOUNDS):
@@ -386,8 +368,8 @@ def weights_help(dials, seed):
         if not low <= value <= high:
             return f"{name} is {value:g}; keep it between {low:g} and {high:g}."
     share, separation = float(dials["share"]), float(dials["separation"])
-    plain = bell_scores(share, separation, math.log((1 - share) / share))
-    weighted = bell_scores(share, separation, 0.0)
+    plain = imbalance.bell_scores(share, separation, math.log((1 - share) / share))
+    weighted = imbalance.bell_scores(share, separation, 0.0)
     if weighted[2] - plain[2] >= LEAST_GAIN:
         return True
     return (
