@@ -121,8 +121,6 @@ def line_of(experiment: str, of: Cards, split: str = "test") -> Callable[..., Ru
 
 # --- classes ---------------------------------------------------------------------------------
 
-LONG = (5, 15)  # epochs after which classes are looked at
-
 
 def of_answers(line: Any, model: str, setting: str, said: Tensor, label: Tensor) -> Iterator[Run]:
     """What the lesson tells of named classes, (n,)."""
@@ -140,7 +138,7 @@ def of_answers(line: Any, model: str, setting: str, said: Tensor, label: Tensor)
 
 def classes(seed: int) -> Iterator[Run]:
     """Plain, weights, draws, shifts and a threshold on skewed cards, each sense and both."""
-    of = cards("skewed cards", seed, made=2500, fresh=10_000)
+    of = cards("skewed cards", seed, made=2500, fresh=6000)
     line, label = line_of("classes", of), of.tensors["test"]["label"]
     seen = of.tensors["train"]["label"]
     yield line("training cards", "", "rare", float((seen == RARE).sum()))
@@ -155,38 +153,30 @@ def classes(seed: int) -> Iterator[Run]:
     plain = {}
     for name in ("image", "text"):
         for how in ("plain", "weights", "draws"):
-            for epochs, model in class_runs(of, name, how):
-                setting = f"{how}, {epochs} epochs"
-                found = logits(model, of)
-                yield from of_answers(line, f"{name} alone", setting, found.argmax(1), label)
-                if how == "plain":
-                    plain[name, epochs] = found, logits(model, of, "validation")
-    for name in ("image", "text"):
-        for epochs in LONG:
-            yield from shifted(of, f"{name} alone", epochs, *plain[name, epochs], line)
-    for epochs in LONG:
-        prior = class_counts(seen, 5) / len(seen)
-        each = [[plain[name, epochs][k] for name in ("image", "text")] for k in (0, 1)]
-        both = [add_log_posteriors(pair, prior) for pair in each]
-        yield from of_answers(line, "both, log-posteriors", f"plain, {epochs} epochs",
-                              both[0].argmax(1), label)  # fmt: skip
-        yield from shifted(of, "both, log-posteriors", epochs, *both, line)
+            model = taught(of, name, how)
+            found = logits(model, of)
+            yield from of_answers(line, f"{name} alone", how, found.argmax(1), label)
+            if how == "plain":
+                plain[name] = found, logits(model, of, "validation")
+    prior = class_counts(seen, 5) / len(seen)
+    test, chosen_on = (
+        add_log_posteriors([plain[name][k] for name in plain], prior) for k in (0, 1)
+    )
+    yield from of_answers(line, "both, log-posteriors", "plain", test.argmax(1), label)
+    for name in plain:
+        yield from shifted(of, f"{name} alone", *plain[name], line)
+    yield from shifted(of, "both, log-posteriors", test, chosen_on, line)
 
 
-def class_runs(of: Cards, name: str, how: str) -> Iterator[tuple[int, Any]]:
-    """One reader, looked at after few epochs and many."""
-    train_rows = of.tensors["train"]
-    weights = class_weights(train_rows["label"], 5)
+def taught(of: Cards, name: str, how: str) -> Any:
+    """One reader, trained plainly, with class weights, or on balanced draws."""
+    train_rows, model = of.tensors["train"], untrained(of, name)
+    weights = class_weights(train_rows["label"], 5) if how == "weights" else None
     make = BalancedBatches if how == "draws" else shuffled
-    batches, model = make(train_rows, 32, seed=of.seed), untrained(of, name)
-    optimizer = optimizer_of(model, "Adam", 1e-2 if name == "text" else None)
-    weigh = weights if how == "weights" else None
-    before = 0
-    for epochs in LONG:
-        fit(model, batches, epochs=epochs - before, optimizer=optimizer, seed=of.seed + epochs,
-            loss=weighted(weigh))  # fmt: skip
-        before = epochs
-        yield epochs, model
+    epochs, rate = (10, 1e-2) if name == "text" else (EPOCHS, None)
+    fit(model, make(train_rows, 32, seed=of.seed), epochs=epochs, seed=of.seed,
+        optimizer=optimizer_of(model, "Adam", rate), loss=weighted(weights))  # fmt: skip
+    return model
 
 
 def weighted(weights: Tensor | None) -> Callable[[Tensor, Batch], Tensor]:
@@ -198,25 +188,22 @@ def shuffled(tensors: Batch, batch_size: int, seed: int) -> Batches:
     return Batches(tensors, batch_size, shuffle=True, seed=seed)
 
 
-def shifted(
-    of: Cards, model: str, epochs: int, test: Tensor, chosen_on: Tensor, line: Any
-) -> Iterator[Run]:
+def shifted(of: Cards, model: str, test: Tensor, chosen_on: Tensor, line: Any) -> Iterator[Run]:
     """The full shift; one chosen by macro F1 on validation cards; a threshold chosen there."""
     label, own = (of.tensors[split]["label"] for split in ("test", "validation"))
     prior = class_counts(of.tensors["train"]["label"], 5) / len(of.tensors["train"]["label"])
     full = shift_by_prior(test, prior).argmax(1)
-    yield from of_answers(line, model, f"shift, {epochs} epochs", full, label)
+    yield from of_answers(line, model, "shift", full, label)
     strengths = [k / 10 for k in range(11)]
     best = max(strengths, key=lambda s: macro_f1(shift_by_prior(chosen_on, prior, s).argmax(1),
                                                  own, 5))  # fmt: skip
     tuned = shift_by_prior(test, prior, best).argmax(1)
-    yield from of_answers(line, model, f"shift tuned, {epochs} epochs", tuned, label)
-    yield line(model, f"shift tuned, {epochs} epochs", "strength", best)
+    yield from of_answers(line, model, "shift tuned", tuned, label)
+    yield line(model, "shift tuned", "strength", best)
     if (own == RARE).any():
         bar = best_threshold(chosen_on.softmax(1)[:, RARE], own == RARE)
-        yield from of_answers(line, model, f"threshold, {epochs} epochs",
-                              with_threshold(test, bar), label)  # fmt: skip
-        yield line(model, f"threshold, {epochs} epochs", "threshold", bar)
+        yield from of_answers(line, model, "threshold", with_threshold(test, bar), label)
+        yield line(model, "threshold", "threshold", bar)
 
 
 def with_threshold(scores: Tensor, bar: float) -> Tensor:
