@@ -158,7 +158,7 @@ def draw_dial(
     axes.plot(loss, probe, "o-", color=PALETTE["image"], label="beside the text")
     axes.axhline(alone, color="black", lw=1, label="picture alone")
     axes.axhline(untrained, color="black", lw=1, ls=":", label="untrained")
-    axes.set(xscale="log", xlabel="loss before the first step (nats)", ylim=(0.45, 0.9),
+    axes.set(xscale="log", xlabel="loss before the first step (nats)", ylim=(0.35, 0.9),
              ylabel="probe of the picture encoder\n(accuracy)")  # fmt: skip
     axes.legend(loc="lower right", fontsize=9)
     return figure
