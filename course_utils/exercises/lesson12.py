@@ -19,9 +19,9 @@ from course_utils.exercises.running import Unfit
 def label_cases(rng):
     """Labels of two to six classes: all there, the first, one between or the last one absent.
 
-    Then one class alone, one row alone, and a class of one row among hundreds.
+    Then one class alone, one row alone, one class in all, and a class of one row among hundreds.
     """
-    for counts in ((6, 2, 1), (1, 9), (0, 3, 5), (4, 0, 0, 7, 1), (2, 8, 0), (5, 0), (0, 1, 0)):
+    for counts in ((6, 2, 1), (1, 9), (0, 3, 5), (4, 0, 7, 1), (2, 8, 0), (5, 0), (0, 1, 0), (3,)):
         label = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
         yield label[torch.randperm(len(label), generator=rng)], len(counts)
     label = torch.randint(1, 6, (400,), generator=rng)
