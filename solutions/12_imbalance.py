@@ -734,8 +734,10 @@ claim("accuracy hides it: it is over 0.3 above the recall of the rare group",
 # | --- | --- |
 # | accuracy hides the rare class | yes |
 # | a full shift buys recall with precision | yes |
-# | full weights buy recall | little, if any: linear models can nearly fit their rows as it is |
-# | a threshold from few validation rows is hardly known | yes, it misses either way |
+# | full weights buy much recall, or none | hardly any |
+# | a threshold from few validation rows is hardly known | yes |
+#
+# One division is one throw: read this table as a first look.
 
 # %% [markdown]
 # ## Deeper: where this comes from
