@@ -241,6 +241,7 @@ def joined(
     mend: str = "nothing",
     knob: float = 0.0,
     strength: float = 1.0,
+    rate: float | None = None,
 ) -> tuple[Any, float]:
     """Both senses learn together, the text reader copied from ``ready``; the loss at the start.
 
@@ -253,7 +254,7 @@ def joined(
     if mend == "text frozen":
         for part in (model.encoders["text"], model.heads["text"]):
             part.requires_grad_(False)
-    optimizer = optimizer_of(model, kind)
+    optimizer = optimizer_of(model, kind, rate)
     loss = None
     if mend in ("OGM", "OGM-GE"):
         loss = brake(model, optimizer, knob, noise=mend == "OGM-GE")
@@ -277,20 +278,7 @@ KNOBS = {
     "text hidden": (0.1, 0.3, 0.5),
     "text late": (2.0, 3.0, 4.0),  # epochs without the text, of five
 }
-RATES = {"SGD": (0.01, 0.03, 0.1), "Adam": (1e-3, 3e-3)}
 DIAL = (0.0, 0.1, 0.3, 0.5)  # and 1, which is "text ready"
-
-
-def rates() -> Iterator[Run]:
-    """The learning rates of both optimizers, by the picture reader alone."""
-    of = cards("clear cards", TUNING, validation=3000, fresh=100)
-    line = line_of("rates", of, "validation")
-    for kind, some in RATES.items():
-        for rate in some:
-            model = alone(of, "image", kind, rate)
-            value = linear_probe(model.encoders["image"], of.tensors["train"],
-                                 of.tensors["validation"])  # fmt: skip
-            yield line("image alone", f"{kind} {rate:g}", "image probe", value)
 
 
 def knobs() -> Iterator[Run]:
@@ -301,6 +289,9 @@ def knobs() -> Iterator[Run]:
         for knob in some:
             model, _ = joined(of, ready, "SGD", mend, knob)
             yield from told(line, of, model, mend, f"{knob:g}", "validation")
+    # The largest weight fails. Is it the length of the steps?
+    model, _ = joined(of, ready, "SGD", "image loss", 3.0, rate=0.03)
+    yield from told(line, of, model, "image loss, rate 0.03", "3", "validation")
 
 
 def chosen(lines: list[Run]) -> dict[str, float]:
@@ -364,7 +355,6 @@ def mends(world: str, seed: int, knob: Mapping[str, float]) -> Iterator[Run]:
 def everything() -> Iterator[Run]:
     """Every line of the file, saying what is under way."""
     known: list[Run] = []
-    yield from say("rates", rates())
     known += say("knobs", knobs())
     yield from known
     for seed in SEEDS:

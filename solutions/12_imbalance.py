@@ -276,6 +276,8 @@ settle("macro F1 with class weights",
 # %%
 recall = by_seed("classes", "skewed cards", "rare recall")["image alone"]
 both = pd.concat({"recall": recall[WAYS], "macro F1": f1[WAYS]}).round(2)
+many = by_seed("classes", "skewed cards", "rare")["training cards", ""]
+print("travel cards to learn from:", many.astype(int).tolist())
 print(both.to_string())
 claim("the seed moves plain recall by over 0.2",
       recall["plain"].max() - recall["plain"].min() > 0.2)  # fmt: skip
@@ -307,7 +309,7 @@ show(widgets.draw_bells(*at), alt=widgets.describe_bells(*at))
 widgets.bells_explorer(*at)
 
 # %% [markdown]
-# ### Exercise 4: `weights_that_help` · 6 min · medium · *break this claim*
+# ### Exercise 3: `weights_that_help` · 6 min · medium · *break this claim*
 #
 # **The claim:** "Full class weights do not help macro F1." Find dials that make it false: a share
 # from 0.01 to 0.25, a separation from 0.5 to 4. You win if macro F1 rises by at least 0.05.
@@ -327,6 +329,7 @@ def weights_that_help():
 
 # %% tags=["check"]
 weights_that_help = check(weights_that_help)
+
 # %% [markdown]
 # ## Between modalities: who is ahead?
 #
@@ -503,7 +506,7 @@ claim("the smaller the first loss, the smaller the probe, give or take 0.02",
 #
 # and GE adds noise as large as the gradients' own spread.
 #
-# ### Exercise 3: `ogm_coefficient` · 8 min · medium
+# ### Exercise 4: `ogm_coefficient` · 8 min · medium
 
 
 # %% tags=["exercise"]
@@ -738,6 +741,23 @@ claim("accuracy hides it: it is over 0.3 above the recall of the rare group",
 # | a threshold from few validation rows is hardly known | yes |
 #
 # One division is one throw: read this table as a first look.
+
+# %% [markdown]
+# ## Deeper: a weight too far
+#
+# Picture probes on the validation cards that chose the knobs, with all that was tried:
+
+# %%
+tries = read_results("12", "knobs")
+tries = tries[tries["measure"] == "image probe"]
+print(tries.pivot_table("value", ["model", "setting"], sort=False).round(2).to_string())
+by_knob = tries.set_index(["model", "setting"])["value"]
+claim("an image loss of weight 3 ruins the encoder; with steps a third as long it does not",
+      by_knob["image loss", "3"] < 0.3 < 0.8 < by_knob["image loss, rate 0.03", "3"])  # fmt: skip
+
+# %% [markdown]
+# A weight in the loss makes plain SGD's steps longer. With a weight of 3 they were too long here:
+# the probe ended at a guess, below that of an untrained encoder. So turn the rate with the weight.
 
 # %% [markdown]
 # ## Deeper: where this comes from
