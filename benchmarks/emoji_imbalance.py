@@ -64,7 +64,11 @@ def classes(rows: Rows, seed: int) -> Iterator[Run]:
         for measure, value in found.items():
             yield Run("classes", "emoji", RARE, model, setting, seed, len(said), measure, value)
 
-    common = label["train"].bincount().argmax()
+    seen = label["train"]
+    for measure, value in (("rare", (seen == place).sum()), ("all", len(seen))):
+        yield Run("classes", "emoji", RARE, "training rows", "", seed, len(seen), measure,
+                  float(value))  # fmt: skip
+    common = seen.bincount().argmax()
     yield from lines("majority", "", torch.full_like(label["test"], common))
     prior = class_counts(label["train"], many) / len(label["train"])
     for name, block in features.items():

@@ -51,3 +51,10 @@ def test_the_dial_is_drawn_and_told():
     at = [0.001, 1.6], [0.57, 0.83], 0.84, 0.53
     assert isinstance(widgets.draw_dial(*at), Figure)
     assert "0.001: 0.57" in widgets.describe_dial(*at)
+
+
+def test_the_longest_bar_and_its_number_stay_in_the_picture():
+    many = torch.cat([SCORE, torch.ones(50)])
+    rare = torch.cat([RARE, torch.zeros(50, dtype=torch.bool)])
+    bars = widgets.draw_threshold(many, rare, 0.0).axes[1]
+    assert bars.get_xlim()[1] > 1.1 * max(patch.get_width() for patch in bars.patches)

@@ -53,7 +53,8 @@ def draw_threshold(score: Any, positive: Any, threshold: float) -> Figure:
     names = [*counts][::-1]
     bars = right.barh(names, [counts[name] for name in names], color=PALETTE["image"])
     right.bar_label(bars, padding=3)
-    right.set(xlabel="cards", xlim=(0, 2 * max(1, int(np.asarray(positive).sum()))))
+    far = max(2 * int(np.asarray(positive).sum()), *counts.values())
+    right.set(xlabel="cards", xlim=(0, 1.15 * far))  # with room for the longest bar's number
     return figure
 
 
