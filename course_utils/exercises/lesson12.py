@@ -580,7 +580,7 @@ def what_is_lost(attempt, seed):
     losses = []
     for own in _LOSSES:
         model, batch = made(attempt, seed, own_loss=dict(own)), toy_batch(seed, 6)
-        losses.append(float(model.loss(model(batch), batch)))
+        losses.append(float(torch.as_tensor(model.loss(model(batch), batch)).detach()))
     return losses
 
 
@@ -802,13 +802,16 @@ AdditiveClassifier = Exercise(
     also_right=(Zipped,),
     mistakes=(
         Mistake(PlainHeads, "Put it into an `nn.ModuleDict`."),
-        Mistake(Averaged, "The logits are the mean of the parts"),
-        Mistake(HidesInEvaluation, "In evaluation nothing is hidden"),
+        Mistake(Averaged, "The logits are the mean of the parts; they should be their sum."),
+        Mistake(HidesInEvaluation, "In evaluation nothing is hidden: ask `self.training`."),
         Mistake(HidesEntries, "You hide single logits of a row."),
         Mistake(HidesTheBatch, "All rows share one fate."),
         Mistake(Dropped, "In training the parts that stay are changed."),
-        Mistake(KeepsHiddenParts, "`parts` should stay whole"),
-        Mistake(Cut, "its own loss sends no gradient back"),
-        Mistake(Unweighted, "Each part's cross-entropy counts by its weight"),
+        Mistake(KeepsHiddenParts, "hide in the sum alone."),
+        Mistake(Cut, "its own loss sends no gradient back."),
+        Mistake(
+            Unweighted,
+            "Each part's cross-entropy counts by its weight in `own_loss`; yours counts 1.",
+        ),
     ),
 )
