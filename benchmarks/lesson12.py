@@ -319,6 +319,9 @@ def senses(world: str, seed: int) -> Iterator[Run]:
     yield line("text alone", "", "training accuracy", accuracy(
         logits(ready, of, "train"), of.tensors["train"]["label"]))  # fmt: skip
     for kind in RATE:
+        small = untrained(of, "text")  # as long as the joint ones, and at their rate
+        train(small, of, optimizer_of(small, kind))
+        yield from told(line, of, small, "text alone", kind)
         one = alone(of, "image", kind)
         yield from told(line, of, one, "image alone", kind)
         pair = [logits(model, of) for model in (one, ready)]

@@ -103,6 +103,14 @@ class_weights = Exercise(
             ),
             "Your weights sum to 1 over the classes. They are to be 1 on average over the rows.",
         ),
+        Mistake(
+            lambda label, classes: (
+                safe(label, classes, lambda counts: 1 / counts)
+                / safe(label, classes, lambda counts: 1 / counts).mean()
+            ),
+            "Your weights are 1 on average over the classes. They are to be so over the rows, "
+            "`weights[label].mean()`.",
+        ),
     ),
 )
 
@@ -128,6 +136,10 @@ def score_cases(rng):
         order = torch.randperm(rows, generator=rng)
         yield unit * (score * 4).round()[order] / 4, positive[order]
     yield torch.full((5,), 0.25), torch.tensor([False, True, False, False, True])
+    # Many rows of one score, the positive one first or last: it cannot be called without them.
+    score, first = torch.tensor([5.0] * 6 + [4, 3]), torch.arange(8) % 6 == 0
+    yield score, first
+    yield score, torch.arange(8) % 6 == 5 * (torch.arange(8) < 6)
 
 
 def f1_at(score, positive, threshold):
@@ -154,6 +166,19 @@ def threshold_by_order(score, positive):
     f1 = 2 * hits / (torch.arange(1, len(score) + 1) + positive.sum())
     last = torch.cat([ordered[1:] != ordered[:-1], torch.tensor([True])])
     return ordered[torch.where(last, f1, -1.0).argmax()].item()
+
+
+def threshold_without_ties(score, positive):
+    """Counts one row after the other, as if each had a score of its own."""
+    ordered, order = score.sort(descending=True, stable=True)
+    hits = positive[order].cumsum(dim=0)
+    f1 = 2 * hits / (torch.arange(1, len(score) + 1) + positive.sum())
+    return ordered[f1.argmax()].item()
+
+
+def threshold_on_a_grid(score, positive):
+    levels = torch.linspace(0, 1, 101).tolist()
+    return max(levels, key=lambda level: f1_at(score, positive, level))
 
 
 def best_by(measure):
@@ -207,6 +232,15 @@ best_threshold = Exercise(
         Mistake(
             lambda score, positive: score.median().item(),
             "Your threshold is the median: half of the rows are called. Try each of the scores.",
+        ),
+        Mistake(
+            threshold_without_ties,
+            "You count row after row, also between rows of one score. A threshold calls all of "
+            "them or none: count after the last of them.",
+        ),
+        Mistake(
+            threshold_on_a_grid,
+            "You try a grid from 0 to 1, but scores are any numbers. Try the scores themselves.",
         ),
         Mistake(
             between_scores,
@@ -533,6 +567,9 @@ def what_is_hidden(attempt, seed):
         logits = model(batch).detach().clone()
         parts = {name: part.detach().clone() for name, part in model.parts.items()}
         seen[mode] = {"logits": logits, "parts": parts}
+    both = made(attempt, seed, hide=dict.fromkeys(_HIDE, 0.5))
+    torch.manual_seed(seed)
+    seen["both"] = both(batch).detach().clone()
     return seen
 
 
@@ -543,7 +580,7 @@ def judge_hidden(seen, seed):
     parts = whole.parts
     if not same(seen["evaluation"]["logits"], sum(parts.values())):
         return "In evaluation nothing is hidden: ask `self.training`."
-    for mode in seen.values():
+    for mode in (seen["training"], seen["evaluation"]):
         if any(not same(mode["parts"][name], part) for name, part in parts.items()):
             return (
                 "`parts` should stay whole, so that a part's own loss sees every row: hide in the "
@@ -554,10 +591,13 @@ def judge_hidden(seen, seed):
     near = (left - left.round()).abs().amax(dim=1) < 0.05
     if same(seen["training"]["logits"], sum(parts.values())):
         return "In training nothing is hidden, although `hide` names two modalities."
+    other = left - parts["sound"] / parts["touch"]  # if sound were there in every row
+    if bool(((other - other.round()).abs().amax(dim=1) < 0.05).float().mean() > 0.8):
+        return "sound is hidden in no row, where its share is 1: is the comparison upside down?"
     if not bool(near.float().mean() > 0.8):
         return (
-            "In training the parts that stay are changed. A hidden part is 0 and one that stays is "
-            "as it was: no scaling, as `dropout` does it, and a share of 1.0 hides every row."
+            "In training the parts that stay are changed, or one that is hidden is not 0. Hide the "
+            "part, not the features: a head's bias would stay. No scaling, as `dropout` does it."
         )
     kept = left.round()[near]
     if bool((kept.amax(dim=1) != kept.amin(dim=1)).float().mean() > 0.2):
@@ -570,7 +610,17 @@ def judge_hidden(seen, seed):
             f"touch is hidden in {share:.2f} of the rows, where its share is {_HIDE['touch']:g}: "
             "is the comparison upside down?"
         )
+    if fate_shared(seen["both"] - parts["image"], parts["touch"], parts["sound"]):
+        return "touch and sound vanish from the same rows. Draw anew for each modality."
     return None
+
+
+def fate_shared(left, touch, sound):
+    """Whether two parts, each hidden in half of the rows, are there or not there together."""
+    ways = torch.stack([a * touch + b * sound for a in (0, 1) for b in (0, 1)])  # (4, B, C)
+    nearest = (ways - left).abs().sum(dim=2).argmin(dim=0)
+    alone = ((nearest == 1) | (nearest == 2)).float().mean()
+    return bool(alone < 0.2)
 
 
 _LOSSES = ({}, {"image": 0.5}, {"touch": 2.0, "sound": 1.0})
@@ -705,6 +755,33 @@ class HidesTheBatch(Zipped):
         return 0 * part if hidden else part
 
 
+class HidesTogether(Zipped):
+    def forward(self, batch):
+        self.draw = torch.rand(len(batch["label"]), 1)
+        return super().forward(batch)
+
+    def shown(self, name, part):
+        return part * (self.draw >= self.hide.get(name, 0.0)) if self.training else part
+
+
+class Inverted(Zipped):
+    def shown(self, name, part):
+        kept = torch.rand(len(part), 1) < self.hide.get(name, 1.0)
+        return part * kept if self.training else part
+
+
+class HidesFeatures(Zipped):
+    """Hides what goes into the head, whose bias stays."""
+
+    def forward(self, batch):
+        total, self.parts = 0.0, {}
+        for name, encoder in self.encoders.items():
+            features = encode(encoder, batch)
+            self.parts[name] = self.heads[name](features)
+            total = total + self.heads[name](self.shown(name, features))
+        return total
+
+
 class Dropped(Zipped):
     """Dropout of rows, which makes up for what it takes."""
 
@@ -806,7 +883,10 @@ AdditiveClassifier = Exercise(
         Mistake(HidesInEvaluation, "In evaluation nothing is hidden: ask `self.training`."),
         Mistake(HidesEntries, "You hide single logits of a row."),
         Mistake(HidesTheBatch, "All rows share one fate."),
-        Mistake(Dropped, "In training the parts that stay are changed."),
+        Mistake(Dropped, "No scaling, as `dropout` does it."),
+        Mistake(HidesFeatures, "Hide the part, not the features: a head's bias would stay."),
+        Mistake(Inverted, "is the comparison upside down?"),
+        Mistake(HidesTogether, "Draw anew for each modality."),
         Mistake(KeepsHiddenParts, "hide in the sum alone."),
         Mistake(Cut, "its own loss sends no gradient back."),
         Mistake(
