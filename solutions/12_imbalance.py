@@ -503,7 +503,7 @@ claim("the smaller the first loss, the smaller the probe, give or take 0.02",
 # $$ k = \begin{cases} 1 - \tanh(\alpha \rho) & \text{if } \rho > 1 \\ 1 & \text{else,}
 # \end{cases} $$
 #
-# and GE adds normal noise, to each weight matrix as wide as its gradient's entries spread.
+# and GE adds normal noise to each gradient, as wide as its own entries spread.
 #
 # ### Exercise 4: `ogm_coefficient` · 8 min · medium
 
