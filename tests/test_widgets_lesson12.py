@@ -14,6 +14,8 @@ RARE = torch.tensor([True, False, True, False, False])
 def test_a_threshold_divides_the_rows_into_found_missed_and_called_wrongly():
     assert widgets.confusions(SCORE, RARE, 0.5) == {"found": 1, "missed": 1, "called wrongly": 1}
     assert widgets.confusions(SCORE, RARE, 0.95) == {"found": 0, "missed": 2, "called wrongly": 0}
+    as_tensor = widgets.confusions(SCORE, RARE, torch.tensor(0.5))
+    assert as_tensor == widgets.confusions(SCORE, RARE, 0.5)
 
 
 def test_precision_and_recall_of_no_call_are_zero():

@@ -18,7 +18,7 @@ def confusions(score: Any, positive: Any, threshold: float) -> dict[str, int]:
 
     score (n,) float, positive (n,) bool.
     """
-    called, positive = np.asarray(score) >= threshold, np.asarray(positive)
+    called, positive = np.asarray(score) >= float(threshold), np.asarray(positive)
     return {
         "found": int((called & positive).sum()),
         "missed": int((~called & positive).sum()),
