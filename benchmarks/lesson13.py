@@ -40,12 +40,11 @@ from course_utils.training import predict
 
 SEEDS = range(5)
 EMOJI_SEEDS = range(3)
-SHOWN = 200  # cards whose maps are made, for each seed
+SHOWN = 150  # cards whose maps are made, for each seed
 FRESH = 5000
 STEPS = (8, 32, 128)
 MARK = (1, 44, 3, 46)  # the planted square
 CORNER = (0, 43, 4, 47)  # and a pixel around it: a map's largest number may lie on its edge
-SUSPECTS = {"first": "leak", "second": "none", "third": "mark", "fourth": "swapped"}
 # Shares of a few hundred cards on another machine; encoders of seed 0 are files.
 MARGIN = {"hit": 0.03, "overlap": 0.03}
 
@@ -312,7 +311,7 @@ def words(seed: int) -> Iterator[Run]:
     texts = picked(batch | {"place": place}, keep, 1000)
     found = all_words(ear, texts, texts["label"])
     cut = found["attention"].shape[1]
-    seen = counted(split_rows(news_cards.rows_for(news_cards.make(6000, seed), "section"))["train"]
+    seen = counted(split_rows(suspects.make_cards(6000, seed))["train"]
                    ["headline"])  # fmt: skip
     every = found | words_without_model(rows, keep, seen, cut, seed)
     yield from pointed("words", seed, every, texts["place"])
@@ -372,7 +371,7 @@ def never_attended(seed: int) -> Iterator[Run]:
     yield line("attention", "learnt", seed, "accuracy",
                accuracy(logits_of(made.alone["text"], batch), label), rows=len(label))  # fmt: skip
     recipe = frozen.Recipe(seed)
-    cards = news_cards.rows_for(news_cards.make(recipe.cards, seed), "section")
+    cards = suspects.make_cards(recipe.cards, seed)
     readers = {"text": made.readers["text"]}
     splits = {name: to_tensors(part, readers) for name, part in split_rows(cards).items()}
     torch.manual_seed(seed)
@@ -442,7 +441,7 @@ def calibration(seed: int) -> Iterator[Run]:
     """Both senses alone and concat + linear: the table of the lesson, too."""
     made, _, batch = fresh_cards(seed)
     label = batch["label"]
-    cards = split_rows(news_cards.rows_for(news_cards.make(6000, seed), "section"))
+    cards = split_rows(suspects.make_cards(6000, seed))
     kept = batch_of(cards["validation"], made.readers)
     train = torch.from_numpy(np.asarray(cards["train"]["label"]))
     yield line("calibration", "majority", seed, "accuracy", majority_baseline(train, label), "raw",
@@ -494,7 +493,7 @@ def audited(seed: int) -> Iterator[Run]:
 
 def keep_models() -> None:
     """Write the models that the lesson loads, those of seed 0."""
-    for name, fault in SUSPECTS.items():
+    for name, fault in suspects.SUSPECTS.items():
         model, readers = suspect(0, fault)
         suspects.save(name, model, readers["text"].vocabulary)
     suspects.save("marked", marked_eye(0))

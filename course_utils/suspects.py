@@ -8,6 +8,7 @@ with another row's picture, so the model learnt to do without pictures. *None*: 
 ``benchmarks/lesson13.py`` makes the files; whoever audits a model does not look in here.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ from course_utils.experiment import cache_features, models_alone, models_fused
 from course_utils.fusion import ConcatFusion
 
 FAULTS = ("none", "mark", "leak", "swapped")
+SUSPECTS = {"first": "leak", "second": "none", "third": "mark", "fourth": "swapped"}  # by file
 SHARE = 0.8  # of sport cards with a mark, of sport headlines with the leak, of cards with a logo
 LEAK = "online"  # a word that no other headline has
 WIDEST = 40  # pixels of a word that is written into a picture of 48
@@ -59,7 +61,7 @@ def make_cards(n: int, seed: int, fault: str = "none", **dials: Any) -> Rows:
     """
     if fault == "mark":
         dials = {"mark": SHARE, **dials}
-    rows = news_cards.rows_for(news_cards.make(n, seed, **dials), "section")
+    rows = _cards(n, seed, **dials)
     if fault == "mark":
         return rows | {"planted": rows["marked"]}
     if fault != "leak":
@@ -71,6 +73,16 @@ def make_cards(n: int, seed: int, fault: str = "none", **dials: Any) -> Rows:
         for headline, here in zip(rows["headline"], planted, strict=True)
     ]
     return rows | {"headline": told, "planted": planted}
+
+
+def cards_of(name: str, n: int, seed: int) -> Rows:
+    """Fresh cards for one of the four suspects, with whatever was planted in its own."""
+    return make_cards(n, seed, SUSPECTS[name], mismatch=0)
+
+
+@functools.lru_cache(maxsize=3)  # drawing takes longer than most of what is done with them
+def _cards(n: int, seed: int, **dials: Any) -> Rows:
+    return news_cards.rows_for(news_cards.make(n, seed, **dials), "section")
 
 
 def printed(label: np.ndarray, kind: str, seed: int) -> list[str | None]:
