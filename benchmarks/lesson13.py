@@ -5,8 +5,9 @@
 Five seeds. Frozen encoders of each seed with their own heads are explained on fresh cards; readers
 of cards with a mark, a leaking word, printed words and logos learn here, by the recipe of the
 frozen encoders. Temperatures are chosen on validation rows, everything else is measured on fresh
-ones. Nothing was searched for: patches of 8 × 8, 32 steps, windows 4 apart, and the audit's two
-thresholds were fixed on seed 0.
+ones. Nothing was searched for: patches of 8 × 8, 32 steps, windows 4 apart were fixed before. The
+audit's rule is the second that was tried: a share of all falls (over 0.3) missed the mark of seed
+1, so a ratio (over 3) took its place, after a look at seeds 0 and 1; seeds 2 to 4 are fresh for it.
 
 Real data: emoji pictures (three seeds, ``benchmarks/emoji.py``'s settings), where no box is known.
 """
@@ -43,6 +44,7 @@ EMOJI_SEEDS = range(3)
 SHOWN = 150  # cards whose maps are made, for each seed
 FRESH = 5000
 STEPS = (8, 32, 128)
+SQUARE = 12  # pixels, in audits
 MARK = (1, 44, 3, 46)  # the planted square
 CORNER = (0, 43, 4, 47)  # and a pixel around it: a map's largest number may lie on its edge
 # Shares of a few hundred cards on another machine; encoders of seed 0 are files.
@@ -188,7 +190,7 @@ def completeness(seed: int) -> Iterator[Run]:
             yield line("completeness", name, seed, "relative error", off.median(), setting, 30)
 
 
-# --- the planted mark ----------------------------------------------------------------------------
+# --- the planted mark --------------------------------------------------------------------------
 
 
 @cache
@@ -235,7 +237,7 @@ def what_the_mark_does(seed: int, eye: nn.Module, rows: Any, named: np.ndarray) 
         yield line("mark", name, seed, "recall of sport", recall, rows=int(sport.sum()))
 
 
-# --- words -----------------------------------------------------------------------------------------
+# --- words -------------------------------------------------------------------------------------
 
 
 def all_words(model: nn.Module, batch: dict[str, Any], target: Tensor) -> dict[str, Tensor]:
@@ -366,7 +368,7 @@ def of_attention(seed: int, ear: nn.Module, texts: dict[str, Any], found: dict[s
 
 def never_attended(seed: int) -> Iterator[Run]:
     """The reader of headlines as it learnt, and one that learnt with uniform attention."""
-    made, rows, batch = fresh_cards(seed)
+    made, _, batch = fresh_cards(seed)
     label = batch["label"]
     yield line("attention", "learnt", seed, "accuracy",
                accuracy(logits_of(made.alone["text"], batch), label), rows=len(label))  # fmt: skip
@@ -383,7 +385,7 @@ def never_attended(seed: int) -> Iterator[Run]:
     yield line("attention", "learnt with uniform", seed, "accuracy", value, rows=len(label))
 
 
-# --- words in pictures -----------------------------------------------------------------------------
+# --- words in pictures -------------------------------------------------------------------------
 
 
 @cache
@@ -405,19 +407,20 @@ def written(seed: int) -> Iterator[Run]:
         told = [dice.choice(source[section]) for section in other[keep]]
         for ink, smear in (("word", False), ("smear", True)):
             images = write_words(rows["image"][keep], told, seed + 50, smear)
-            after = logits_of(eye, batch_of({"image": images, "label": label[keep]},
-                                            {"image": ImageReader()})).argmax(dim=1).numpy()  # fmt: skip
+            inked = batch_of({"image": images, "label": label[keep]}, {"image": ImageReader()})
+            after = logits_of(eye, inked).argmax(dim=1).numpy()
             for measure, value in (("changed", after != label[keep]),
                                    ("to the written section", after == other[keep])):  # fmt: skip
                 yield line("written", kind, seed, measure, value.mean(), ink, len(keep))
         yield line("written", kind, seed, "accuracy", (before == label).mean(), "clean", len(label))
 
 
-# --- calibration -----------------------------------------------------------------------------------
+# --- calibration -------------------------------------------------------------------------------
 
 
 def calibrated(experiment: str, name: str, seed: int, validation: tuple[Tensor, Tensor],
-               test: tuple[Tensor, Tensor], world: str = "news cards") -> Iterator[Run]:  # fmt: skip
+               test: tuple[Tensor, Tensor], world: str = "news cards",
+               ) -> Iterator[Run]:  # fmt: skip
     """Cross-entropy and calibration error before and after temperature, and what chance gives."""
     T = temperature(*validation)
     logits, label = test
@@ -454,7 +457,7 @@ def calibration(seed: int) -> Iterator[Run]:
                               (logits_of(model, batch), label))  # fmt: skip
 
 
-# --- the audit -------------------------------------------------------------------------------------
+# --- the audit ---------------------------------------------------------------------------------
 
 
 @cache
@@ -476,13 +479,13 @@ def audited(seed: int) -> Iterator[Run]:
         model, readers = suspect(seed, fault)
         cards = suspects.make_cards(250, seed + 3000, fault, mismatch=0)
         batch = batch_of(cards, readers)
-        found = explain.audit(model, batch)
+        found = explain.audit(model, batch, SQUARE)
         rows = len(cards["label"])
         for name, value in found["worth"].items():
             yield line("audit", fault, seed, f"worth of {name}", value, rows=rows)
         for name in ("places", "words"):
-            share, _ = explain.largest_share(found[name])
-            yield line("audit", fault, seed, f"largest share of {name}", share, rows=rows)
+            times, _ = explain.stands_out(found[name])
+            yield line("audit", fault, seed, f"{name} stand out", times, rows=rows)
         truth = {"swapped": "unused"}.get(fault, fault)
         yield line("audit", fault, seed, "found", found["fault"] == truth, rows=rows)
         with torch.no_grad():
@@ -500,7 +503,7 @@ def keep_models() -> None:
     suspects.save("logos", reading_eye(0, "logos"))
 
 
-# --- emoji ------------------------------------------------------------------------------------------
+# --- emoji -------------------------------------------------------------------------------------
 
 
 @cache
@@ -531,7 +534,7 @@ def emoji(seed: int) -> Iterator[Run]:
     yield from deleted("emoji", seed, eye, cards["image"], found)
 
 
-# --- all of it ----------------------------------------------------------------------------------------
+# --- all of it ---------------------------------------------------------------------------------
 
 EXPERIMENTS = (maps, completeness, mark, words, never_attended, written, calibration, audited)
 

@@ -380,7 +380,7 @@ def shuffled(weights: Tensor, seed: int = 0) -> Tensor:
 # --- an audit: what a model leans on that it should not ---------------------------------------
 
 LEAST_WORTH = 0.02  # of accuracy; a modality that is worth less is not used
-MOST_SHARE = 0.3  # of all that hiding costs; a cause that has more lies always in one place
+MOST_TIMES = 3.0  # a cause that moves about is shared out; one beyond this stands always there
 
 
 def audit(model: nn.Module, batch: Mapping[str, Any], patch: int = 8) -> dict[str, Any]:
@@ -396,8 +396,8 @@ def audit(model: nn.Module, batch: Mapping[str, Any], patch: int = 8) -> dict[st
     - ``words`` (C, V): the same for each word of a text in turn, added up by word id, V the largest
       id and one: the sum over the rows of a named class, divided by their number
     - ``fault``: "unused" where a modality is worth less than ``LEAST_WORTH``; else "mark" or "leak"
-      where one place, or one word, has more than ``MOST_SHARE`` of all (positive) falls of a class,
-      whichever has the larger share; else "none"
+      where a class's largest fall is over ``MOST_TIMES`` its second largest, among places or among
+      words, whichever stands out more (``stands_out``); else "none"
     - ``where``: the modality's name, (row, column) of the square, the word's id, or None
 
     Lapuschkin et al., Unmasking Clever Hans predictors and assessing what machines really learn,
@@ -453,18 +453,22 @@ def falls_by_word(model: nn.Module, batch: Mapping[str, Any], named: Tensor) -> 
 
 
 def by_class(falls: Tensor, named: Tensor, classes: int) -> Tensor:
-    """The mean over the rows of each named class, 0 for a class without any: (B, ...) -> (C, ...)"""
+    """The mean over the rows of each named class, 0 without any: (B, ...) -> (C, ...)"""
     member = F.one_hot(named, classes).to(falls)  # (B, C)
     total = torch.einsum("bc,b...->c...", member, falls)
     return total / member.sum(dim=0).clamp(min=1).view(-1, *[1] * (falls.ndim - 1))
 
 
-def largest_share(falls: Tensor) -> tuple[float, int]:
-    """The largest share that one thing has in a class's positive falls, and which thing it is."""
-    positive = falls.flatten(start_dim=1).clamp(min=0)  # (C, things)
-    shares = positive / positive.sum(dim=1, keepdim=True).clamp(min=1e-12)
-    place = int(shares.argmax())
-    return shares.max().item(), place % shares.shape[1]
+def stands_out(falls: Tensor) -> tuple[float, int]:
+    """How far one thing stands out in a class, and its place among the things, counted flat.
+
+    falls (C, ...): how far each class's logit falls without each thing. The number is a class's
+    largest fall divided by its second largest, of the class where that is most.
+    """
+    largest = falls.flatten(start_dim=1).clamp(min=0).topk(2, dim=1)
+    times = largest.values[:, 0] / largest.values[:, 1].clamp(min=1e-6)
+    which = int(times.argmax())
+    return times[which].item(), int(largest.indices[which, 0])
 
 
 def verdict(worth: Mapping[str, float], places: Tensor, words: Tensor) -> tuple[str, Any]:
@@ -472,8 +476,8 @@ def verdict(worth: Mapping[str, float], places: Tensor, words: Tensor) -> tuple[
     least = min(worth, key=worth.get)
     if worth[least] < LEAST_WORTH:
         return "unused", least
-    (of_place, place), (of_word, word) = largest_share(places), largest_share(words)
-    if max(of_place, of_word) <= MOST_SHARE:
+    (of_place, place), (of_word, word) = stands_out(places), stands_out(words)
+    if max(of_place, of_word) <= MOST_TIMES:
         return "none", None
     if of_word > of_place:
         return "leak", word

@@ -400,8 +400,8 @@ blind_baseline = Exercise(
     ),
     hints=(
         "Integrated gradients multiplies by x - baseline. Where is that next to nothing?",
-        "The mark is magenta, red and blue without green. What does the method give to a pixel that has the "
-        "baseline's own colour?",
+        "The mark is magenta, red and blue without green. What does the method give to a pixel "
+        "that has the baseline's own colour?",
     ),
 )
 
@@ -777,16 +777,16 @@ def judge_verdicts(seen, seed):
 
 MISJUDGED = {
     "none": (
-        "A model without a fault is called {fault!r}. Its words and places share the falls: the "
-        "largest share is at most 0.3. Take shares within each class, of the positive falls."
+        "A model without a fault is called {fault!r}. Its words and places share the falls: within "
+        "a class none is over 3 times as large as the second largest."
     ),
     "mark": (
-        "A model that leans on one place is called {fault!r}. In one class that place has more "
-        "than 0.3 of all positive falls, and more than any word has."
+        "A model that leans on one place is called {fault!r}. In one class its fall is over 3 "
+        "times the second largest, and it stands out more than any word."
     ),
     "leak": (
-        "A model that leans on one word is called {fault!r}. In one class that word has more than "
-        "0.3 of all positive falls, and more than any place has."
+        "A model that leans on one word is called {fault!r}. In one class its fall is over 3 times "
+        "the second largest, and it stands out more than any place."
     ),
     "unused": (
         "A model that does not use one of its modalities is called {fault!r}. Look at `worth` "
@@ -818,7 +818,7 @@ def judged_by(rule):
 
 
 def always_something(worth, places, words):
-    (of_place, place), (of_word, word) = map(explain.largest_share, (places, words))
+    (of_place, place), (of_word, word) = map(explain.stands_out, (places, words))
     if min(worth.values()) < explain.LEAST_WORTH:
         return "unused", min(worth, key=worth.get)
     return ("leak", word) if of_word > of_place else ("mark", divmod(place, places.shape[2]))
@@ -873,8 +873,8 @@ audit = Exercise(
             do_words,
             judge_words,
             (
-                "`word_falls(model, batch, named)` gives the falls (B, L), -inf at padding. What is "
-                "missing is the step from places in a text to ids of words.",
+                "`word_falls(model, batch, named)` gives the falls (B, L), -inf at padding. What "
+                "is missing is the step from places in a text to ids of words.",
                 "`torch.zeros(B, V).scatter_add(1, text, falls)` adds up by id; set -inf to 0 "
                 "before. Then the mean over the rows of each class, as for places.",
             ),
@@ -884,11 +884,10 @@ audit = Exercise(
             do_verdicts,
             judge_verdicts,
             (
-                "First `worth`; then the largest share of one place, and of one word, among all "
-                "positive falls of a class.",
-                "`table.clamp(min=0)` divided by its sum within each class gives shares; `.max()` "
-                "and `.argmax()` over all say how large and where. `divmod(place, columns)` turns a "
-                "flat place into row and column.",
+                "First `worth`. Then `stands_out` of both tables: the larger of the two numbers "
+                "counts if it is over 3.",
+                "`times, place = explain.stands_out(places)`, the same for words. `divmod(place, "
+                "columns)` turns a flat place into row and column; a word's place is its id.",
             ),
         ),
     ),
@@ -900,6 +899,8 @@ audit = Exercise(
         Mistake(changed("places", PLACE_FAULTS[2][1]), PLACE_FAULTS[2][0]),
         Mistake(changed("words", WORD_FAULTS[0][1]), WORD_FAULTS[0][0]),
         Mistake(judged_by(never_unused), "below 0.02 means unused."),
-        Mistake(judged_by(always_something), "the largest share is at most 0.3."),
+        Mistake(
+            judged_by(always_something), "none is over 3 times as large as the second largest."
+        ),
     ),
 )
