@@ -23,28 +23,9 @@
 # %%
 import torch
 
-# %% [markdown]
-# A CNN (lesson 01) that learnt to name a card's section from its picture, and fresh cards that show
-# their section's motif and that it names rightly:
-# %%
-from course_utils import (
-    check,
-    claim,
-    explain,
-    frozen,
-    guess,
-    hint,
-    quiz,
-    settle,
-    show,
-    solution,
-)
-from course_utils.data import news_cards
+from course_utils import check, claim, guess, hint, quiz, settle, show, solution
 from course_utils.data.batches import Batches, to_tensors
-from course_utils.widgets import lesson13 as widgets
-
-frozen_0 = frozen.load(0)
-eye = frozen_0.alone["image"]
+from course_utils.measures import accuracy
 
 
 def batch_of(rows, readers):
@@ -52,6 +33,17 @@ def batch_of(rows, readers):
     return next(iter(Batches(to_tensors(rows, readers), len(rows["label"]))))
 
 
+# %% [markdown]
+# A CNN (lesson 01) that learnt to name a card's section from its picture, and fresh cards that show
+# their section's motif and that it names rightly:
+
+# %%
+from course_utils import explain, frozen
+from course_utils.data import news_cards
+from course_utils.widgets import lesson13 as widgets
+
+frozen_0 = frozen.load(0)
+eye = frozen_0.alone["image"]
 rows = news_cards.rows_for(news_cards.make(150, seed=1000, mismatch=0), "section")
 cards = batch_of(rows, frozen_0.readers)
 # Left, top, right, bottom; -1 without a motif.
@@ -275,9 +267,9 @@ claim("but it does not leave *contrast* behind: within 0.04 in each seed",
       ((hit["IG, median"] - hit["contrast"]).abs() < 0.04).all())  # fmt: skip
 
 # %% [markdown]
-# The last claim surprised us. *Contrast* is $|x - x'|$, the distance from the background's colour.
-# It asks no model, and hits as often as IG. IG is contrast *times* a mean gradient. So do its hits
-# come from the model at all? Take a model with *random weights*, which never saw a card.
+# The last claim surprised us. *Contrast* is $|x - x'|$, the distance from the background's colour:
+# no model, and as many hits. IG is contrast *times* a mean gradient. So do its hits come from the
+# model at all? Take one with *random weights*, which never saw a card.
 
 # %% tags=["guess"]
 guess("hits of IG with random weights", ...)
@@ -583,8 +575,10 @@ bins = {f"{name} alone": reliability(one(more).softmax(dim=1), more["label"])
 show(widgets.draw_reliability(bins), alt=widgets.describe_reliability(bins))
 
 # %% [markdown]
-# Dots off the line lie on both sides of it. Dividing by $T$ moves all confidences the same way, so
-# it cannot mend both.
+# On the dotted line a model is as often right as it says. The picture reader's dots lie on *both*
+# sides: where it is sure, it is right even more often; where it is half sure, hardly more than one
+# time in four. The latter are cards without a motif. Dividing by $T$ moves all confidences the same
+# way, so it cannot mend both.
 
 # %% [markdown]
 # ## Build: the audit
@@ -606,20 +600,18 @@ show(widgets.draw_reliability(bins), alt=widgets.describe_reliability(bins))
 #
 # ### Exercise 5: `audit` · 35 min · hard
 
+
 # %% tags=["exercise"]
-from course_utils.measures import accuracy
-
-
 def audit(model, batch, patch=8):
     """What a model leans on, and whether a fault was planted.
 
     batch: image (B, 3, H, W), text (B, L), text_length and label (B,)
-    -> {"worth": {"image": ..., "text": ...}: accuracy lost with the next row's (roll by -1)
-        "places" (C, H // patch, W // patch): fall of the named class's logit with a square
-            in the picture's median colour, the mean over the rows named so
-        "words" (C, V), V the largest id + 1: the same for each word in turn, summed by id
-        "fault": "unused" if a worth is below 0.02; else "mark" or "leak" if places or words
-            stand out by over 3, whichever do so more; else "none"
+    -> {"worth": {"image", "text"}: accuracy lost with the next row's (roll by -1)
+        "places" (C, H // patch, W // patch): fall of the named class's logit with a
+            square in the picture's median colour, the mean over the rows named so
+        "words" (C, V), V the largest id + 1: the same for each word, summed by id
+        "fault": "unused" if a worth is below 0.02; else "mark" or "leak" if places or
+            words stand out by over 3, whichever do so more; else "none"
         "where": the modality's name, (row, column), the word's id, or None}
     """
     ### BEGIN SOLUTION
@@ -653,8 +645,8 @@ def audit(model, batch, patch=8):
     elif max(of_place, of_word) > 3:
         mark = "mark", divmod(place, grid[1])
         fault, where = ("leak", word) if of_word > of_place else mark
-    tables = {"places": places, "words": words}
-    return {"worth": worth, **tables, "fault": fault, "where": where}
+    found = {"worth": worth, "places": places, "words": words}
+    return {**found, "fault": fault, "where": where}
     ### END SOLUTION
 
 
@@ -714,7 +706,8 @@ ways = ["IG, median", *OTHERS, *BLIND, "IG, random weights", "centre", "random m
 print(deleted.loc[ways].round(2).to_string())
 
 # %% [markdown]
-# And how sure the emoji model is, before and after temperature:
+# This could have come out either way: contrast might have pointed as well as IG again. It does not.
+# And how sure the emoji model is:
 
 # %%
 real = falls["emoji"]

@@ -20,7 +20,7 @@ PATCH = 8  # pixels of a square that can be hidden
 
 
 def draw_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = None) -> Figure:
-    """Pictures (B, 3, H, W), and beside each its map (B, H, W) under every name, 0 at its darkest.
+    """Pictures (B, 3, H, W), and beside each its map (B, H, W) under every name, 0 and below dark.
 
     box (B, 4) left, top, right, bottom: framed in every picture and map. A ring marks the largest
     number of each map.
@@ -31,7 +31,7 @@ def draw_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = No
     for row, line in enumerate(places):
         line[0].imshow(image[row].permute(1, 2, 0).numpy())
         for axes, one in zip(line[1:], maps.values(), strict=True):
-            axes.imshow(one[row].numpy(), cmap="cividis", vmin=min(0.0, float(one[row].min())))
+            axes.imshow(one[row].numpy(), cmap="cividis", vmin=0 if one[row].max() > 0 else None)
             down, across = np.unravel_index(int(one[row].argmax()), one[row].shape)
             axes.plot(across, down, "o", ms=9, mfc="none", mec="white", mew=2)
             axes.plot(across, down, "o", ms=9, mfc="none", mec=PALETTE["text"], mew=1)
