@@ -44,13 +44,13 @@ from course_utils.widgets import lesson13 as widgets
 
 frozen_0 = frozen.load(0)
 eye = frozen_0.alone["image"]
-rows = news_cards.rows_for(news_cards.make(150, seed=1000, mismatch=0), "section")
+rows = news_cards.rows_for(news_cards.make(100, seed=1000, mismatch=0), "section")
 cards = batch_of(rows, frozen_0.readers)
 # Left, top, right, bottom; -1 without a motif.
 boxes = torch.from_numpy(rows["motif_box"])
 keep = (eye(cards).argmax(dim=1) == cards["label"]) & (boxes[:, 0] >= 0)
-image, target = cards["image"][keep][:60], cards["label"][keep][:60]
-box = boxes[keep][:60]
+image, target = cards["image"][keep][:40], cards["label"][keep][:40]
+box = boxes[keep][:40]
 
 # %% [markdown]
 # Four maps of three cards. The yellower a pixel, the more it is said to count; a ring marks the
@@ -85,8 +85,8 @@ settle("the map without a model", "B")
 
 # %% [markdown]
 # B is an *edge map*: how fast brightness changes, by two filters of lesson 01. It hits about as
-# often as the others. So "it points at the right thing" is no proof that a map explains a *model*.
-# This lesson makes such maps, and then looks for tests that an edge map fails.
+# often as the others. So "it points at the right thing" does not prove that a map explains a
+# *model*. We make such maps, and look for tests that an edge map fails.
 #
 # The article of lesson 00 ends in a list of challenges. One row says that multimodal models are
 # complex and therefore hard to explain; there it stops. Here is what one can do.
@@ -186,7 +186,7 @@ integrated_gradients = check(integrated_gradients)
 # %%
 from captum.attr import IntegratedGradients, LayerGradCam, Occlusion
 
-few, white = (image[:12], target[:12]), paper[:12].expand(12, 3, 48, 48)
+few, white = (image[:6], target[:6]), paper[:6].expand(6, 3, 48, 48)
 theirs = IntegratedGradients(scores).attribute(
     few[0], white, target=few[1], n_steps=32, method="riemann_middle"
 )
@@ -200,7 +200,7 @@ torch.testing.assert_close(ours, theirs[:, 0].detach(), rtol=0, atol=1e-4)
 theirs = Occlusion(scores).attribute(
     few[0], (3, 8, 8), strides=(3, 4, 4), baselines=white, target=few[1]
 )
-torch.testing.assert_close(maps["D"][:12], theirs[:, 0], rtol=0, atol=1e-4)
+torch.testing.assert_close(maps["D"][:6], theirs[:, 0], rtol=0, atol=1e-4)
 
 # %% [markdown]
 # All three agree. And completeness, with a baseline of the background's colour (the picture's
@@ -481,7 +481,7 @@ from course_utils.data.written_words import write_words
 from course_utils.display import card_wall
 
 plain = rows["image"][:1]
-inked = [write_words(plain, ["storm"], seed=3, smear=one)[0] for one in (False, True)]
+inked = [write_words(plain, ["storm"], seed=3, smear=bad)[0] for bad in (False, True)]
 wall = {"image": [plain[0], *inked], "headline": [rows["headline"][0]] * 3}
 titles = ["as it is", "a word", "a smear"]
 show(card_wall(wall, titles=titles, image="image", text="headline"),
@@ -568,7 +568,7 @@ claim("the picture reader's ECE stays above 0.03 all the same",
 # %%
 from course_utils.measures import reliability
 
-more = news_cards.rows_for(news_cards.make(1500, seed=2000, mismatch=0), "section")
+more = news_cards.rows_for(news_cards.make(1000, seed=2000, mismatch=0), "section")
 more = batch_of(more, frozen_0.readers)
 bins = {f"{name} alone": reliability(one(more).softmax(dim=1), more["label"])
         for name, one in frozen_0.alone.items()}  # fmt: skip
@@ -660,7 +660,7 @@ audit = check(audit)
 verdicts = {}
 for name in ("first", "second", "third", "fourth"):
     suspect, readers = suspects.load(name)
-    batch = batch_of(suspects.cards_of(name, 150, seed=3000), readers)
+    batch = batch_of(suspects.cards_of(name, 120, seed=3000), readers)
     said = audit(suspect, batch, patch=12)
     where = said["where"]
     if said["fault"] == "leak":
