@@ -19,6 +19,21 @@ PATCH = 8  # pixels of a square that can be hidden
 # --- maps side by side ------------------------------------------------------------------------
 
 
+def four_maps(model: Any, image: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Four maps of a reader of pictures, under letters: {letter: (B, H, W)}.
+
+    model: a ``MultimodalClassifier`` of ``image`` alone, whose encoder has ``blocks``.
+    """
+    scores, layer = explain.scores_of(model), model.encoders["image"].blocks[-1]
+    parts = explain.maps_and_gradients(scores, layer, image, target)
+    return {
+        "A": explain.saliency(scores, image, target),
+        "B": explain.edges(image),
+        "C": explain.enlarged(explain.grad_cam(*parts), tuple(image.shape[2:])),
+        "D": explain.occlusion(scores, image, target, explain.median_colour(image)),
+    }
+
+
 def draw_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = None) -> Figure:
     """Pictures (B, 3, H, W), and beside each its map (B, H, W) under every name, 0 and below dark.
 
