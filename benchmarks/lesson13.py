@@ -477,7 +477,7 @@ def audited(seed: int) -> Iterator[Run]:
     """What the audit says of each suspect, on fresh cards of its own kind."""
     for fault in suspects.FAULTS:
         model, readers = suspect(seed, fault)
-        cards = suspects.make_cards(250, seed + 3000, fault, mismatch=0)
+        cards = suspects.make_cards(160, seed + 3000, fault, mismatch=0)
         batch = batch_of(cards, readers)
         found = explain.audit(model, batch, SQUARE)
         rows = len(cards["label"])

@@ -362,6 +362,18 @@ def no_colour(dials):
     return None
 
 
+@functools.lru_cache(maxsize=100)
+def found_share(red, green, blue):
+    """In which share of the cards the largest number lies on the mark, for this baseline."""
+    scores, image = marked_cards()
+    baseline = torch.tensor([red, green, blue], dtype=torch.float32).view(1, 3, 1, 1)
+    target = torch.zeros(len(image), dtype=torch.long)
+    with torch.enable_grad():
+        found = explain.integrated_gradients(scores, image, baseline, target, steps=8)
+    box = torch.tensor([MARK]).expand(len(image), 4)
+    return explain.hits(explain.summed(found), box).double().mean().item()
+
+
 def baseline_is_blind(dials, seed):
     """Whether integrated gradients with this baseline colour misses the mark that decides.
 
@@ -369,13 +381,7 @@ def baseline_is_blind(dials, seed):
     """
     if problem := no_colour(dials):
         return problem
-    scores, image = marked_cards()
-    baseline = torch.tensor([float(dials[name]) for name in _COLOURS]).view(1, 3, 1, 1)
-    target = torch.zeros(len(image), dtype=torch.long)
-    with torch.enable_grad():
-        found = explain.integrated_gradients(scores, image, baseline, target, steps=8)
-    box = torch.tensor([MARK]).expand(len(image), 4)
-    share = explain.hits(explain.summed(found), box).double().mean().item()
+    share = found_share(*(float(dials[name]) for name in _COLOURS))
     if share < MOST_FOUND:
         return True
     return (
