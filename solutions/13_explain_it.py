@@ -670,12 +670,21 @@ claim("each of the four verdicts is the truth",
       [*verdicts.values()] == ["leak", "none", "mark", "unused"])  # fmt: skip
 
 # %% [markdown]
-# In the file the audit ran on five seeds of each. Our first rule, "one has over 0.3 of all falls",
-# missed one mark. This one was made after a look at seeds 0 and 1; seeds 2 to 4 are fresh for it:
+# The file holds the same for suspects of several seeds:
 
 # %%
-audits = results.read_results("13", "audit").query("measure == 'found'")
-print(audits.groupby("model")["value"].agg(["mean", "count"]).to_string())
+audits = results.read_results("13", "audit")
+found = audits[audits["measure"] == "found"].groupby("model")["value"]
+print(found.agg(["mean", "count"]).round(2).to_string())
+marks = audits[(audits["model"] == "mark") & (audits["measure"] == "places stand out")]
+print("marks stand out by", marks["value"].round(1).tolist())
+claim("every leak and every unused picture is found, and a sound model is never blamed",
+      found.mean()[["leak", "swapped", "none"]].min() == 1)  # fmt: skip
+claim("but not every mark is found", found.mean()["mark"] < 1)
+
+# %% [markdown]
+# Where a model leans on the motif as well, the mark stands out by less than 3. That a verdict says
+# *none* is no proof that nothing was planted. (Our first rule, a share of all falls, missed it too.)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *The build* takes 30 to 45 minutes, most of it in the table of words. The usual first version
@@ -733,7 +742,7 @@ claim("temperature takes over a third of the emoji model's ECE",
 # - Temperature makes a model's confidence fit better on average, not in each bin.
 #
 # **The article's row.** "Hard to explain" is true of a map that one looks at, and no end of the
-# matter: a map can be tested, and where a cause was planted four of them found it.
+# matter: a map can be tested, and where we planted a cause four of them found it.
 #
 # **Common mistakes.** Trusting a map because it lights up the thing. Explaining the label in place
 # of what the model named. Reading attention as importance without hiding a word.
