@@ -683,8 +683,8 @@ claim("every leak and every unused picture is found, and a sound model is never 
 claim("but not every mark is found", found.mean()["mark"] < 1)
 
 # %% [markdown]
-# Where a model leans on the motif as well, the mark stands out by less than 3. That a verdict says
-# *none* is no proof that nothing was planted. (Our first rule, a share of all falls, missed it too.)
+# One mark stands out by less than 3, and the audit says *none*. (Our first rule, a share of all
+# falls, missed it too.) So *none* is no proof that nothing was planted.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *The build* takes 30 to 45 minutes, most of it in the table of words. The usual first version
