@@ -1,7 +1,9 @@
 """The exercises of lesson 13, Explain it."""
 
 import functools
+import itertools
 import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -81,11 +83,24 @@ grad_cam = Exercise(
             "You averaged over the maps at the end. Add them up.",
         ),
         Mistake(
-            lambda maps, gradients: (
-                (gradients.mean(dim=(2, 3), keepdim=True).abs() * maps).sum(dim=1).relu()
+            lambda maps, gradients: (gradients.mean(dim=(2, 3), keepdim=True).relu() * maps).sum(
+                dim=1
             ),
-            "You took the size of the weights. Their sign counts: a negative one says that this "
-            "map speaks against the class.",
+            "The relu belongs on the sum, not on the weights: a negative weight says that this map "
+            "speaks against the class.",
+        ),
+        Mistake(
+            lambda maps, gradients: (
+                (gradients.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1).abs()
+            ),
+            "You took the size of the sum. What speaks against the class becomes 0: relu, not abs.",
+        ),
+        Mistake(
+            lambda maps, gradients: (
+                (gradients.mean(dim=(0, 2, 3), keepdim=True) * maps).sum(dim=1).relu()
+            ),
+            "Your weights are means over the pictures too. Each picture has its own: average over "
+            "the places alone, dim=(2, 3).",
         ),
     ),
 )
@@ -154,7 +169,8 @@ integrated_gradients = Exercise(
     unaffected=NOT_LEARNT,
     hints=(
         "Go through the steps. The middle of part `step` lies at the share `(step + 0.5) / steps` "
-        "of the way from the baseline to x.",
+        "of the way from the baseline to x. Start the sum at `torch.zeros_like(x)`: a baseline may "
+        "be smaller.",
         "Add up `gradient(scores, baseline + share * (x - baseline), target)` over the steps; then "
         "`(x - baseline) * total / steps`.",
     ),
@@ -166,10 +182,18 @@ integrated_gradients = Exercise(
         ),
         Mistake(
             ig_along(
-                lambda x, baseline, step, steps: baseline + (step + 1) / steps * (x - baseline)
+                lambda x, baseline, step, steps: (
+                    baseline + step / max(steps - 1, 1) * (x - baseline)
+                )
             ),
-            "Your points are the ends of the parts. Take the gradient in the middle of each: "
-            "(step + 0.5) / steps.",
+            "Your points go from the baseline itself to x itself, as `linspace(0, 1, steps)` does. "
+            "Take the middle of each part: (step + 0.5) / steps.",
+        ),
+        Mistake(
+            lambda scores, x, baseline, target, steps=32: explain.integrated_gradients(
+                scores, x, baseline, target
+            ),
+            "You always take 32 steps. Take as many as `steps` says.",
         ),
         Mistake(
             ig_along(middle, times=lambda x, baseline: 1),
@@ -256,7 +280,29 @@ def unweighted_ece(probabilities, label, bins=15):
 
 def signed_ece(probabilities, label, bins=15):
     confidence, right, _ = binned(probabilities, label, bins)
-    return (right.mean() - confidence.mean()).abs().item()
+    return (right.mean() - confidence.mean()).item()
+
+
+def ece_with_empty_bins(probabilities, label, bins=15):
+    _, _, place = binned(probabilities, label, bins)
+    if len(place.clamp(1).unique()) < bins:
+        return math.nan  # the mean of nothing
+    return ece_by_sums(probabilities, label, bins)
+
+
+def ece_from_middles(probabilities, label, bins=15):
+    _, right, place = binned(probabilities, label, bins)
+    middle = (place.clamp(1) - 0.5) / bins
+    gap = torch.zeros(bins + 1, dtype=torch.double).index_add(0, place, right - middle)
+    return (gap.abs().sum() / len(label)).item()
+
+
+def largest_gap(probabilities, label, bins=15):
+    confidence, right, place = binned(probabilities, label, bins)
+    return max(
+        (right[place == n].mean() - confidence[place == n].mean()).abs().item()
+        for n in place.unique()
+    )
 
 
 def ece_of_label(probabilities, label, bins=15):
@@ -292,14 +338,18 @@ expected_calibration_error = Exercise(
     ),
     mistakes=(
         Mistake(
+            ece_with_empty_bins,
+            "Some bins are empty, and the mean of no rows is nan. Leave such bins out.",
+        ),
+        Mistake(
             unweighted_ece,
             "You averaged over the bins. A bin counts by its share of the rows: a bin of one row "
             "should hardly matter.",
         ),
         Mistake(
             signed_ece,
-            "You compared the means over all rows. Then too sure here and too unsure there cancel: "
-            "take the size of the gap in each bin.",
+            "Your gaps have signs, so too sure here and too unsure there cancel. Take the size of "
+            "each bin's gap before you add up.",
         ),
         Mistake(
             ece_of_label,
@@ -316,10 +366,12 @@ expected_calibration_error = Exercise(
             "You squared the gaps. The error is the mean of their sizes.",
         ),
         Mistake(
-            lambda probabilities, label, bins=15: (
-                ece_by_sums(probabilities, label, bins) * len(label)
-            ),
-            "Divide by the number of rows: the result is a mean over rows.",
+            ece_from_middles,
+            "You took the middle of the bin. Take the mean confidence of the rows that are in it.",
+        ),
+        Mistake(
+            largest_gap,
+            "This is the largest gap of all bins. Add up all gaps, each times its share of the rows.",
         ),
     ),
 )
@@ -385,8 +437,8 @@ def baseline_is_blind(dials, seed):
     if share < MOST_FOUND:
         return True
     return (
-        f"The claim still holds: with this baseline the largest number lies on the mark in "
-        f"{100 * share:.0f} % of the cards. You win below {100 * MOST_FOUND:.0f} %."
+        f"Not yet: with this baseline the largest number lies on the mark in {100 * share:.0f} % "
+        f"of the cards. You win below {100 * MOST_FOUND:.0f} %."
     )
 
 
@@ -416,6 +468,7 @@ blind_baseline = Exercise(
 
 _CLASSES, _PATCH, _WORDS = 3, 4, 12  # classes of the toys, pixels of a square, words of a class
 _SIZE = (16, 20)
+_ROWS = 120  # cards of a toy, so that 2 of them are worth less than 0.02, and 3 more
 _TAG = 2 + _CLASSES * _WORDS + 3  # a word that only leaks; before it three that tell nothing
 
 
@@ -423,12 +476,14 @@ class Toy(nn.Module):
     """A reader of toy cards, made by hand: its logits add up what it sees in each part.
 
     eye, ear: how much picture and headline count. mark: (row, column) of a square whose first
-    pixel, if white, speaks for ``planted``. leak: the word that does.
+    pixel, if white, speaks for ``planted``. leak: the word that does. by_mark, by_leak: how
+    much each of the two counts.
     """
 
     def __init__(self, eye=6.0, ear=2.0, mark=None, leak=None, planted=0):
         super().__init__()
         self.eye, self.ear, self.mark, self.leak, self.planted = eye, ear, mark, leak, planted
+        self.by_mark = self.by_leak = 4.0
         # Words of a class count for it; padding speaks for the last one, if it is read.
         self.table = torch.zeros(_TAG + 1, _CLASSES)
         self.table[0, -1] = 0.8
@@ -442,9 +497,10 @@ class Toy(nn.Module):
         if self.mark is not None:
             row, column = (_PATCH * place for place in self.mark)
             white = image[:, :, row, column].amin(dim=1) > 0.95
-            extra[:, self.planted] += 4.0 * white
+            extra[:, self.planted] += self.by_mark * white
         if self.leak is not None:
-            extra[:, self.planted] += 4.0 * ((text == self.leak) & within(text, length)).any(dim=1)
+            here = ((text == self.leak) & within(text, length)).any(dim=1)
+            extra[:, self.planted] += self.by_leak * here
         return logits + extra
 
     def motif(self, image):
@@ -460,10 +516,13 @@ def within(text, length):
     return torch.arange(text.shape[1]) < length[:, None]
 
 
-def toy_cards(seed, part, rows=120, mark=None, leak=None, planted=0, size=_SIZE):
+def toy_cards(
+    seed, part, rows=_ROWS, mark=None, leak=None, planted=0, size=_SIZE, telling=0.8, twice=0.0
+):
     """Cards for a Toy: grey pictures with a coloured square, headlines with a word of the class.
 
-    A fifth of the pictures and of the headlines tell nothing; a tenth of the words mislead.
+    telling: the share of pictures that tell something. A fifth of the headlines tell nothing, a
+    tenth of the words mislead. twice: in which share of the longer headlines the word comes again.
     """
     rng = torch.Generator().manual_seed(100 * seed + part)
     dice = torch.rand(rows, 8, generator=rng)
@@ -476,14 +535,17 @@ def toy_cards(seed, part, rows=120, mark=None, leak=None, planted=0, size=_SIZE)
         # In turn, so that no square and no word of a sound model stands out by luck.
         square = divmod(row // _CLASSES % (grid[0] * grid[1]), grid[1])
         top, left = (_PATCH * one for one in square)
-        if chance[4] < 0.8:
+        if chance[4] < telling:
             square = image[row, :, top : top + _PATCH, left : left + _PATCH]
             square[:] = 0.1
             square[label[row]] = 0.9
         if chance[5] < 0.8:
             said = (int(label[row]) + (chance[6] < 0.1)) % _CLASSES
             word = 2 + _WORDS * said + row // _CLASSES % _WORDS
-            text[row, int(length[row] * chance[7])] = word
+            place = int(length[row] * chance[7])
+            text[row, place] = word
+            if chance[2] < twice:
+                text[row, (place + 1) % length[row]] = word
         if label[row] == planted and chance[5] + chance[4] < 1.5:
             if mark is not None:
                 image[row, :, _PATCH * mark[0], _PATCH * mark[1]] = 1.0
@@ -508,9 +570,18 @@ def findings_of(attempt, model, batch):
     return found
 
 
+@functools.lru_cache(maxsize=16)
 def plain_card(seed):
-    """Few cards, with pictures of one row of squares."""
-    return Toy(), toy_cards(seed, 0, rows=36, size=(_PATCH, _SIZE[1]))
+    """Few cards, with small pictures and words that come twice.
+
+    The row before is worth something else than the next one, or the two could not be told apart.
+    """
+    for part in itertools.count(100):
+        cards = toy_cards(seed, part, rows=36, size=(2 * _PATCH, _SIZE[1]), twice=0.5)
+        both = PARTS_OF.values()
+        if all(lost(Toy(), cards, p) != lost(Toy(), cards, p, by=1) for p in both):
+            return Toy(), cards
+    raise AssertionError("unreachable")
 
 
 def do_worth(attempt, seed):
@@ -669,10 +740,15 @@ def judge_table(seen, expected, faults, model, batch, what):
     if seen.shape != expected.shape:
         return (
             f"{what!r} has the shape {tuple(seen.shape)}; it should be {tuple(expected.shape)}, "
-            "one table for each class."
+            f"one table for each class. The audit was called with `patch={_PATCH}`."
         )
     if near(seen, expected):
         return None
+    if not seen.isfinite().all() or seen.abs().max() > 1e6:
+        return (
+            f"{what!r} is not finite. `word_falls` gives -inf at padding: put 0 there before you "
+            "add up."
+        )
     for message, way in faults:
         if near(seen, way(model, batch)):
             return message
@@ -707,6 +783,14 @@ def words_by(model, batch, named=None, unknown=explain.UNKNOWN):
     return falls, named
 
 
+def said_once(model, batch):
+    """A word that comes twice counts once."""
+    falls, named = words_by(model, batch)
+    text, here = batch["text"], within(batch["text"], batch["text_length"]).float()
+    count = torch.zeros_like(falls).scatter_add(1, text, here)
+    return classed(falls / count.clamp(min=1), named)
+
+
 def per_occurrence(model, batch):
     falls, named = words_by(model, batch)
     text, here = batch["text"], within(batch["text"], batch["text_length"]).float()
@@ -716,6 +800,11 @@ def per_occurrence(model, batch):
 
 
 WORD_FAULTS = (
+    (
+        "Where a headline says a word twice, you count it once. Add up the falls of both places: "
+        "`scatter_add`, not `scatter`, nor a mean.",
+        said_once,
+    ),
     (
         "You divided by how often a word stands there. Divide by the number of rows of the class: "
         "a word that is rare matters little in all.",
@@ -743,47 +832,109 @@ def judge_words(seen, seed):
     return judge_table(seen, expected, WORD_FAULTS, model, batch, "words")
 
 
-@functools.lru_cache(maxsize=4)
+class Case(NamedTuple):
+    """A model, its cards, and what the reference says of it."""
+
+    model: nn.Module
+    batch: dict
+    found: dict
+
+    @property
+    def evidence(self):
+        worth = " and ".join(f"{name} {value:.3f}" for name, value in self.found["worth"].items())
+        places, words = (explain.stands_out(self.found[name])[0] for name in ("places", "words"))
+        return f"Here the worth is {worth}; places stand out by {places:.1f}, words by {words:.1f}."
+
+
+@functools.lru_cache(maxsize=16)
 def planted_toys(seed):
-    """``drawn_toys`` in a list."""
-    return [*drawn_toys(seed)]
+    """The toys on which verdicts are tried."""
+    return [Case(*toy, explain.audit(*toy, _PATCH)) for toy in drawn_toys(seed)]
 
 
 def drawn_toys(seed):
-    """Six models and their cards, with what an audit should say: (model, batch, fault, where)."""
+    """Models and their cards: sound ones, planted ones, and ones near each border of the rule."""
     rng = torch.Generator().manual_seed(seed)
-    row, column = (int(torch.randint(side // _PATCH, (1,), generator=rng)) for side in _SIZE)
+    # Neither on the diagonal nor in the first row: (column, row) is another place.
+    row = 1 + int(torch.randint(_SIZE[0] // _PATCH - 1, (1,), generator=rng))
+    column = (row + 1 + int(torch.randint(3, (1,), generator=rng))) % (_SIZE[1] // _PATCH)
     planted = int(torch.randint(_CLASSES, (1,), generator=rng))
     mark = {"mark": (row, column), "planted": planted}
     leak = {"leak": _TAG, "planted": planted}
-    yield Toy(), toy_cards(seed, 1), "none", None
-    yield Toy(**mark), toy_cards(seed, 2, **mark), "mark", [row, column]
-    yield Toy(**leak), toy_cards(seed, 3, **leak), "leak", _TAG
-    yield Toy(eye=0.0), toy_cards(seed, 4), "unused", "image"
-    yield Toy(ear=0.0), toy_cards(seed, 5), "unused", "text"
+    yield Toy(), toy_cards(seed, 1)
+    yield Toy(**mark), toy_cards(seed, 2, **mark)
+    yield Toy(**leak), toy_cards(seed, 3, **leak)
+    yield Toy(eye=0.0), toy_cards(seed, 4)
+    yield Toy(ear=0.0), toy_cards(seed, 5)
     # What lies in the cards and is not used is no fault of the model.
-    yield Toy(), toy_cards(seed, 6, **mark), "none", None
+    yield Toy(), toy_cards(seed, 6, **mark)
+    # A little below 3 times and a little above.
+    yield planted_to_stand_out(toy_cards(seed, 7, **mark), mark, places=2.7)
+    yield planted_to_stand_out(toy_cards(seed, 8, **mark), mark, places=3.4)
+    yield planted_to_stand_out(toy_cards(seed, 9, **leak), leak, words=2.7)
+    yield planted_to_stand_out(toy_cards(seed, 10, **leak), leak, words=3.4)
+    # Both beyond 3.
+    both = mark | leak
+    yield planted_to_stand_out(toy_cards(seed, 11, **both), both, places=4.0, words=8.0)
+    yield planted_to_stand_out(toy_cards(seed, 12, **both), both, places=8.0, words=4.0)
+    # Worth a little less than 0.02 and a little more.
+    yield worth_rows(seed, 2)
+    yield worth_rows(seed, 3)
+
+
+def planted_to_stand_out(cards, planted, **times):
+    """A toy whose mark or leak counts so much that it stands out by ``times`` (within 0.1)."""
+    toy = Toy(**planted)
+    falls_of = {
+        "places": ("by_mark", lambda named: explain.place_falls(toy, cards, named, _PATCH)),
+        "words": ("by_leak", lambda named: explain.falls_by_word(toy, cards, named)),
+    }
+    for _ in range(30):
+        named, reached = toy(cards).argmax(dim=1), True
+        for what, wanted in times.items():
+            strength, falls = falls_of[what]
+            seen, _ = explain.stands_out(classed(falls(named), named))
+            reached = reached and abs(seen - wanted) < 0.1
+            setattr(toy, strength, getattr(toy, strength) * wanted / seen)
+        if reached:
+            break
+    return toy, cards
+
+
+def worth_rows(seed, rows):
+    """A sound toy whose headlines are worth so many rows: pictures tell more, and nearly always."""
+    toy = Toy(ear=1.0)
+    for part in range(100, 200):
+        cards = toy_cards(seed, part, telling=0.95)
+        if round(lost(toy, cards, PARTS_OF["text"]) * _ROWS) == rows:
+            break
+    return toy, cards
 
 
 def do_verdicts(attempt, seed):
     """What an attempt says of each: fault and where, as plain values."""
     said = []
-    for model, batch, *_ in planted_toys(seed):
-        found = findings_of(attempt, model, batch)
-        where = found["where"]
-        if torch.is_tensor(where):
-            where = where.tolist()
-        said.append([str(found["fault"]), list(where) if isinstance(where, tuple) else where])
+    for case in planted_toys(seed):
+        found = findings_of(attempt, case.model, case.batch)
+        said.append([str(found["fault"]), plain(found["where"])])
     return said
 
 
+def plain(where):
+    """A place without its kind: a list of two, a number, a name or None."""
+    where = where.tolist() if torch.is_tensor(where) else where
+    return list(where) if isinstance(where, tuple) else where
+
+
 def judge_verdicts(seen, seed):
-    for (fault, where), (*_, truth, place) in zip(seen, planted_toys(seed), strict=True):
+    for (fault, where), case in zip(seen, planted_toys(seed), strict=True):
         if fault not in ("none", "mark", "leak", "unused"):
             return f"`fault` is {fault!r}; it should be 'none', 'mark', 'leak' or 'unused'."
+        truth, place = case.found["fault"], case.found["where"]
         if fault != truth:
-            return MISJUDGED[truth].format(fault=fault)
-        if where != place:
+            reason = MISJUDGED["used" if fault == "unused" else truth]
+            return f"A model is called {fault!r} that is {truth!r}. {case.evidence} {reason}"
+        if where != plain(place):
             return (
                 f"The fault is found ({truth}), but `where` is {where!r}; it should be {place!r}."
             )
@@ -791,22 +942,11 @@ def judge_verdicts(seen, seed):
 
 
 MISJUDGED = {
-    "none": (
-        "A model without a fault is called {fault!r}. Its words and places share the falls: within "
-        "a class none is over 3 times as large as the second largest."
-    ),
-    "mark": (
-        "A model that leans on one place is called {fault!r}. In one class its fall is over 3 "
-        "times the second largest, and it stands out more than any word."
-    ),
-    "leak": (
-        "A model that leans on one word is called {fault!r}. In one class its fall is over 3 times "
-        "the second largest, and it stands out more than any place."
-    ),
-    "unused": (
-        "A model that does not use one of its modalities is called {fault!r}. Look at `worth` "
-        "first: below 0.02 means unused."
-    ),
+    "used": "A modality is unused if it is worth less than 0.02.",
+    "unused": "Look at `worth` first: below 0.02 means unused.",
+    "none": "Neither is over 3, so nothing stands out.",
+    "mark": "Over 3 stands out, and places do so more than words.",
+    "leak": "Over 3 stands out, and words do so more than places.",
 }
 
 
@@ -915,8 +1055,6 @@ audit = Exercise(
         Mistake(changed("places", PLACE_FAULTS[2][1]), PLACE_FAULTS[2][0]),
         Mistake(changed("words", WORD_FAULTS[0][1]), WORD_FAULTS[0][0]),
         Mistake(judged_by(never_unused), "below 0.02 means unused."),
-        Mistake(
-            judged_by(always_something), "none is over 3 times as large as the second largest."
-        ),
+        Mistake(judged_by(always_something), "Neither is over 3"),
     ),
 )
