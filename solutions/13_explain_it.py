@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Explain it
 #
-# *You will be able to:* make four kinds of maps of what a model looks at, by hand; put such a map
-# to tests that it can fail; measure whether a model is as often right as it says; and find a fault
+# *You will be able to:* make maps of what a model looks at, two kinds by hand; put such a map to
+# tests that it can fail; measure whether a model is as often right as it says; and find a fault
 # that somebody planted in a model.
 #
 # **The question.** *Where does the model look, and how would we know that a map of it is right?*
@@ -71,7 +71,7 @@ guess("the map without a model", ..., ["A", "B", "C", "D"])
 
 # %%
 for name, one in maps.items():
-    print(f"{name}: {explain.hits(one, box).double().mean():.2f}")
+    print(f"{name}: {int(explain.hits(one, box).sum())} of {len(box)}")
 settle("the map without a model", "B")
 
 # %% [markdown]
@@ -137,15 +137,14 @@ def grad_cam(maps, gradients):
 grad_cam = check(grad_cam)
 
 # %% [markdown]
-# A gradient speaks of small changes. Where the model is sure, small changes do nothing, and the
-# gradient is small at what matters most. *Integrated gradients* (IG) walk instead from a *baseline*
-# $x'$, a picture that shows nothing, to $x$, and take the mean gradient on the way:
+# A gradient speaks of small changes at $x$, not of how the logit came to be so large. *Integrated
+# gradients* (IG) walk from a *baseline* $x'$, a picture that shows nothing, to $x$, and take the
+# mean gradient on the way:
 #
 # $$ \text{IG}_i = (x_i - x'_i) \cdot \operatorname*{mean}_{0 \le s \le 1}
 # \frac{\partial f}{\partial x_i}\big(x' + s\,(x - x')\big) . $$
 #
-# The numbers of a picture then sum to $f(x) - f(x')$. This is *completeness*: all that
-# separates $x$ from the baseline is handed out, none is left over.
+# The numbers of a picture then sum to $f(x) - f(x')$: *completeness*.
 #
 # ### Exercise 2: `integrated_gradients` · 10 min · medium
 
@@ -172,11 +171,10 @@ integrated_gradients = check(integrated_gradients)
 # %% [markdown]
 # *Occlusion* needs no gradient: hide a window, see how far the logit falls, move on. A pixel gets
 # the mean over the windows that cover it (map D). The library *Captum* has all of these. Our own
-# against it; Captum's Grad-CAM leaves the relu out unless told, and its IG has several ways to
-# place the steps:
+# against it:
 
 # %%
-from captum.attr import IntegratedGradients, LayerGradCam, Occlusion
+from captum.attr import IntegratedGradients, LayerGradCam
 
 last = eye.encoders["image"].blocks[-1]
 paper = explain.median_colour(image)  # each picture's background, about
@@ -191,13 +189,8 @@ theirs = LayerGradCam(scores, last).attribute(few[0], few[1], relu_attributions=
 ours = grad_cam(*explain.maps_and_gradients(scores, last, *few))
 torch.testing.assert_close(ours, theirs[:, 0].detach(), rtol=0, atol=1e-4)
 
-theirs = Occlusion(scores).attribute(
-    few[0], (3, 8, 8), strides=(3, 4, 4), baselines=white, target=few[1]
-)
-torch.testing.assert_close(maps["D"][:6], theirs[:, 0], rtol=0, atol=1e-4)
-
 # %% [markdown]
-# All three agree. Completeness, from a baseline of the background's colour, the picture's median:
+# They agree. Completeness, from a baseline of the background's colour, the picture's median:
 
 # %%
 with torch.no_grad():
@@ -213,7 +206,8 @@ claim("32 steps hand out f(x) - f(x') to within 3 %, for half of the cards and m
 #
 # `data/results/13.csv` holds five seeds: other encoders, fresh cards. One more map asks nobody:
 # *contrast*, $|x - x'|$, how far each pixel is from the background's colour. IG hits in 1.00 of the
-# cards, a *centre* map, largest in the middle, in 0.61. And contrast?
+# cards, a *centre* map, largest in the middle, in 0.61. And contrast? (*Overlap* takes as many of
+# a map's largest pixels as the box has, and divides what the two share by what either has.)
 
 # %% tags=["guess"]
 guess("hits of contrast", ...)
@@ -240,18 +234,16 @@ here = {names.get(n, n): explain.hits(m, box).double().mean() for n, m in maps.i
 table = pd.DataFrame({"hit": hit.mean(), "spread": hit.std()})
 table["overlap"] = pd.concat(covered)
 table["here"] = pd.Series({name: value.item() for name, value in here.items()})
-print(table.sort_values("hit", ascending=False).round(2).to_string(na_rep=""))
+PLAIN = ["saliency", "Grad-CAM", "IG, median", "IG, black", "occlusion"]
+shown = table.loc[[*PLAIN, "edges", "contrast", "centre", "random map"]]
+print(shown.sort_values("hit", ascending=False).round(2).to_string(na_rep=""))
 settle("hits of contrast", hit["contrast"].mean(), near=0.05)
 
 # %% [markdown]
-# *Overlap*: take as many of the map's largest pixels as the box has, and divide what the two share
-# by what either has (IoU). As claims:
+# Median and black are IG's baselines. As claims:
 
 # %%
-PLAIN = ["saliency", "Grad-CAM", "IG, median", "IG, black", "occlusion"]
-claim("every method beats the random map by over 0.6, in each seed",
-      (hit[PLAIN].min(axis=1) > hit["random map"] + 0.6).all())  # fmt: skip
-claim("and the centre by over 0.2, in each seed",
+claim("every method beats the centre by over 0.2, in each seed",
       (hit[PLAIN].min(axis=1) > hit["centre"] + 0.2).all())  # fmt: skip
 claim("Grad-CAM does not beat the edges: at most 0.01 ahead in each seed",
       (hit["Grad-CAM"] < hit["edges"] + 0.01).all())  # fmt: skip
@@ -286,10 +278,12 @@ claim("IG without knowledge hits more often than the centre map, on average",
       lost["IG, median"].mean() > hit["centre"].mean() + 0.03)  # fmt: skip
 claim("and more often than the others without knowledge, by over 0.1 on average",
       lost["IG, median"].mean() > lost[OTHERS].mean().max() + 0.1)  # fmt: skip
+claim("Grad-CAM falls to the random map's level, within 0.1",
+      lost["Grad-CAM"].mean() < hit["random map"].mean() + 0.1)  # fmt: skip
 
 # %% [markdown]
-# IG points well without any knowledge, because of the factor $x - x'$. On these cards the motif
-# stands out, so whatever finds what stands out does well.
+# IG has the factor $x - x'$, which needs no knowledge; the other three have not. On these cards
+# the motif stands out, so whatever finds what stands out does well.
 #
 # ### Exercise 3: `blind_baseline` · 6 min · medium · *break this claim*
 #
@@ -324,8 +318,8 @@ blind_baseline = check(blind_baseline)
 # %% [markdown]
 # ## Where an explanation proves its worth
 #
-# That model again. We know what decides, and it does *not* stand out: cards that are called sport
-# and show no motif, only the mark and clutter. How often does the edge map hit the mark?
+# That model again, on cards that it calls sport and that show no motif, only the mark and clutter.
+# So we know what decides. How often does the edge map hit the mark?
 
 # %% tags=["guess"]
 guess("hits of the edges on the mark", ...)
@@ -354,18 +348,15 @@ show(widgets.draw_maps(seen[:2], two, corner[:2]),
      alt=widgets.describe_maps(seen[:2], two, corner[:2]))  # fmt: skip
 
 # %% [markdown]
-# The rings of the first two lie anywhere. In numbers, with what five seeds gave:
+# On all 40 cards, and with what five seeds gave:
 
 # %%
 on_mark = seeds_of("mark", "hit", "without a motif")
 shown = pd.DataFrame({"five seeds": on_mark.mean(), "spread": on_mark.std()})
 shown["here"] = pd.Series({n: explain.hits(m, corner).double().mean().item()
                            for n, m in look.items()})  # fmt: skip
-print(
-    shown.loc[["IG, median", *OTHERS, "contrast", "edges", "centre"]]
-    .round(2)
-    .to_string(na_rep="")
-)
+shown = shown.loc[["IG, median", *OTHERS, "contrast", "edges", "centre"]]
+print(shown.round(2).to_string(na_rep=""))
 settle("hits of the edges on the mark", on_mark["edges"].mean())
 
 # %% [markdown]
@@ -374,17 +365,16 @@ settle("hits of the edges on the mark", on_mark["edges"].mean())
 # %%
 BLIND = ["edges", "contrast"]
 claim("IG finds the mark in over 0.9, in each seed", on_mark["IG, median"].min() > 0.9)
-claim("edges and contrast stay below 0.65 in each seed",
-      on_mark[BLIND].max().max() < 0.65)  # fmt: skip
-claim("and IG leads both by over 0.3, in each seed",
+claim("and leads edges and contrast by over 0.3, in each seed",
       (on_mark["IG, median"] > on_mark[BLIND].max(axis=1) + 0.3).all())  # fmt: skip
 
 # %% [markdown]
-# Here the maps say what no look at the picture could. It matters: with the mark drawn on cards of
-# other sections, most become *sport*, and without it sport is found less often.
+# Here the maps say what no look at the picture could. With the mark drawn on cards of other
+# sections, most become *sport*, and without it sport is found less often:
 
 # %%
-done = results.read_results("13", "mark").query("setting == ''")
+done = results.read_results("13", "mark")
+done = done[(done["setting"] == "") & (done["measure"] != "accuracy")]
 done = done.groupby(["model", "measure"])["value"].mean()
 print(done.round(2).to_string())
 claim("the mark turns over half of other sections' cards into sport",
@@ -394,9 +384,10 @@ claim("the mark turns over half of other sections' cards into sport",
 # ## Words
 #
 # A headline has no pixels, but its words can be hidden one by one: a *word hidden* becomes the
-# unknown word of lesson 02. The generator knows which word tells the section, and the stand-in for
-# edges is the *rarest word* of the training headlines. Beside it a model whose sport headlines
-# mostly ended in *online*, tried where no other word tells:
+# unknown word of lesson 02; IG walks from that word's vector. The generator knows which word tells
+# the section. What knows no model takes the *rarest word* of the training headlines, or the
+# longest. The second column is a model whose sport headlines mostly ended in *online*, on headlines
+# without a word of their section:
 
 # %%
 of_words = {
@@ -408,7 +399,7 @@ print(told.sort_values("section's word", ascending=False).round(2).to_string())
 planted = of_words["planted"]
 claim("hiding words finds the planted word in over 0.9, in each seed",
       planted["word hidden"].min() > 0.9)  # fmt: skip
-claim("the rarest word tells the section in over 0.8, and is never the planted one",
+claim("the rarest word tells the section in over 0.8, and is planted in under 0.05",
       told.loc["rarest word", "section's word"] > 0.8
       and planted["rarest word"].max() < 0.05)  # fmt: skip
 
@@ -425,7 +416,7 @@ middle = [(2, 2), (2, 3)], [card.words.index(rows["section_word"][pick])]
 show(widgets.draw_hiding(card, *middle), alt=widgets.describe_hiding(card, *middle))
 
 # %% [markdown]
-# Which single square does most? Which two words together change the answer?
+# Which single square does most, and which word?
 
 # %% tags=["volatile"]
 widgets.hide_explorer(card)
@@ -439,8 +430,8 @@ widgets.hide_explorer(card)
 # *uniform* weights first. We test these claims on our reader of headlines.
 
 # %%
-runs = results.read_results("13", "attention")
-attention = runs.groupby(["measure", "model"])["value"].mean()
+attended = results.read_results("13", "attention")
+attention = attended.groupby(["measure", "model"])["value"].mean()
 print(attention.round(2).to_string())
 
 # %% [markdown]
@@ -468,6 +459,9 @@ claim("trained with uniform attention, a model is as good, within 0.03",
 #
 # Large models of picture and text call an apple with a note *iPod* an iPod (Goh et al., 2021). Does
 # ours read? We write another section's word into a picture, or the same ink as a smear.
+#
+# Three readers of pictures. *None*: no training picture had writing. *Words*: most had a word that
+# meant nothing. *Logos*: most wore one word, the same for all cards of a section.
 
 # %%
 from course_utils.data.written_words import write_words
@@ -480,10 +474,16 @@ titles = ["as it is", "a word", "a smear"]
 show(card_wall(wall, titles=titles, image="image", text="headline"),
      alt="A card as it is, with the word storm in it, and with a smear.")  # fmt: skip
 
+# %% [markdown]
+# *Changed* is the share of right answers that change, *to the written section* the share that
+# become the section of the word.
+
 # %%
-runs = results.read_results("13", "written").query("setting != 'clean'")
-print(runs.pivot_table("value", "model", ["measure", "setting"]).round(2).to_string())
-changed = runs[runs["measure"] == "changed"]
+written = results.read_results("13", "written").query("setting != 'clean'")
+print(
+    written.pivot_table("value", "model", ["measure", "setting"]).round(2).to_string()
+)
+changed = written[written["measure"] == "changed"]
 changed = changed.pivot_table("value", ["seed", "model"], "setting")
 ahead = (changed["word"] - changed["smear"]).groupby("model").mean()
 claim("without logos a word changes no more answers than its smear, within 0.05",
@@ -491,9 +491,8 @@ claim("without logos a word changes no more answers than its smear, within 0.05"
 claim("with logos it changes more, by over 0.05 on average", ahead["logos"] > 0.05)
 
 # %% [markdown]
-# *None*: no training picture had writing, and any ink upsets the model. *Words*: most had a word
-# that meant nothing, and the model learnt to pass over it. *Logos*: most wore one word a section,
-# and the model learnt to read these. A model reads where reading paid.
+# Any ink upsets *none*; *words* learnt to pass over it, *logos* to read. A model reads where
+# reading paid.
 
 # %% [markdown]
 # ## How sure is it?
@@ -530,11 +529,12 @@ expected_calibration_error = check(expected_calibration_error)
 # %% [markdown]
 # *Temperature scaling* (Guo et al., 2017) divides all logits by one number $T$, chosen for the
 # least cross-entropy on validation rows. Which class is named stays. Five seeds, 5,000 fresh cards
-# each:
+# each; *by chance* is the ECE of labels drawn from the model's own probabilities, so of a
+# calibrated model on as many rows:
 
 # %%
-runs = results.read_results("13", "calibration")
-cards_runs = runs[runs["world"] == "news cards"]
+calibrated = results.read_results("13", "calibration")
+cards_runs = calibrated[calibrated["world"] == "news cards"]
 on_cards = cards_runs.pivot_table("value", "model", ["measure", "setting"])
 columns = [("accuracy", "raw"), ("temperature", "")]
 columns += [(m, s) for m in ("cross-entropy", "calibration error", "by chance")
@@ -555,30 +555,35 @@ claim("the picture reader's ECE stays above 0.03 all the same",
       ece.loc["image alone", "divided by T"] > 0.03)  # fmt: skip
 
 # %% [markdown]
-# *By chance* is the ECE of labels drawn from the model's own probabilities: what a perfectly
-# calibrated model would show on as many rows. Why does one number mend so little? Look at the bins:
+# Why does one number mend so little? Look at the bins. A dot is as large as its bin has rows; rings
+# are the same after the division by $T$:
 
 # %%
 from course_utils.measures import reliability
 
 more = news_cards.rows_for(news_cards.make(1000, seed=2000, mismatch=0), "section")
 more = batch_of(more, frozen_0.readers)
-bins = {f"{name} alone": reliability(one(more).softmax(dim=1), more["label"])
-        for name, one in frozen_0.alone.items()}  # fmt: skip
-show(widgets.draw_reliability(bins), alt=widgets.describe_reliability(bins))
+bins, after = {}, {}
+for name, one in frozen_0.alone.items():
+    T = by_seed.loc[(0, f"{name} alone"), ("temperature", "")]
+    for found, scale in ((bins, 1), (after, T)):
+        said = (one(more) / scale).softmax(dim=1)
+        found[f"{name} alone"] = reliability(said, more["label"])
+show(widgets.draw_reliability(bins, after),
+     alt=widgets.describe_reliability(bins, after))  # fmt: skip
 
 # %% [markdown]
-# On the dotted line a model is as often right as it says. The picture reader's dots lie on *both*
-# sides: where it is sure, it is right even more often; where it is half sure, hardly more than one
-# time in four. The latter are cards without a motif. Dividing by $T$ moves all confidences the same
-# way, so it cannot mend both.
+# On the dotted line a model is as often right as it says. The picture reader is right *more* often
+# where it is sure, and less where it is half sure. Dividing by $T$ moves all confidences the same
+# way, so it cannot mend both. The reader of headlines was too sure nearly everywhere. $T$ mends the
+# middle, but then the sure answers lie above the line, and the least sure still below.
 
 # %% [markdown]
 # ## Build: the audit
 #
 # Four models of picture and headline, *first* to *fourth*. In one, a mark was planted in the
 # pictures; in one, a word in the headlines that gives the answer away (a *leak*); one was trained
-# with pictures of other rows, so it cannot use them; one is sound. Accuracy does not say which.
+# with pictures of other rows, so it cannot use them; one is sound. High accuracy proves nothing.
 #
 # A real cause moves about: motifs lie anywhere, and a section has a dozen words. A planted one lies
 # always in the same place, or in the same word. So look at each class's *second* largest fall: in a
@@ -650,41 +655,43 @@ audit = check(audit)
 # The four suspects, on fresh cards of the kind that each learnt from:
 
 # %%
-verdicts = {}
+told = {}
 for name in ("first", "second", "third", "fourth"):
     suspect, readers = suspects.load(name)
     batch = batch_of(suspects.cards_of(name, 120, seed=3000), readers)
     said = audit(suspect, batch, patch=12)
-    where = said["where"]
-    if said["fault"] == "leak":
-        where = readers["text"].vocabulary.words[where]
-    verdicts[name] = said["fault"]
-    right = accuracy(suspect(batch), batch["label"])
-    print(f"{name}: accuracy {right:.2f}, {said['fault']}, {where}")
+    fault, where = said["fault"], said["where"]
+    where = readers["text"].vocabulary.words[where] if fault == "leak" else where
+    times = [explain.stands_out(said[part])[0] for part in ("places", "words")]
+    told[name] = [accuracy(suspect(batch), batch["label"]), *times, fault, where]
+shown = pd.DataFrame(told, ["accuracy", "places by", "words by", "fault", "where"]).T
+print(shown.to_string(float_format="{:.2f}".format))
 
 # %% [markdown]
 # The truth stands in `course_utils/suspects.py`:
 
 # %%
 claim("each of the four verdicts is the truth",
-      [*verdicts.values()] == ["leak", "none", "mark", "unused"])  # fmt: skip
+      [*shown["fault"]] == ["leak", "none", "mark", "unused"])  # fmt: skip
 
 # %% [markdown]
-# The file holds the same for suspects of several seeds:
+# The file holds the same for suspects of five seeds. This rule is our second, made after a look at
+# seeds 0 and 1 (the first was a share of all falls); seeds 2 to 4 are fresh.
 
 # %%
 audits = results.read_results("13", "audit")
-found = audits[audits["measure"] == "found"].groupby("model")["value"]
-print(found.agg(["mean", "count"]).round(2).to_string())
-marks = audits[(audits["model"] == "mark") & (audits["measure"] == "places stand out")]
-print("marks stand out by", marks["value"].round(1).tolist())
+audits = audits.pivot_table("value", ["model", "seed"], "measure")
+found = audits["found"]
+print(found.groupby("model").agg(["mean", "count"]).round(2).to_string())
+print("marks stand out by", audits.loc["mark", "places stand out"].round(1).tolist())
 claim("every leak and every unused picture is found, and a sound model is never blamed",
-      found.mean()[["leak", "swapped", "none"]].min() == 1)  # fmt: skip
-claim("but not every mark is found", found.mean()["mark"] < 1)
+      found[["leak", "swapped", "none"]].min() == 1)  # fmt: skip
+claim("on the fresh seeds every mark is found too", found["mark"][2:].min() == 1)
+claim("but not on all five", found["mark"].min() == 0)
 
 # %% [markdown]
-# One mark stands out by less than 3, and the audit says *none*. (Our first rule, a share of all
-# falls, missed it too.) So *none* is no proof that nothing was planted.
+# One mark stands out by less than 3, and the audit says *none*. So *none* is no proof that nothing
+# was planted.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *The build* takes 30 to 45 minutes, most of it in the table of words. The usual first version
@@ -695,8 +702,8 @@ claim("but not every mark is found", found.mean()["mark"] < 1)
 # ## On real pictures
 #
 # Emoji (lesson 08) have no box that says where the truth lies. But a map can be tested by
-# *deletion*: hide the square that it rates highest, and see how far the named class's probability
-# falls. The same on news cards and on emoji, over five and three seeds:
+# *deletion*: hide the square of $8 \times 8$ pixels that it rates highest, in the median colour,
+# and see how far the named class's probability falls. Five seeds of news cards, three of emoji:
 
 # %%
 falls = {
@@ -708,15 +715,19 @@ ways = ["IG, median", *OTHERS, *BLIND, "IG, random weights", "centre", "random m
 print(deleted.loc[ways].round(2).to_string())
 
 # %% [markdown]
-# This could have come out either way: contrast might have pointed as well as IG again. It does not.
-# And how sure the emoji model is:
+# Occlusion leads, but it is made by such hiding. *IG, random weights*, which hit so often, is no
+# better here than the centre: two tests need not agree. And this could have come out either way:
+# contrast might have pointed as well as IG again. It does not. How sure the emoji model is:
 
 # %%
 real = falls["emoji"]
-claim("on emoji IG beats edges and contrast by deletion, in each seed",
-      (real["IG, median"] > real[BLIND].max(axis=1)).all())  # fmt: skip
-claim("and so does Grad-CAM", (real["Grad-CAM"] > real[BLIND].max(axis=1)).all())
-warm = runs.query("world == 'emoji' and model == 'image alone'")
+GUIDED = ["IG, median", "Grad-CAM"]
+claim("on emoji IG and Grad-CAM beat edges and contrast by deletion, in each seed",
+      (real[GUIDED].min(axis=1) > real[BLIND].max(axis=1)).all())  # fmt: skip
+made = falls["news cards"]
+claim("on news cards they beat the edges, in each seed",
+      (made[GUIDED].min(axis=1) > made["edges"]).all())  # fmt: skip
+warm = calibrated.query("world == 'emoji' and model == 'image alone'")
 sure = warm.pivot_table("value", "measure", "setting")
 print(sure.round(3).to_string(na_rep=""))
 claim("temperature takes over a third of the emoji model's ECE",
@@ -730,7 +741,7 @@ claim("temperature takes over a third of the emoji model's ECE",
 # | contrast points about as well as IG | does not hold |
 # | Grad-CAM does not beat the edges, by hits | no box to hit; by deletion it does, on cards too |
 # | temperature lowers cross-entropy | holds |
-# | the picture reader's ECE hardly moves | does not hold: this model was too sure everywhere |
+# | the picture reader's ECE hardly moves | does not hold |
 
 # %% [markdown]
 # ## Recap: where does it look, and is the map right?

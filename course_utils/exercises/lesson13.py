@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -371,7 +371,7 @@ expected_calibration_error = Exercise(
         ),
         Mistake(
             largest_gap,
-            "This is the largest gap of all bins. Add up all gaps, each times its share of the rows.",
+            "This is the largest gap of all. Add up the gaps of all bins, each times its share of rows.",
         ),
     ),
 )

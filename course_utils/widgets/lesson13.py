@@ -46,7 +46,9 @@ def draw_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = No
     for row, line in enumerate(places):
         line[0].imshow(image[row].permute(1, 2, 0).numpy())
         for axes, one in zip(line[1:], maps.values(), strict=True):
-            axes.imshow(one[row].numpy(), cmap="cividis", vmin=0 if one[row].max() > 0 else None)
+            # Brighter than in proportion, or a few large pixels leave the rest black.
+            shown = one[row].clamp(min=0).sqrt() if one[row].max() > 0 else one[row]
+            axes.imshow(shown.numpy(), cmap="cividis")
             down, across = np.unravel_index(int(one[row].argmax()), one[row].shape)
             axes.plot(across, down, "o", ms=9, mfc="none", mec="white", mew=2)
             axes.plot(across, down, "o", ms=9, mfc="none", mec=PALETTE["text"], mew=1)
@@ -73,40 +75,51 @@ def describe_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None 
 # --- how sure ---------------------------------------------------------------------------------
 
 
-def draw_reliability(bins: Mapping[str, Sequence[Any]]) -> Figure:
+def draw_reliability(
+    bins: Mapping[str, Sequence[Any]], after: Mapping[str, Sequence[Any]] | None = None
+) -> Figure:
     """Accuracy over confidence, one panel a model; bins: {name: what ``reliability`` gave}.
 
     A dot for each bin, as large as it has rows; on the line a model is as often right as it says.
+    after: the same models once more, drawn as rings.
     """
     figure = Figure(figsize=(3.4 * len(bins), 3.2), layout="constrained")
-    for axes, (name, found) in zip(
-        figure.subplots(1, len(bins), squeeze=False)[0], bins.items(), strict=True
-    ):
-        rows = sum(one.rows for one in found)
+    for axes, name in zip(figure.subplots(1, len(bins), squeeze=False)[0], bins, strict=True):
         axes.plot([0, 1], [0, 1], color="black", lw=1, ls=":")
-        axes.scatter(
-            [one.confidence for one in found],
-            [one.accuracy for one in found],
-            s=[20 + 500 * one.rows / rows for one in found],
-            color=PALETTE["image"],
-            alpha=0.7,
-        )
+        _dots(axes, bins[name], color=PALETTE["image"], alpha=0.7)
+        if after:
+            _dots(axes, after[name], facecolors="none", edgecolors=PALETTE["text"], lw=1.5)
         axes.set(title=name, xlabel="confidence (probability)", xlim=(0, 1.03), ylim=(0, 1.03))
         axes.set_ylabel("accuracy (share of rows)")
     return as_written(figure)
 
 
-def describe_reliability(bins: Mapping[str, Sequence[Any]]) -> str:
+def _dots(axes: Any, found: Sequence[Any], **style: Any) -> None:
+    rows = sum(one.rows for one in found)
+    axes.scatter(
+        [one.confidence for one in found],
+        [one.accuracy for one in found],
+        s=[20 + 500 * one.rows / rows for one in found],
+        **style,
+    )
+
+
+def describe_reliability(
+    bins: Mapping[str, Sequence[Any]], after: Mapping[str, Sequence[Any]] | None = None
+) -> str:
     """The alt text of ``draw_reliability``."""
-    told = []
-    for name, found in bins.items():
-        worst = max(found, key=lambda one: one.rows * abs(one.accuracy - one.confidence))
-        side = "below" if worst.accuracy < worst.confidence else "above"
-        told.append(
-            f"{name}: the gap that counts most lies at confidence {worst.confidence:.2f}, where "
-            f"accuracy is {worst.accuracy:.2f}, {side} the line"
-        )
-    return "Accuracy over confidence. " + "; ".join(told) + "."
+    sets = {"Dots": bins} | ({"Rings": after} if after else {})
+    told = [f"{kind}: {'; '.join(map(_worst, one, one.values()))}" for kind, one in sets.items()]
+    return f"Accuracy over confidence. {'. '.join(told)}."
+
+
+def _worst(name: str, found: Sequence[Any]) -> str:
+    worst = max(found, key=lambda one: one.rows * abs(one.accuracy - one.confidence))
+    side = "below" if worst.accuracy < worst.confidence else "above"
+    return (
+        f"{name}, the gap that counts most lies at confidence {worst.confidence:.2f}, where "
+        f"accuracy is {worst.accuracy:.2f}, {side} the line"
+    )
 
 
 # --- a card whose parts can be hidden ----------------------------------------------------------
