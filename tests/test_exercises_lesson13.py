@@ -111,17 +111,28 @@ def test_a_loop_over_bins_is_right():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_toys_lie_on_both_sides_of_each_border_of_the_rule(seed):
     said = [case.found["fault"] for case in lesson13.planted_toys(seed)]
-    assert said == ["none", "mark", "leak", "unused", "unused", "none", "none", "mark", "none",
-                    "leak", "leak", "mark", "unused", "none"]  # fmt: skip
+    sound, marked, leaking = "none", "mark", "leak"
+    assert said == [
+        *(sound, marked, leaking, "unused", "unused", "unused", sound),
+        *(sound, marked, sound, leaking),  # a little below 3 times, a little above
+        *(leaking, marked),
+        *("unused", sound),
+    ]
 
 
-def by_rule(least=0.02, most=3.0, choose=None, where=lambda place, shape: divmod(place, shape[2])):
+def by_rule(
+    least=0.02,
+    most=3.0,
+    choose=None,
+    late=False,
+    where=lambda place, shape: divmod(place, shape[2]),
+):
     """The verdict of an audit with something changed, on what the reference found."""
 
     def rule(worth, places, words):
         (of_place, place), (of_word, word) = map(explain.stands_out, (places, words))
         unused = min(worth, key=worth.get)
-        if worth[unused] < least:
+        if worth[unused] < least and not (late and max(of_place, of_word) > most):
             return ["unused", unused]
         if max(of_place, of_word) <= most:
             return ["none", None]
@@ -139,6 +150,7 @@ WRONG_RULES = {
     "worth 0.05": by_rule(least=0.05),
     "worth 0.01": by_rule(least=0.01),
     "worth 0": by_rule(least=1e-9),
+    "unused asked last": by_rule(late=True),
     "mark first": by_rule(choose=lambda of_place, of_word: of_place <= 3),
     "leak first": by_rule(choose=lambda of_place, of_word: of_word > 3),
     "column, row": by_rule(where=lambda place, shape: divmod(place, shape[2])[::-1]),
@@ -168,8 +180,12 @@ def test_a_threshold_of_worth_is_told_with_its_numbers():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_row_before_is_never_taken_for_the_next(seed):
+def test_the_row_before_and_lengths_that_stay_are_always_told(seed):
     model, batch = lesson13.plain_card(seed)
+    left = {"text": lesson13.lost(model, batch, ("text",))}
+    assert "roll both" in lesson13.judge_worth(
+        explain.worth_of_modalities(model, batch, model(batch)) | left, seed
+    )
     before = {name: lesson13.lost(model, batch, parts, by=1)
               for name, parts in lesson13.PARTS_OF.items()}  # fmt: skip
     assert "You took the row before" in lesson13.judge_worth(before, seed)
@@ -221,4 +237,4 @@ def test_words_added_up_by_id_are_right():
 def test_a_fixed_size_of_squares_is_told_with_the_size_that_was_asked():
     verdict = judge(lesson13.audit, lambda model, batch, patch=8: explain.audit(model, batch, 8), 0)
     assert verdict.kind == WRONG
-    assert re.search(r"the places: .*`patch=4`", verdict.sentence)
+    assert re.search(r"the places: .*`patch=5`", verdict.sentence)

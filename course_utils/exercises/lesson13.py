@@ -371,7 +371,7 @@ expected_calibration_error = Exercise(
         ),
         Mistake(
             largest_gap,
-            "This is the largest gap of all. Add up the gaps of all bins, each times its share of rows.",
+            "This is the largest gap. Add up all bins' gaps, each times its share of the rows.",
         ),
     ),
 )
@@ -466,8 +466,8 @@ blind_baseline = Exercise(
 
 # --- audit: a build --------------------------------------------------------------------------
 
-_CLASSES, _PATCH, _WORDS = 3, 4, 12  # classes of the toys, pixels of a square, words of a class
-_SIZE = (16, 20)
+_CLASSES, _PATCH, _WORDS = 3, 5, 12  # classes of the toys, pixels of a square, words of a class
+_SIZE = (20, 25)
 _ROWS = 120  # cards of a toy, so that 2 of them are worth less than 0.02, and 3 more
 _TAG = 2 + _CLASSES * _WORDS + 3  # a word that only leaks; before it three that tell nothing
 
@@ -505,7 +505,7 @@ class Toy(nn.Module):
 
     def motif(self, image):
         strongest = image - image.mean(dim=1, keepdim=True)
-        seen = (strongest - 0.4).relu().sum(dim=(2, 3)) / 4
+        seen = (strongest - 0.4).relu().sum(dim=(2, 3)) / (_PATCH**2 / 4)
         return seen + image.mean(dim=(1, 2, 3))[:, None] * torch.tensor([0.0, 0.0, 0.3])
 
     def told(self, text, length):
@@ -572,14 +572,16 @@ def findings_of(attempt, model, batch):
 
 @functools.lru_cache(maxsize=16)
 def plain_card(seed):
-    """Few cards, with small pictures and words that come twice.
+    """Few cards, with pictures of one row of squares and a rest, and words that come twice.
 
-    The row before is worth something else than the next one, or the two could not be told apart.
+    The row before is worth something else than the next one, and so is a text with another row's
+    length, or these could not be told apart.
     """
     for part in itertools.count(100):
-        cards = toy_cards(seed, part, rows=36, size=(2 * _PATCH, _SIZE[1]), twice=0.5)
-        both = PARTS_OF.values()
-        if all(lost(Toy(), cards, p) != lost(Toy(), cards, p, by=1) for p in both):
+        cards = toy_cards(seed, part, rows=36, size=(2 * _PATCH - 1, _SIZE[1]), twice=0.5)
+        lengths_left = lost(Toy(), cards, ("text",)), lost(Toy(), cards, PARTS_OF["text"])
+        before = [(lost(Toy(), cards, p), lost(Toy(), cards, p, by=1)) for p in PARTS_OF.values()]
+        if all(one != other for one, other in (lengths_left, *before)):
             return Toy(), cards
     raise AssertionError("unreachable")
 
@@ -709,6 +711,10 @@ def classed(falls, named):
 
 PLACE_FAULTS = (
     (
+        "Your tables are sorted by the label. Sort them by the class that the model names.",
+        lambda m, b: explain.by_class(places_by(m, b)[0], b["label"], _CLASSES),
+    ),
+    (
         "Each class's table is divided by the number of all rows. Divide by the rows that were "
         "named so.",
         lambda m, b: by_class_of_all(*places_by(m, b)),
@@ -801,6 +807,10 @@ def per_occurrence(model, batch):
 
 WORD_FAULTS = (
     (
+        "Your tables of words are sorted by the label. Sort them by the class that is named.",
+        lambda m, b: explain.by_class(words_by(m, b)[0], b["label"], _CLASSES),
+    ),
+    (
         "Where a headline says a word twice, you count it once. Add up the falls of both places: "
         "`scatter_add`, not `scatter`, nor a mean.",
         said_once,
@@ -866,6 +876,7 @@ def drawn_toys(seed):
     yield Toy(**leak), toy_cards(seed, 3, **leak)
     yield Toy(eye=0.0), toy_cards(seed, 4)
     yield Toy(ear=0.0), toy_cards(seed, 5)
+    yield Toy(eye=0.0, **leak), toy_cards(seed, 13, **leak)
     # What lies in the cards and is not used is no fault of the model.
     yield Toy(), toy_cards(seed, 6, **mark)
     # A little below 3 times and a little above.
@@ -1051,10 +1062,10 @@ audit = Exercise(
     mistakes=(
         Mistake(changed("worth", WORTH_FAULTS[0][1]), WORTH_FAULTS[0][0]),
         Mistake(changed("worth", WORTH_FAULTS[5][1]), WORTH_FAULTS[5][0]),
-        Mistake(changed("places", PLACE_FAULTS[1][1]), PLACE_FAULTS[1][0]),
         Mistake(changed("places", PLACE_FAULTS[2][1]), PLACE_FAULTS[2][0]),
-        Mistake(changed("words", WORD_FAULTS[0][1]), WORD_FAULTS[0][0]),
-        Mistake(judged_by(never_unused), "below 0.02 means unused."),
-        Mistake(judged_by(always_something), "Neither is over 3"),
+        Mistake(changed("places", PLACE_FAULTS[3][1]), PLACE_FAULTS[3][0]),
+        Mistake(changed("words", WORD_FAULTS[1][1]), WORD_FAULTS[1][0]),
+        Mistake(judged_by(never_unused), MISJUDGED["unused"]),
+        Mistake(judged_by(always_something), MISJUDGED["none"]),
     ),
 )

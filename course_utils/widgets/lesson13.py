@@ -89,7 +89,7 @@ def draw_reliability(
         _dots(axes, bins[name], color=PALETTE["image"], alpha=0.7)
         if after:
             _dots(axes, after[name], facecolors="none", edgecolors=PALETTE["text"], lw=1.5)
-        axes.set(title=name, xlabel="confidence (probability)", xlim=(0, 1.03), ylim=(0, 1.03))
+        axes.set(title=name, xlabel="confidence (probability)", xlim=(0, 1.08), ylim=(0, 1.08))
         axes.set_ylabel("accuracy (share of rows)")
     return as_written(figure)
 
