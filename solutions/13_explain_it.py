@@ -291,8 +291,7 @@ claim("noise times x - x' hits in over 0.8", by_noise > 0.8)
 # **The claim:** "IG finds the pixels that decide, whatever the baseline." A model was trained on
 # cards where most sport pictures carry a small *mark*, nine magenta pixels in the lower left
 # corner. On 40 cards without a motif it says sport because of these pixels alone.
-# Give a colour for the baseline such that IG's largest number lies on them in less than a tenth of
-# the cards.
+# Give a baseline colour with which IG's largest number lies on them in under a tenth of the cards.
 
 
 # %% tags=["exercise"]
@@ -349,7 +348,7 @@ show(widgets.draw_maps(seen[:2], two, corner[:2]),
      alt=widgets.describe_maps(seen[:2], two, corner[:2]))  # fmt: skip
 
 # %% [markdown]
-# On all 40 cards, and with what five seeds gave:
+# On all cards, and over five seeds:
 
 # %%
 on_mark = seeds_of("mark", "hit", "without a motif")
@@ -400,7 +399,7 @@ claim("the rarest word tells the section in over 0.8, and is planted in under 0.
       and planted["rarest word"].max() < 0.05)  # fmt: skip
 
 # %% [markdown]
-# Now hide things yourself; first a still picture, with two squares and one word gone.
+# Hide things yourself; first a still picture, with two squares and one word gone.
 
 # %%
 pick = int(keep.nonzero()[3])
@@ -698,7 +697,7 @@ claim("but not on all five", found["mark"].min() == 0)
 # %% [markdown]
 # ## On real pictures
 #
-# Emoji (lesson 08) have no box that says where the truth lies. But a map can be tested by
+# Emoji (lesson 08) have no box. But a map can be tested by
 # *deletion*: hide the square of $8 \times 8$ pixels that it rates highest, in the median colour,
 # and see how far the named class's probability falls. Five seeds of news cards, three of emoji:
 

@@ -53,3 +53,12 @@ def test_the_bin_with_the_largest_gap_is_told():
     bins = {"one": [ConfidenceBin(10, 0.9, 0.5), ConfidenceBin(100, 0.6, 0.61)]}
     assert "confidence 0.90, where accuracy is 0.50, below" in widgets.describe_reliability(bins)
     assert widgets.draw_reliability(bins).axes[0].get_title() == "one"
+
+
+def test_the_same_models_once_more_are_drawn_as_rings():
+    bins = {"one": [ConfidenceBin(10, 0.9, 0.5)]}
+    after = {"one": [ConfidenceBin(10, 0.7, 0.8)]}
+    assert len(widgets.draw_reliability(bins, after).axes[0].collections) == 2
+    told = widgets.describe_reliability(bins, after)
+    assert "Dots: one, the gap" in told
+    assert "Rings: one, the gap that counts most lies at confidence 0.70" in told
