@@ -46,12 +46,10 @@ def draw_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = No
     for row, line in enumerate(places):
         line[0].imshow(image[row].permute(1, 2, 0).numpy())
         for axes, one in zip(line[1:], maps.values(), strict=True):
-            # Brighter than in proportion, or a few large pixels leave the rest black.
-            shown = one[row].clamp(min=0).sqrt() if one[row].max() > 0 else one[row]
-            axes.imshow(shown.numpy(), cmap="cividis")
+            axes.imshow(one[row].numpy(), cmap="cividis", vmin=0 if one[row].max() > 0 else None)
             down, across = np.unravel_index(int(one[row].argmax()), one[row].shape)
-            axes.plot(across, down, "o", ms=9, mfc="none", mec="white", mew=2)
-            axes.plot(across, down, "o", ms=9, mfc="none", mec=PALETTE["text"], mew=1)
+            axes.plot(across, down, "o", ms=14, mfc="none", mec="white", mew=2)
+            axes.plot(across, down, "o", ms=14, mfc="none", mec=PALETTE["text"], mew=1)
         for axes in line:
             axes.set(xticks=[], yticks=[])
             if box is not None:
