@@ -711,10 +711,6 @@ def classed(falls, named):
 
 PLACE_FAULTS = (
     (
-        "Your tables are sorted by the label. Sort them by the class that the model names.",
-        lambda m, b: explain.by_class(places_by(m, b)[0], b["label"], _CLASSES),
-    ),
-    (
         "Each class's table is divided by the number of all rows. Divide by the rows that were "
         "named so.",
         lambda m, b: by_class_of_all(*places_by(m, b)),
@@ -737,6 +733,10 @@ PLACE_FAULTS = (
     (
         "Your falls have the wrong sign: logit as it is, less logit with the square hidden.",
         lambda m, b: -classed(*places_by(m, b)),
+    ),
+    (
+        "Your tables are sorted by the label. Sort them by the class that the model names.",
+        lambda m, b: explain.by_class(places_by(m, b)[0], b["label"], _CLASSES),
     ),
 )
 
@@ -807,10 +807,6 @@ def per_occurrence(model, batch):
 
 WORD_FAULTS = (
     (
-        "Your tables of words are sorted by the label. Sort them by the class that is named.",
-        lambda m, b: explain.by_class(words_by(m, b)[0], b["label"], _CLASSES),
-    ),
-    (
         "Where a headline says a word twice, you count it once. Add up the falls of both places: "
         "`scatter_add`, not `scatter`, nor a mean.",
         said_once,
@@ -832,6 +828,10 @@ WORD_FAULTS = (
     (
         "For words you followed the logit of the *label*. Take the class that the model names.",
         lambda m, b: classed(*words_by(m, b, named=b["label"])),
+    ),
+    (
+        "Your tables of words are sorted by the label. Sort them by the class that is named.",
+        lambda m, b: explain.by_class(words_by(m, b)[0], b["label"], _CLASSES),
     ),
 )
 
@@ -1062,9 +1062,9 @@ audit = Exercise(
     mistakes=(
         Mistake(changed("worth", WORTH_FAULTS[0][1]), WORTH_FAULTS[0][0]),
         Mistake(changed("worth", WORTH_FAULTS[5][1]), WORTH_FAULTS[5][0]),
+        Mistake(changed("places", PLACE_FAULTS[1][1]), PLACE_FAULTS[1][0]),
         Mistake(changed("places", PLACE_FAULTS[2][1]), PLACE_FAULTS[2][0]),
-        Mistake(changed("places", PLACE_FAULTS[3][1]), PLACE_FAULTS[3][0]),
-        Mistake(changed("words", WORD_FAULTS[1][1]), WORD_FAULTS[1][0]),
+        Mistake(changed("words", WORD_FAULTS[0][1]), WORD_FAULTS[0][0]),
         Mistake(judged_by(never_unused), MISJUDGED["unused"]),
         Mistake(judged_by(always_something), MISJUDGED["none"]),
     ),
