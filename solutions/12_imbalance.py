@@ -401,7 +401,7 @@ from course_utils.encoders import BagEncoder
 from course_utils.imbalance import copy_in, linear_probe
 
 clear = split_rows(news_cards.make(2000, seed=0, mismatch=0, **CLEAR))
-clear["test"] = news_cards.make(2000, seed=1000, mismatch=0, **CLEAR)
+clear["test"] = news_cards.make(1000, seed=1000, mismatch=0, **CLEAR)
 readers = {"image": ImageReader(), "text": TextReader().fit(clear["train"], "text")}
 cards = {split: to_tensors(part, readers, "section") for split, part in clear.items()}
 words = len(readers["text"].vocabulary)
