@@ -467,8 +467,9 @@ blind_baseline = Exercise(
 # --- audit: a build --------------------------------------------------------------------------
 
 _CLASSES, _PATCH, _WORDS = 3, 5, 12  # classes of the toys, pixels of a square, words of a class
-_SIZE = (20, 25)
-_ROWS = 120  # cards of a toy, so that 2 of them are worth less than 0.02, and 3 more
+_SIZE = (15, 20)
+_ROWS = 72  # cards of a toy: each class has a square in each place twice, but for those without
+_MANY = 120  # so many that 2 rows are worth less than 0.02, and 3 more
 _TAG = 2 + _CLASSES * _WORDS + 3  # a word that only leaks; before it three that tell nothing
 
 
@@ -575,14 +576,19 @@ def plain_card(seed):
     """Few cards, with pictures of one row of squares and a rest, and words that come twice.
 
     The row before is worth something else than the next one, and so is a text with another row's
-    length, or these could not be told apart.
+    length; one grey for all pictures hides otherwise than each one's own. Or these could not be
+    told apart.
     """
     for part in itertools.count(100):
         cards = toy_cards(seed, part, rows=36, size=(2 * _PATCH - 1, _SIZE[1]), twice=0.5)
         lengths_left = lost(Toy(), cards, ("text",)), lost(Toy(), cards, PARTS_OF["text"])
         before = [(lost(Toy(), cards, p), lost(Toy(), cards, p, by=1)) for p in PARTS_OF.values()]
         if all(one != other for one, other in (lengths_left, *before)):
-            return Toy(), cards
+            falls = [
+                classed(*places_by(Toy(), cards, fill=fill)) for fill in (None, one_grey(cards))
+            ]
+            if not near(*falls):
+                return Toy(), cards
     raise AssertionError("unreachable")
 
 
@@ -591,6 +597,10 @@ def do_worth(attempt, seed):
     if not isinstance(worth, dict) or set(worth) != {"image", "text"}:
         raise Unfit('`worth` should be a dict with two numbers: {"image": ..., "text": ...}.')
     return {name: float(value) for name, value in worth.items()}
+
+
+def one_grey(cards):
+    return explain.median_colour(cards["image"]).mean(dim=0, keepdim=True)
 
 
 def rows_rolled(model, batch, parts, by=-1, fill=None):
@@ -735,6 +745,10 @@ PLACE_FAULTS = (
         lambda m, b: -classed(*places_by(m, b)),
     ),
     (
+        "You hid squares with one colour in all pictures. Each picture has its own median colour.",
+        lambda m, b: classed(*places_by(m, b, fill=one_grey(b))),
+    ),
+    (
         "Your tables are sorted by the label. Sort them by the class that the model names.",
         lambda m, b: explain.by_class(places_by(m, b)[0], b["label"], _CLASSES),
     ),
@@ -867,7 +881,8 @@ def drawn_toys(seed):
     rng = torch.Generator().manual_seed(seed)
     # Neither on the diagonal nor in the first row: (column, row) is another place.
     row = 1 + int(torch.randint(_SIZE[0] // _PATCH - 1, (1,), generator=rng))
-    column = (row + 1 + int(torch.randint(3, (1,), generator=rng))) % (_SIZE[1] // _PATCH)
+    columns = _SIZE[1] // _PATCH
+    column = (row + 1 + int(torch.randint(columns - 1, (1,), generator=rng))) % columns
     planted = int(torch.randint(_CLASSES, (1,), generator=rng))
     mark = {"mark": (row, column), "planted": planted}
     leak = {"leak": _TAG, "planted": planted}
@@ -916,8 +931,8 @@ def worth_rows(seed, rows):
     """A sound toy whose headlines are worth so many rows: pictures tell more, and nearly always."""
     toy = Toy(ear=1.0)
     for part in range(100, 200):
-        cards = toy_cards(seed, part, telling=0.95)
-        if round(lost(toy, cards, PARTS_OF["text"]) * _ROWS) == rows:
+        cards = toy_cards(seed, part, _MANY, telling=0.95)
+        if round(lost(toy, cards, PARTS_OF["text"]) * _MANY) == rows:
             break
     return toy, cards
 
@@ -1057,7 +1072,7 @@ audit = Exercise(
             ),
         ),
     ),
-    also_right=(audit_by_loops, tables_in_lists),
+    also_right=(tables_in_lists, audit_by_loops),
     unaffected={"another dtype": "findings are read; nothing is computed with their numbers"},
     mistakes=(
         Mistake(changed("worth", WORTH_FAULTS[0][1]), WORTH_FAULTS[0][0]),
