@@ -516,7 +516,7 @@ def attributes_of(attempt, seed):
     count = [sum(p.numel() for p in model.parameters()) for model in (one, two)]
     wide = made(attempt, seed, {"image": 3, "sound": 6})
     return {
-        "names": [str(name) for name in getattr(one, "names", None) or ()],
+        "names": getattr(one, "names", None),
         "dim_out": getattr(one, "dim_out", None),
         "reads_tokens": getattr(one, "reads_tokens", None),
         "of a layer": count[1] - count[0],
@@ -529,7 +529,7 @@ ONE_LAYER = sum(p.numel() for p in EncoderLayer(_DIM, _HEADS, 2 * _DIM).paramete
 
 
 def judge_attributes(seen, seed):
-    if seen["names"] != [*_SIZES]:
+    if not isinstance(seen["names"], tuple) or seen["names"] != tuple(_SIZES):
         return "The attribute `names` should be a tuple of the names in `dims`: `tuple(dims)`."
     if seen["dim_out"] != _DIM:
         return f"The attribute `dim_out` should be `dim`, {_DIM} here; yours: {seen['dim_out']}."
@@ -597,8 +597,13 @@ def judge_shapes(seen, seed):
 
 
 def hidden_of(attempt, seed):
+    """What is hidden by a module of one layer, and of two."""
+    return {layers: hidden_by(made(attempt, seed, layers=layers), seed) for layers in (1, 2)}
+
+
+def hidden_by(model, seed):
     """How far an answer moves as padding, an absent modality, and what is real is changed."""
-    model, features = made(attempt, seed), drawn(seed)
+    features = drawn(seed)
     before = called(model, features)
     padding = dict(features)
     tokens = features["image"]
@@ -660,6 +665,19 @@ def same_parts(some, others):
 
 
 def judge_hidden(seen, seed):
+    """What one layer shows; then two, where a mask that reaches the first alone is seen."""
+    if problem := judge_layers(seen[1]):
+        return problem
+    if max(seen[2][name] for name in ("padding", "absent", "unreal")) > 1e-5:
+        return (
+            "With one layer all is right; with `layers=2` padding, or an absent modality, changes "
+            "the answer. Hand the same mask to every layer, not to the first alone."
+        )
+    problem = judge_layers(seen[2])
+    return problem and f"With `layers=2`: {problem}"
+
+
+def judge_layers(seen):
     still = [name for name, gap in seen["moves"].items() if gap < 1e-6]
     if still:
         return f"What {still[0]!r} says changes nothing in the answer: its tokens are not attended."
@@ -859,6 +877,15 @@ class EachLayerFromTheStart(Changed):
         return told
 
 
+class MaskedOnce(Changed):
+    """The mask reaches the first layer alone."""
+
+    def through(self, x, mask):
+        for layer in self.layers:
+            x, mask = layer(x, mask), None
+        return x
+
+
 class WithoutKind(Changed):
     def __init__(self, dims, dim=64, heads=4, layers=1):
         super().__init__(dims, dim, heads, layers)
@@ -950,6 +977,7 @@ JointAttentionFusion = Exercise(
         Mistake(AbsentAsZeros, "they take attention from the others."),
         Mistake(AllTokensOut, "Read off the token that stands for the row: (3, 8)."),
         Mistake(AttendsPadding, "in the order of the tokens, and hand `token_mask` of it on."),
+        Mistake(MaskedOnce, "Hand the same mask to every layer, not to the first alone."),
         Mistake(AttendsAbsent, "with the modality's column of `presence`."),
         Mistake(EachApart, "Put all side by side first."),
         Mistake(FirstHidden, "put a column of True before the others."),
