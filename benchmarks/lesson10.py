@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from course_utils import frozen
 from course_utils.baselines import majority_baseline, tuned_linear
 from course_utils.data import news_cards, real, spoilt_senses
-from course_utils.data.batches import on_tensors, to_tensors
+from course_utils.data.batches import Batches, on_tensors, to_tensors
 from course_utils.data.readers import ImageReader, TextReader, fit_readers
 from course_utils.data.results import Run, path_of, read_results, write_results
 from course_utils.data.rows import count_rows, split_rows, take
@@ -46,6 +46,7 @@ from course_utils.token_fusion import (
     GatedFusion,
     coarser,
 )
+from course_utils.training import predict
 
 SEEDS = range(5)
 FRESH = 10_000
@@ -351,7 +352,10 @@ def corruption(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Ru
     options = {
         name: getattr(made.recipe, name) for name in ("epochs", "learning_rate", "batch_size")
     }
-    models_alone(again, tensors, 5, seed=seed, options=options)
+    retrained = models_alone(again, tensors, 5, seed=seed, options=options)
+    if seed in HONEST_SEEDS:
+        taught = {name: one.model for name, one in retrained.items()}
+        yield from honesty({"never saw it": made.alone, "retrained": taught}, tensors, seed)
     for readers, encoders in {"never saw it": made.encoders, "retrained": again}.items():
         cached = cache_features(encoders, tensors)
         test = cached["test"]
@@ -366,6 +370,33 @@ def corruption(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Ru
                     these = (test["bad"] == torch.tensor(which)).all(dim=1)
                     yield line(name, readers, seed, int(these.sum()), f"picture's weight, {what}",
                                weight[these].mean().item())  # fmt: skip
+
+
+HONEST_SEEDS = range(3)
+
+
+def honesty(pairs: Mapping[str, Any], tensors: Any, seed: int) -> Iterator[Run]:
+    """How honest readers are about corrupted pictures, and what a plain sum of them gets.
+
+    pairs: {"never saw it": {modality: reader with its head}, "retrained": ...}. Nothing is learnt
+    here: log-posteriors are added, and the log of the sections' shares is taken away once.
+    """
+    test = tensors["test"]
+    label, bad = test["label"], test["bad"] == 1
+    prior = tensors["train"]["label"].bincount(minlength=5).double()
+    batches = Batches(test, 256)
+    for readers, alone in pairs.items():
+        line = partial(Run, "honesty", CARDS, f"noise {NOISE}, words {LOST}, share {SHARE}")
+        logs = {name: predict(one, batches).log_softmax(dim=1) for name, one in alone.items()}
+        total = sum(logs.values()) - (prior / prior.sum()).log()
+        yield line("plain sum", readers, seed, len(label), "accuracy", accuracy(total, label))
+        length = cache_features({"image": alone["image"].encoders["image"]}, tensors)["test"]
+        length = length["image"].norm(dim=1)
+        for kind, these in {"fine": ~bad[:, 0], "noisy": bad[:, 0]}.items():
+            own = partial(line, f"{kind} pictures", readers, seed, int(these.sum()))
+            yield own("right", accuracy(logs["image"][these], label[these]))
+            yield own("believes", logs["image"][these].exp().amax(dim=1).mean().item())
+            yield own("length", length[these].mean().item())
 
 
 # --- a patch encoder from scratch ------------------------------------------------------------
