@@ -161,7 +161,7 @@ claim("noisy pictures: retrained, it believes less than 0.1 too much",
 claim("never having seen noise, over 0.3", excess["never saw it"].min() > 0.3)
 claim("plain sum of retrained readers: within 0.02 of the trained average",
       less["retrained"].abs().max() < 0.02)  # fmt: skip
-claim("of the others: over 0.1 below it", less["never saw it"].min() > 0.1)
+claim("of the others: over 0.05 below it", less["never saw it"].min() > 0.05)
 
 # %% [markdown]
 # Retrained, the reader is nearly honest, and a sum that learnt nothing is level with the trained
@@ -765,8 +765,8 @@ for one, other in permutations(fusions, 2):
     if gap.mean() > 2 * gap.sem():
         print(f"  {one} over {other}: {lead('emoji', one, other)}")
 clear = of_seed["emoji"]["FiLM"] - of_seed["emoji"]["weighted average"]
-claim("FiLM over the average is the clearest: over three errors",
-      clear.mean() > 3 * clear.sem())  # fmt: skip
+claim("FiLM is ahead of the average by over two errors",
+      clear.mean() > 2 * clear.sem())  # fmt: skip
 
 # %% [markdown]
 # Two senses help there too. The product does not lose as on `section`; whether it is best of the
