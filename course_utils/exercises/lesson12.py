@@ -111,6 +111,15 @@ class_weights = Exercise(
             "Your weights are 1 on average over the classes. They are to be so over the rows, "
             "`weights[label].mean()`.",
         ),
+        Mistake(
+            lambda label, classes: (
+                safe(label, classes, lambda counts: 1 / counts)
+                * (counted(label, classes) > 0).sum()
+                / safe(label, classes, lambda counts: 1 / counts).sum()
+            ),
+            "Your weights are 1 on average over the classes that occur. They are to be so over the "
+            "rows, `weights[label].mean()`.",
+        ),
     ),
 )
 
@@ -136,6 +145,9 @@ def score_cases(rng):
         order = torch.randperm(rows, generator=rng)
         yield unit * (score * 4).round()[order] / 4, positive[order]
     yield torch.full((5,), 0.25), torch.tensor([False, True, False, False, True])
+    # Scores close together: levels at equal distances, fine as they are, step over all of them.
+    score = torch.tensor([1, 4e-5, 3e-5, 2e-5, 1e-5, 0])
+    yield score, torch.tensor([False, True, True, True, False, False])
     # Many rows of one score, the positive one first or last: it cannot be called without them.
     score, first = torch.tensor([5.0] * 6 + [4, 3]), torch.arange(8) % 6 == 0
     yield score, first
@@ -178,6 +190,11 @@ def threshold_without_ties(score, positive):
 
 def threshold_on_a_grid(score, positive):
     levels = torch.linspace(0, 1, 101).tolist()
+    return max(levels, key=lambda level: f1_at(score, positive, level))
+
+
+def threshold_on_steps(score, positive):
+    levels = torch.linspace(score.min(), score.max(), 200).tolist()
     return max(levels, key=lambda level: f1_at(score, positive, level))
 
 
@@ -241,6 +258,11 @@ best_threshold = Exercise(
         Mistake(
             threshold_on_a_grid,
             "You try a grid from 0 to 1, but scores are any numbers. Try the scores themselves.",
+        ),
+        Mistake(
+            threshold_on_steps,
+            "You try levels at equal distances. Where scores lie close together, the best one lies "
+            "between two of your levels. Try the scores themselves.",
         ),
         Mistake(
             between_scores,

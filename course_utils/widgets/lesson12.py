@@ -114,7 +114,7 @@ def draw_bells(share: float, separation: float) -> Figure:
             ls=style,
             label=f"{name}: recall {rare.recall:.2f}, macro F1 {rare.macro_f1:.2f}",
         )
-    axes.set(xlabel="score (widths of a curve)", ylabel="share of cards", xlim=(-3.5, 8))
+    axes.set(xlabel="score (widths of a curve)", ylabel="density of cards", xlim=(-3.5, 8))
     axes.legend(loc="upper right", fontsize=9)
     return figure
 
