@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,18 @@ def built_toy(_built_once, tmp_path):
 def toy(tmp_path):
     """A toy course that is not built."""
     return write_toy(tmp_path / "course")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running():
+    """A trace or a handler that a check leaves slows or stops tests that come long after it."""
+    before = sys.gettrace(), _handler_of_alarms()
+    yield
+    assert (sys.gettrace(), _handler_of_alarms()) == before, "left by this test"
+
+
+def _handler_of_alarms():
+    return signal.getsignal(signal.SIGALRM) if hasattr(signal, "SIGALRM") else None
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from torch import nn
 
 import course_utils
 from course_utils import display, exercises
-from course_utils.exercises import check, core, hint, solution, undisturbed
+from course_utils.exercises import check, core, hint, limits, solution, undisturbed
 from course_utils.exercises.core import (
     NOT_ATTEMPTED,
     RIGHT,
@@ -1002,6 +1002,24 @@ def test_an_alarm_that_was_set_before_rings_afterwards():
     finally:
         signal.setitimer(signal.ITIMER_REAL, *outer)
         signal.signal(signal.SIGALRM, handler)
+
+
+@needs_alarm
+def test_an_alarm_that_rings_while_it_is_put_away_leaves_nothing_behind(monkeypatch):
+    disarm, left = limits._Alarm.disarm, [TooLong()]
+
+    def ring(alarm):
+        if left:
+            sys.settrace(lambda *_: None)  # as an alarm does after one that was swallowed
+            raise left.pop()
+        disarm(alarm)
+
+    before = sys.gettrace(), signal.getsignal(signal.SIGALRM)
+    monkeypatch.setattr(limits._Alarm, "disarm", ring)
+    with contextlib.suppress(TooLong):
+        call_within(0.05, int)
+    assert (sys.gettrace(), signal.getsignal(signal.SIGALRM)) == before
+    assert signal.getitimer(signal.ITIMER_REAL)[1] == 0  # no alarm comes again and again
 
 
 def test_off_the_main_thread_the_attempt_runs_without_a_limit():

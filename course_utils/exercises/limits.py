@@ -30,36 +30,39 @@ def call_within(seconds: float, fn: Callable, *arguments: Any) -> Any:
     """
     on_main = threading.current_thread() is threading.main_thread()
     alarm = _Alarm(threading.get_ident(), with_signal=on_main and hasattr(signal, "setitimer"))
-    trace, started = sys.gettrace(), time.monotonic()
-    watch = threading.Thread(target=alarm.watch, args=(seconds,), daemon=True)
-    with _alarm_clock(alarm, seconds, started):
-        try:
-            watch.start()
-            return fn(*arguments)
-        finally:
-            alarm.disarm()  # first of all: from here on no alarm may raise
-            sys.settrace(trace)
-            if alarm.rang:  # also where the code swallowed the alarm and returned something
-                raise alarm.rang
-
-
-@contextlib.contextmanager
-def _alarm_clock(alarm, seconds, started):
-    """Let the operating system ring the alarm, and give back the clock as it was found."""
-    if not alarm.with_signal:
-        yield
-        return
-    handler = signal.signal(signal.SIGALRM, alarm)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+    trace, clock = sys.gettrace(), _clock_as_found() if alarm.with_signal else None
     try:
-        yield
+        alarm.start(seconds)
+        return fn(*arguments)
     finally:
-        alarm.disarm()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if left:
-            left -= time.monotonic() - started
-            signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), interval)
+        # An alarm may ring in here too, before it is disarmed; what is put back is put back all
+        # the same. A trace that stays slows everything, a handler that stays rings for ever.
+        try:
+            alarm.disarm()
+        finally:
+            sys.settrace(trace)
+            _put_back(clock)
+            alarm.disarm()
+        if alarm.rang:  # also where the code swallowed the alarm and returned something
+            raise alarm.rang
+
+
+def _clock_as_found():
+    """The handler of alarms, and when the next one is due: (handler, (left, interval), now)."""
+    now = time.monotonic()
+    return signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL), now
+
+
+def _put_back(clock):
+    """Give back the operating system's clock, less the time that passed."""
+    if clock is None:
+        return
+    handler, (left, interval), then = clock
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
+    if left:
+        left -= time.monotonic() - then
+        signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), interval)
 
 
 @contextlib.contextmanager
@@ -103,10 +106,17 @@ class _Alarm:
         self._done = threading.Event()
         self._raised = False
 
+    def start(self, seconds: float) -> None:
+        """Ring after so many seconds, and again and again until it is disarmed."""
+        threading.Thread(target=self.watch, args=(seconds,), daemon=True).start()
+        if self.with_signal:
+            signal.signal(signal.SIGALRM, self)
+            signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+
     def disarm(self) -> None:
         """Raise no more."""
+        self.armed = False  # before the lock: from here on the signal does nothing
         with self._lock:
-            self.armed = False
             if self._raised:  # and take back what may still be under way
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), None)
         self._done.set()
@@ -133,6 +143,7 @@ class _Alarm:
         if not self.armed:
             return
         if self.rang:
+            self.rang.__traceback__ = None  # else it grows by every alarm that was swallowed
             self._raise_at_next_line(frame)
         self.rang = self.rang or TooLong()
         raise self.rang
