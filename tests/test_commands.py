@@ -365,6 +365,51 @@ def test_a_part_that_collects_nothing_is_a_failure(tmp_path):
     assert commands._count(tmp_path / "none.xml", 2) == {"passed": 0, "failed": 1}
 
 
+SECOND_TRY = {
+    "test_holds.py": "def test_holds(): pass",
+    "test_once.py": """
+from pathlib import Path
+def test_only_alone():
+    before = Path(__file__).with_suffix(".ran")
+    ran, _ = before.is_file(), before.touch()
+    assert ran
+""",
+    "test_never.py": "def test_never(): assert False",
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "failed"), [(("once",), 0), (("never",), 1), (("once", "never"), 2)]
+)
+def test_a_test_that_passes_only_at_the_second_try_is_named(
+    tmp_path, monkeypatch, capfd, names, failed
+):
+    for name in ("holds", *names):
+        file = f"test_{name}.py"
+        (tmp_path / file).write_text(SECOND_TRY[file], encoding="utf-8")
+    monkeypatch.setattr(commands, "ensure_environment", lambda *_: Path(sys.executable))
+    arguments = ("-m", "pytest", "-n", "1", "--dist", "worksteal", "-p", "no:nbval", str(tmp_path))
+    total = commands._run_parts(tmp_path, {"tests": arguments}, smoke=())
+    assert total == {"passed": 1 + len(names) - failed, "failed": failed, "skipped": 0}
+    said = capfd.readouterr().out
+    assert ("passed only at the second try" in said) == (failed == 0)
+
+
+def test_a_part_without_a_failure_or_with_many_runs_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "ensure_environment", lambda *_: Path(sys.executable))
+    monkeypatch.setattr(commands, "_second_try", lambda *_: pytest.fail("it ran again"))
+    file = tmp_path / "test_many.py"
+    arguments = {"tests": ("-m", "pytest", "-n", "0", "-p", "no:nbval", str(file))}
+    for expected in (True, False):
+        file.write_text(
+            "import pytest\n@pytest.mark.parametrize('x', range(11))\n"
+            f"def test_x(x): assert {expected}",
+            encoding="utf-8",
+        )
+        failed = commands._run_parts(tmp_path, arguments, smoke=())["failed"]
+        assert failed == (0 if expected else 11)
+
+
 def test_the_continuous_run_is_make_test(root):
     assert "exec make test" in (root / ".ci" / "run").read_text(encoding="utf-8")
     assert ".ci/run" in (root / ".github/workflows/tests.yml").read_text(encoding="utf-8")
