@@ -256,6 +256,13 @@ def test_the_right_dials_break_the_claim_and_the_lessons_too(name):
 
 
 @pytest.mark.parametrize("name", BY_DIALS)
+def test_an_answer_that_breaks_a_claim_is_told_the_numbers(name):
+    exercise = exercises.find(name)
+    sentence = judge(exercise, lambda: dict(exercise.right_dials), seed=0).sentence
+    assert re.match(r"This makes the claim false[^:]*: .*\d", sentence), sentence
+
+
+@pytest.mark.parametrize("name", BY_DIALS)
 def test_the_wrong_dials_do_not_break_the_claim(name):
     for dials in exercises.find(name).wrong_dials:
         verdicts = kinds_and_sentences(name, functools.partial(dict, dials), DIAL_SEEDS)
