@@ -245,12 +245,10 @@ def parameters_of(fn: Callable, count: int) -> list[str]:
 
 
 def module_of(attempt: Any, *arguments: Any, **named: Any) -> nn.Module:
-    """For a build: a module of the learner's class. Raises Unfit, in a sentence, for what is none.
-
-    Whether the constructor takes such arguments is for the caller to ask first.
-    """
+    """For a build: a module of the learner's class. Raises Unfit, in a sentence, if it is none."""
     if not (isinstance(attempt, type) and issubclass(attempt, nn.Module)):
         raise Unfit("The exercise asks for a class that derives from `nn.Module`.")
+    _require_fit(attempt, arguments)
     try:
         return attempt(*arguments, **named)
     except AttributeError as error:
