@@ -37,7 +37,7 @@ def way_to_none(evidence: Evidence) -> str | None:
     if function is None:
         return None
     returns = [node for node in _own_nodes(function) if isinstance(node, ast.Return)]
-    if not any(node.value for node in returns):
+    if all(node.value is None or _says_none(node.value) for node in returns):
         return None
     sentences = [*_mark_returns(returns, definition), *_mark_ends(function, definition, returns)]
     reached = _reached(evidence, index, definition, marked)
@@ -46,6 +46,10 @@ def way_to_none(evidence: Evidence) -> str | None:
 
 def _is_none(outcome):
     return outcome.returned and outcome.result is None
+
+
+def _says_none(value):
+    return isinstance(value, ast.Constant) and value.value is None
 
 
 def _function(tree, is_module):
