@@ -110,7 +110,7 @@ _, *steps = Autograde.autograde_preprocessors.default()
 c.Autograde.autograde_preprocessors = ["course_utils.autograding.JudgeAndRun", *steps]
 """
 # No progress bars, one order of hashing and nobody's guesses, so that two builds of a lesson are
-# the same.
+# the same. A lesson runs in solutions/, where a PYTHONPATH such as "." would mean another folder.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "COURSE_SMOKE": "0", "COURSE_BUILD": "1"}
 QUIET |= {"COURSE_PROGRESS": "off"}
 
@@ -444,8 +444,9 @@ def execute(notebook: NotebookNode, path: Path) -> None:
         timeout=900, kernel_name="python3", record_timing=False, store_widget_state=False
     )
     frame = deepcopy(notebook.metadata)
+    first = os.pathsep.join([str(course_root()), os.environ.get("PYTHONPATH", "")])
     try:
-        with mock.patch.dict(os.environ, QUIET):
+        with mock.patch.dict(os.environ, QUIET | {"PYTHONPATH": first}):
             runner.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
     except CellExecutionError as error:
         raise BuildError(f"{path.name}: a cell fails.\n{error}") from None
@@ -735,6 +736,17 @@ def slides(root: Path, folder: Path) -> None:
     (folder / "index.html").write_text(f"{page}\n", encoding="utf-8")
 
 
+def _require_own_package(here: Path, root: Path) -> None:
+    """Raises BuildError in a copy of the course whose package is not the one that was imported."""
+    for folder in (here, *here.parents):
+        if (folder / "course_utils" / "authoring.py").is_file() and folder.resolve() != root:
+            raise BuildError(
+                f"This folder belongs to the course in {folder}, but the package that was imported "
+                f"is that of {root}, whose lessons would be built. Change to {folder}, or put its "
+                "absolute path into PYTHONPATH."
+            )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; a lesson that cannot be built ends in its sentence."""
     parser = argparse.ArgumentParser(prog="python -m course_utils.authoring")
@@ -749,6 +761,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     root = course_root()
     try:
+        _require_own_package(Path.cwd(), root)
         if chosen.command == "build":
             build(root, chosen.lessons, chosen.all)
         elif chosen.command == "publish":

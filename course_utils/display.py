@@ -320,6 +320,7 @@ def card_wall(
         (H, W), and of the texts, by default those that the rows name, or the only ones there are.
     right: {model name: n truth values}; under each card stands which models got it right.
     titles: n short strings; by default the cards' ``trick`` and ``answer``, where they have them.
+    columns: how many cards stand side by side at most; fewer where the last line would be short.
 
     Long texts are cut off by an ellipsis. A picture or a text that is absent is said to be so.
     Raises ValueError, in a sentence, for rows without such columns, without a row or with too many,
@@ -351,6 +352,7 @@ def _places_for(n: int, columns: int, head: float, foot: float) -> tuple[Figure,
     if columns < 1:
         raise ValueError(f"a wall has at least one column of cards, not {columns}")
     picture, lines = 1.6, -(-n // columns)
+    columns = -(-n // lines)  # as few as do for so many lines: two cards leave no panel empty
     height = lines * (head + picture + foot)
     figure = Figure(figsize=(2.2 * columns, height))
     axes = figure.subplots(lines, columns, squeeze=False).ravel()

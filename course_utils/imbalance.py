@@ -5,7 +5,7 @@ classifier that adds a part for each modality, so that one can see which of them
 is done about it: OGM-GE's brake, a loss of its own for each part, text that is hidden at times.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -56,16 +56,11 @@ class BalancedBatches(Batches):
     """
 
     def __init__(self, tensors: Batch, batch_size: int = 64, seed: int = 0):
-        super().__init__(tensors, batch_size, shuffle=True, seed=seed)
         label = tensors["label"]
-        self.weights = class_weights(label, int(label.max()) + 1)[label]
-
-    def __iter__(self) -> Iterator[Batch]:
-        drawn = WeightedRandomSampler(self.weights, self.rows, generator=self.generator)
-        order = torch.tensor([*drawn])
-        ends = [*range(self.batch_size, self.rows, self.batch_size)][: len(self) - 1]
-        for rows in order.tensor_split(ends):
-            yield self.pick(rows)
+        weights = class_weights(label, int(label.max()) + 1)[label]
+        generator = torch.Generator().manual_seed(seed)
+        sampler = WeightedRandomSampler(weights, len(label), generator=generator)
+        super().__init__(tensors, batch_size, sampler=sampler)
 
 
 def shift_by_prior(logits: Tensor, prior: Tensor, strength: float = 1.0) -> Tensor:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import RandomSampler
 
 from course_utils.attention import Tokens
 from course_utils.data.batches import Batches, class_numbers, named_tensors, on_tensors, to_tensors
@@ -340,3 +341,32 @@ def test_tensors_inside_have_the_names_of_the_way_to_them():
              "words": Tokens(torch.ones(1), torch.ones(1))}  # fmt: skip
     names = [name for name, _ in named_tensors(value)]
     assert names == ["label", "present.text", "words.vectors", "words.real"]
+
+
+# --- a sampler ----------------------------------------------------------------------------------
+
+
+def test_a_sampler_says_which_rows_a_pass_takes():
+    batches = Batches(numbered(5), 2, sampler=[4, 4, 0, 1])
+    assert [batch["label"].tolist() for batch in batches] == [[4, 4], [0, 1]]
+    assert len(batches) == 2
+
+
+def test_a_single_row_that_a_sampler_leaves_over_joins_the_batch_before():
+    assert [len(b["label"]) for b in Batches(numbered(9), 2, sampler=[8, 7, 6, 5, 4])] == [2, 3]
+
+
+def test_the_sequence_of_a_sampler_goes_on_from_a_checkpoint():
+    def drawn(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return Batches(numbered(9), 4, sampler=RandomSampler(range(9), generator=generator))
+
+    batches, again = drawn(0), drawn(1)
+    first = order(batches)
+    again.load_state_dict(batches.state_dict())
+    assert order(again) == order(batches) != first
+
+
+def test_a_sampler_does_not_go_with_shuffling():
+    with pytest.raises(ValueError, match="a sampler has an order of its own; leave shuffle out"):
+        Batches(numbered(3), 2, shuffle=True, sampler=[0, 1])

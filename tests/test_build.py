@@ -54,6 +54,41 @@ def never_run(monkeypatch):
     monkeypatch.setattr(authoring, "execute", refuse)
 
 
+# whose package
+
+
+def test_a_build_in_one_copy_of_the_course_with_the_package_of_another_is_refused(
+    tmp_path, monkeypatch, never_run
+):
+    for name in ("course_utils/authoring.py", "solutions/01_squares.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path / "solutions")
+    with pytest.raises(SystemExit) as stopped:
+        authoring.main(["build"])
+    told = str(stopped.value)
+    assert f"belongs to the course in {tmp_path}" in told
+    assert f"imported is that of {authoring.course_root()}," in told
+
+
+def test_a_build_in_a_folder_of_no_course_or_of_its_own_goes_on(tmp_path):
+    root = authoring.course_root()
+    for here in (tmp_path, root, root / "solutions"):
+        authoring._require_own_package(here, root)
+
+
+def test_a_lesson_runs_with_the_package_that_builds_it(tmp_path, monkeypatch):
+    (tmp_path / "other" / "course_utils").mkdir(parents=True)
+    (tmp_path / "other" / "course_utils" / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "other"))
+    source = "from course_utils.environment import course_root\nprint(course_root())"
+    cell = nbformat.v4.new_code_cell(source)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    monkeypatch.setattr(authoring, "machine_traces", lambda notebook: [])
+    authoring.execute(notebook, tmp_path / "01_squares.ipynb")
+    assert notebook.cells[0].outputs[0].text == f"{authoring.course_root()}\n"
+
+
 # the two forms
 
 

@@ -858,7 +858,8 @@ def noise_is_high(dials, seed):
         raise TypeError(f"unknown dial {unknown.pop()}")
     if dials["noise"] < 0:
         return "A noise below 0 is no noise."
-    return dials["noise"] > 0.5
+    said = f"the noise is {dials['noise']:.2f} at seed {seed}"
+    return core.Broken(said) if dials["noise"] > 0.5 else f"The claim still holds: {said}."
 
 
 break_the_claim = Exercise(
@@ -872,24 +873,44 @@ def test_dials_are_tried_over_three_seeds():
     assert tried == [4, 5, 6]
 
 
+def test_dials_that_break_the_claim_are_told_the_numbers_that_say_so():
+    assert verdict_of(lambda: {"noise": 0.8}, break_the_claim, seed=4).sentence == (
+        "This makes the claim false 3 times out of 3. In the last trial: the noise is 0.80 at "
+        "seed 6."
+    )
+    exact = dataclasses.replace(break_the_claim, exact=True)
+    assert verdict_of(lambda: {"noise": 0.8}, exact, seed=4).sentence == (
+        "This makes the claim false: the noise is 0.80 at seed 4."
+    )
+
+
 @pytest.mark.parametrize(
     ("dials", "why"),
     [
-        ({"noise": 0.2}, "With these dials the claim still holds."),
+        ({"noise": 0.2}, "The claim still holds: the noise is 0.20 at seed 0."),
         ({"noise": -1}, "A noise below 0 is no noise."),
-        ({"noize": 1}, "These dials cannot be used: TypeError: unknown dial noize."),
-        ([0.9], "Return a dict of dials; this is [0.9]."),
-        (None, "Return a dict of dials; this is None."),
+        ({"noize": 1}, "This answer cannot be used: TypeError: unknown dial noize."),
+        ([0.9], "Return a dict; this is [0.9]."),
+        (None, "Return a dict; this is None."),
     ],
 )
 def test_dials_that_do_not_break_the_claim_are_told_why(dials, why):
-    verdict = verdict_of(lambda: dials, break_the_claim)
+    verdict = verdict_of(lambda: dials, break_the_claim, seed=0)
     assert verdict.kind == WRONG
     assert verdict.sentence == why
 
 
+def test_an_answer_with_other_names_is_told_which_to_give():
+    assert core.other_names({"q": 1, "r": 2}, "q", "r") is None
+    assert core.other_names({"q": 1}, "q", "r") == "Give `q` and `r`; you gave `q`."
+    assert core.other_names({}, "a", "b", "c") == "Give `a`, `b` and `c`; you gave none."
+
+
 def test_dials_that_hold_at_one_seed_of_three_are_not_enough():
-    exercise = Exercise(verify=lambda dials, seed: seed != 2, right_dials={})
+    def holds_once(dials, seed):
+        return "The claim still holds." if seed == 2 else core.Broken("0.9 and 0.1")
+
+    exercise = Exercise(verify=holds_once, right_dials={})
     assert verdict_of(lambda: {}, exercise, seed=0).kind == WRONG
 
 
@@ -1556,7 +1577,7 @@ squared_distance = Exercise(
     seconds=0.5,
 )
 
-break_it = Exercise(verify=lambda dials, seed: False, right_dials={"noise": 1})
+break_it = Exercise(verify=lambda dials, seed: "It still holds.", right_dials={"noise": 1})
 """
 SOURCE = '''
 # %% tags=["exercise"]

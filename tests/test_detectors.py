@@ -5,6 +5,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from course_utils.encoders import CNNEncoder, encode
 from course_utils.exercises import raised, which_inputs
 from course_utils.exercises.core import WRONG, Exercise, judge, wrong_in
 from course_utils.exercises.detectors import shown
@@ -361,6 +362,54 @@ def test_a_common_error_is_explained_after_pythons_words(attempt, words):
     assert verdict.sentence.startswith("Your code raised ")
     explained = raised.meaning(evidence_of(rows_to_shares, attempt))
     assert words in explained
+
+
+PAIRS = {("a", "b"): 1, ("a", "c"): 2}
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (
+            lambda share: share[("b", "a")],
+            "`share` has no key ('b', 'a'); it has ('a', 'b'), ('a', 'c'). Is `('a', 'b')` meant?",
+        ),
+        (
+            lambda share: share[("a", "x")],
+            "`share` has no key ('a', 'x'); it has ('a', 'b'), ('a', 'c').",
+        ),
+        (
+            lambda share, of={"a": {"b": 1}}: of["a", "b"],
+            "`of` has no key ('a', 'b'); it has 'a'. It holds dicts: is `of['a']['b']` meant?",
+        ),
+        (
+            lambda share, of={frozenset("a"): 1}: of[("a",)],
+            "`of` has no key ('a',); it has frozenset({'a'}). Is `frozenset({'a'})` meant?",
+        ),
+        (
+            lambda share, of={"a": {"b": 1}}: of["a"]["c"],
+            "There is no key 'c' in the dict that is asked.",
+        ),
+        (
+            lambda share, of={"a": 1}: of[len(share[("a", "x")])],
+            "There is no key ('a', 'x') in the dict that is asked.",
+        ),
+        (
+            lambda share, of={0: 1}: of["0"],
+            "`of` has no key '0'; it has 0. Is `0` meant?",
+        ),
+        (lambda share, of={}: of["a"], "`of` has no key 'a'; it has none."),
+    ],
+)
+def test_a_key_that_is_not_there_is_told_with_those_that_are(asked, words):
+    one = Exercise(reference=lambda share: 1, cases=lambda rng: [(PAIRS,)])
+    assert raised.meaning(evidence_of(one, asked)) == words
+
+
+def test_a_sentence_that_another_function_raises_as_a_key_is_not_taken_for_one():
+    one = Exercise(reference=lambda batch: 1, cases=lambda rng: [({"text": torch.ones(2, 3)},)])
+    attempt = lambda batch: encode(CNNEncoder(4), batch)  # noqa: E731
+    assert raised.meaning(evidence_of(one, attempt)) is None
 
 
 @given(st.text(max_size=60), st.sampled_from([KeyError, RuntimeError, TypeError, NameError]))

@@ -379,6 +379,14 @@ def test_the_wall_cuts_long_texts_with_an_ellipsis():
     assert caption.count("\n") == 3
 
 
+@pytest.mark.parametrize(("count", "across", "down"), [(2, 2, 1), (4, 4, 1), (5, 3, 2), (9, 3, 3)])
+def test_few_cards_leave_no_panels_of_the_wall_empty_that_need_not_be(count, across, down):
+    figure = card_wall(cards(count))
+    grid = figure.axes[0].get_gridspec()
+    assert (grid.ncols, grid.nrows) == (across, down)
+    assert figure.get_size_inches()[0] == pytest.approx(2.2 * across)
+
+
 def boxes_of(figure, artists):
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)

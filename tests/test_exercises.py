@@ -241,6 +241,28 @@ def test_every_part_of_a_build_has_a_name_and_a_hint(name):
     assert len({part.name for part in parts}) == len(parts)
 
 
+class WithoutBeginning(nn.Module):
+    def __init__(self, *arguments, **named):
+        self.layers = nn.ModuleDict()
+
+
+class TakesNothing(nn.Module):
+    def __init__(self):
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in BUILDS if exercises.find(name).asks_for is nn.Module]
+)
+def test_a_build_of_a_module_says_what_is_wrong_with_its_constructor(name):
+    for attempt, words in (
+        (WithoutBeginning, ["The constructor has to begin with `super().__init__()`"]),
+        (TakesNothing, ["The constructor should take", "Yours takes the arguments `()`"]),
+    ):
+        sentence = judge(exercises.find(name), attempt, seed=0).sentence
+        assert any(said in sentence for said in words), sentence
+
+
 @pytest.mark.parametrize("name", BY_DIALS)
 def test_the_stub_without_dials_is_not_attempted(name):
     verdicts = kinds_and_sentences(name, attempt_from_lesson(name, solved=False), SEEDS)
@@ -253,6 +275,13 @@ def test_the_right_dials_break_the_claim_and_the_lessons_too(name):
     for attempt in (lambda: dict(exercise.right_dials), attempt_from_lesson(name, solved=True)):
         verdicts = kinds_and_sentences(name, attempt, DIAL_SEEDS)
         assert {kind for kind, _ in verdicts} == {RIGHT}, verdicts
+
+
+@pytest.mark.parametrize("name", BY_DIALS)
+def test_an_answer_that_breaks_a_claim_is_told_the_numbers(name):
+    exercise = exercises.find(name)
+    sentence = judge(exercise, lambda: dict(exercise.right_dials), seed=0).sentence
+    assert re.match(r"This makes the claim false[^:]*: .*\d", sentence), sentence
 
 
 @pytest.mark.parametrize("name", BY_DIALS)

@@ -240,6 +240,7 @@ def test_a_row_without_a_picture_or_without_a_text_is_kept_where_that_is_asked_f
     assert not kept.skipped
     said = "1 of 3 rows name a picture that is not there and were kept without it, as headlines.csv"
     assert said in kept.remarks[0]
+    assert "on_bad" not in kept.remarks[0]
     assert said in capsys.readouterr().out
     with pytest.raises(BadData, match=r"line 2: the cell 'file' is empty.*missing=\"absent\""):
         read(cards)
@@ -681,6 +682,21 @@ def test_a_broken_quote_in_the_header_is_said(cards):
     (cards / "headlines.csv").write_text('file,"headline,section\n')
     with pytest.raises(BadData, match=r"line 1: a quote in the header never closes"):
         read(cards)
+
+
+def test_no_error_or_remark_advises_to_skip_rows_where_they_are_skipped(cards):
+    write_table(cards / "headlines.csv", [["A.png", *GOOD[0][1:]]])
+    with pytest.raises(BadData, match=r"line 2 .* is not there, .* on_bad=\"skip\""):
+        read(cards)
+    with pytest.raises(BadData) as caught:
+        read(cards, on_bad="skip")
+    assert "not there, but a.png is, which differs in" in str(caught.value)
+    assert "on_bad" not in str(caught.value)
+    assert (caught.value.reason, caught.value.line) == ("missing image", 2)
+    write_table(cards / "headlines.csv", [*GOOD, ["A.png", "another", *GOOD[0][2:]]])
+    remark = read(cards, on_bad="skip").remarks[0]
+    assert remark.startswith("1 of the missing pictures may be there under another name:")
+    assert "on_bad" not in remark
 
 
 def test_a_table_without_one_usable_row_is_said(cards):

@@ -92,6 +92,15 @@ def test_balanced_batches_draw_each_class_equally_often():
     assert len(torch.cat([b["place"] for b in drawn])[label == 1].unique()) <= 20
 
 
+def test_balanced_batches_go_on_from_a_checkpoint():
+    tensors = {"label": torch.tensor([0] * 30 + [1] * 10), "place": torch.arange(40)}
+    batches, again = BalancedBatches(tensors, 8), BalancedBatches(tensors, 8, seed=1)
+    next(iter(batches))
+    again.load_state_dict(batches.state_dict())
+    places = [[batch["place"].tolist() for batch in each] for each in (batches, again)]
+    assert places[0] == places[1]
+
+
 def test_balanced_batches_leave_no_single_row_over():
     batches = BalancedBatches({"label": torch.tensor([0, 1] * 32 + [0])}, 64)
     assert [len(batch["label"]) for batch in batches] == [65]

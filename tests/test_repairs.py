@@ -469,3 +469,72 @@ def test_an_axis_that_the_attempt_does_not_name_is_not_what_went_wrong_there():
     assert "`sum` works along the wrong axis" in repairs.comes_out_when(
         evidence_of(exercise, summed)
     )
+
+
+# --- a way that gives None -----------------------------------------------------------------------
+
+first_above = Exercise(
+    reference=lambda x, limit: [v for v in x if v > limit][:1] or [0],
+    cases=lambda rng: [([1, 2, 3], 1), ([1, 2], 5), ([7, 3, 4], 3)],
+)
+LISTED = "def attempt(x, limit):\n    above = [v for v in x if v > limit]\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "way"),
+    [
+        (
+            "    if above:\n        return above[:1]\n",
+            "Line 3, `if above:`: where this is not true, nothing is returned.",
+        ),
+        (
+            "    if above:\n        return above[:1]\n    elif limit > 9:\n        return [0]\n",
+            "Line 5, `elif limit > 9:`: where this is not true, nothing is returned.",
+        ),
+        (
+            "    if above:\n        return above[:1]\n    else:\n        above = [0]\n",
+            "Line 6, `above = [0]`: on this way the function ends without a `return`.",
+        ),
+        (
+            "    for value in above:\n        return [value]\n",
+            "Line 3, `for value in above:`: the loop ended without reaching its `return`, and "
+            "below it there is none.",
+        ),
+        (
+            "    if not above:\n        return\n    return above[:1]\n",
+            "Line 4, `return`: nothing stands behind it, so it gives None.",
+        ),
+        (
+            "    if not above:\n        return above.append(0)\n    return above[:1]\n",
+            "Line 4, `return above.append(0)`: what it gives is None.",
+        ),
+    ],
+)
+def test_the_way_that_gives_none_is_named_where_others_give_an_answer(body, way):
+    told = sentence_of(first_above, LISTED + body)
+    assert told.startswith(f"Your function returned None. {way}")
+
+
+def test_where_no_way_gives_an_answer_a_return_may_be_missing():
+    told = sentence_of(first_above, LISTED + "    above = above[:1] or [0]\n")
+    assert told.startswith("Your function returned None; is a `return` missing?")
+
+
+def test_the_way_through_a_modules_forward_is_named():
+    class Doubled(nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+    source = """
+    class attempt(nn.Module):
+        def forward(self, x):
+            if x.sum() > 0:
+                return 2 * x
+    """
+    doubled = Exercise(
+        reference=Doubled,
+        cases=lambda rng: [((), (torch.ones(2) * sign,)) for sign in (1.0, -1.0, 2.0)],
+        module=True,
+    )
+    way = "Line 3, `if x.sum() > 0:`: where this is not true, nothing is returned."
+    assert sentence_of(doubled, source).startswith(f"Your function returned None. {way}")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Sampler
 
 from course_utils.data.readers import Reader
 from course_utils.data.rows import named_column, present_in
@@ -125,12 +126,15 @@ class Batches:
     shuffle: whether each pass takes the rows in a new order. A single row that is left over then
         joins the batch before it: BatchNorm cannot learn from one row.
     seed: where the orders start; the same seed gives the same orders.
+    sampler: what gives the row numbers of a pass, in place of ``shuffle`` and ``seed``, as
+        ``torch.utils.data.WeightedRandomSampler``. A single row left over joins the batch before.
     augment: ``augment(batch) -> batch``, a change made to each batch that comes out of a pass, as
         ``augment.CropAndFlip``; for training rows alone.
 
     Pictures kept as uint8 come out in [0, 1] as floats of torch's default precision; nothing is
     copied but the rows at hand.
-    Raises ValueError when the tensors disagree about the number of rows.
+    Raises ValueError when the tensors disagree about the number of rows, and for a sampler that is
+    to shuffle.
     """
 
     def __init__(
@@ -140,24 +144,31 @@ class Batches:
         shuffle: bool = False,
         seed: int = 0,
         augment: Callable[[Batch], Batch] | None = None,
+        sampler: Sampler[int] | None = None,
     ):
         counts = {name: len(tensor) for name, tensor in named_tensors(tensors)}
         if len(set(counts.values())) != 1:
             raise ValueError(f"every tensor needs the same number of rows; they have {counts}")
         if batch_size < 1:
             raise ValueError(f"a batch has at least one row, not {batch_size}")
+        if sampler is not None and shuffle:
+            raise ValueError("a sampler has an order of its own; leave shuffle out")
         self.tensors, self.batch_size, self.shuffle = tensors, batch_size, shuffle
-        self.augment = augment
-        self.rows = next(iter(counts.values()))
-        self.generator = torch.Generator().manual_seed(seed)
+        self.augment, self.sampler = augment, sampler
+        self.rows = next(iter(counts.values())) if sampler is None else len(sampler)  # of a pass
+        own = getattr(sampler, "generator", None)  # a checkpoint keeps where it stands
+        self.generator = torch.Generator().manual_seed(seed) if own is None else own
 
     def __len__(self) -> int:
         one_is_left = self.rows > self.batch_size > 1 and self.rows % self.batch_size == 1
-        return -(-self.rows // self.batch_size) - (self.shuffle and one_is_left)
+        drawn = self.shuffle or self.sampler is not None
+        return -(-self.rows // self.batch_size) - (drawn and one_is_left)
 
     def __iter__(self) -> Iterator[Batch]:
         order = None
-        if self.shuffle:  # on the generator's device, whatever torch.set_default_device says
+        if self.sampler is not None:
+            order = torch.tensor([*self.sampler], dtype=torch.long, device="cpu")
+        elif self.shuffle:  # on the generator's device, whatever torch.set_default_device says
             order = torch.randperm(self.rows, generator=self.generator, device="cpu")
         starts = range(0, self.rows, self.batch_size)[: len(self)]
         for start, end in zip(starts, [*starts[1:], self.rows], strict=False):

@@ -150,6 +150,21 @@ def read_folder(
         proportions, group_column, split_seed, split_words or {},
     )  # fmt: skip
     sieve, remarks = Sieve(on_bad), []
+    try:
+        rows, images = _read(layout, sieve, remarks)
+    except BadData as fault:
+        if on_bad == "error":
+            raise
+        told = without_leaving_out(fault)  # that is done already, and does not help
+        raise BadData(told, fault.reason, fault.line, fault.file) from None
+    whole = _assemble(rows, images, layout, sieve.skipped)
+    whole.remarks = layout.source.remarks + remarks + _remarks(rows, images, layout)
+    _tell(layout, whole)
+    return whole
+
+
+def _read(layout: Layout, sieve: Sieve, remarks: list[str]) -> tuple[list[Row], np.ndarray]:
+    """The good rows, those of one split together, and their pictures."""
     rows = _read_table(layout, sieve, remarks)
     rows = learnable(in_splits(rows, layout, sieve, remarks), layout, sieve)
     rows.sort(key=lambda row: SPLITS.index(row.split))  # so that a split is a view of the pictures
@@ -160,10 +175,7 @@ def read_folder(
     sieve.skipped.sort()
     if not rows:
         raise layout.bad("no rows", f"no row is left to use; {sieve.skipped}")
-    whole = _assemble(rows, images, layout, sieve.skipped)
-    whole.remarks = layout.source.remarks + remarks + _remarks(rows, images, layout)
-    _tell(layout, whole)
-    return whole
+    return rows, images
 
 
 def _tell(layout: Layout, rows: Rows) -> None:

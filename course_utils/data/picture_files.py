@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from course_utils.data.layout import Layout, Row, filled_pattern
 from course_utils.data.rows import BadData
-from course_utils.data.table import LEAVE_OUT, Sieve, shown
+from course_utils.data.table import LEAVE_OUT, Sieve, shown, without_leaving_out
 
 MOST_FILES = 300_000  # that are looked through for what nearly is there
 ELSEWHERE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")  # absolute here or on Windows
@@ -55,10 +55,12 @@ def with_pictures(rows: list[Row], layout: Layout, sieve: Sieve, remarks: list[s
     told = next((fault for fault, near in lost if near), None)
     if layout.missing == "absent" and lost:
         remarks.append(f"{len(lost)} of {len(named)} rows name a picture that is not there and "
-                       f"were kept without it, as {told or lost[0][0]}")  # fmt: skip
+                       f"were kept without it, as {without_leaving_out(told or lost[0][0])}"
+                       )  # fmt: skip
     elif told:
         count = sum(bool(near) for _, near in lost)
-        remarks.append(f"{count} of the missing pictures may be there under another name: {told}")
+        remarks.append(f"{count} of the missing pictures may be there under another name: "
+                       f"{without_leaving_out(told)}")  # fmt: skip
     return kept
 
 

@@ -95,6 +95,16 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """What ``verify`` returns where an answer makes the claim false.
+
+    numbers: those that say so, as a clause that ends a sentence: "F1 is 0.44 without weights ...".
+    """
+
+    numbers: str
+
+
+@dataclass(frozen=True)
 class Exercise:
     """What to do, how it is tried, and what goes wrong.
 
@@ -119,8 +129,8 @@ class Exercise:
 
     Or, for *break this claim*, where the attempt takes no argument and returns a dict of dials:
 
-    verify: ``verify(dials, seed)``, true if these dials make the claim false. Instead of False it
-        may return a sentence that says why they do not. Tried over three seeds.
+    verify: ``verify(dials, seed)``, ``Broken(numbers)`` if these dials make the claim false, else a
+        sentence that says why they do not. Tried over three seeds.
     exact: ``verify`` computes and does not draw, so one seed is enough.
     right_dials, wrong_dials: dials that do, and several that do not.
 
@@ -141,7 +151,7 @@ class Exercise:
     atol: float = 1e-5
     seconds: float = 10.0
     unaffected: Mapping[str, str] = field(default_factory=dict)
-    verify: Callable[[dict, int], bool | str] | None = None
+    verify: Callable[[dict, int], Broken | str] | None = None
     exact: bool = False
     right_dials: Mapping[str, Any] = field(default_factory=dict)
     wrong_dials: tuple[Mapping[str, Any], ...] = ()
@@ -195,6 +205,15 @@ class Exercise:
         named = self.observe and isinstance(expected.seen, Mapping)
         where = "" if named else "Your answer"
         return difference(got.seen, expected.seen, self.rtol, self.atol, where)
+
+
+def other_names(dials: Mapping, *names: str) -> str | None:
+    """For a ``verify``: a sentence where an answer has other names than these, or None."""
+    if set(dials) == set(names):
+        return None
+    wanted = ", ".join(f"`{name}`" for name in names[:-1]) + f" and `{names[-1]}`"
+    given = ", ".join(f"`{name}`" for name in dials) or "none"
+    return f"Give {wanted}; you gave {given}."
 
 
 def gradients(output: Tensor, *inputs: Tensor) -> list[Tensor | None]:
@@ -552,27 +571,25 @@ def _dials_verdict(exercise, attempt, outcome, seed):
     if outcome.error:
         return Verdict(WRONG, _raised(exercise, outcome), _where(outcome))
     if not isinstance(outcome.result, Mapping):
-        return Verdict(WRONG, f"Return a dict of dials; this is {shorten(outcome.result)}.")
-    for each in range(seed, seed + (1 if exercise.exact else 3)):
-        problem = _dial_problem(exercise, dict(outcome.result), each)
-        if problem:
-            return Verdict(WRONG, problem, (("your dials", shorten(outcome.result)),))
-    how = ", as the exact numbers say." if exercise.exact else " for each of three seeds."
-    return Verdict(RIGHT, f"These dials make the claim false{how}")
+        return Verdict(WRONG, f"Return a dict; this is {shorten(outcome.result)}.")
+    seeds = range(seed, seed + (1 if exercise.exact else 3))
+    for each in seeds:
+        found = _tried_dials(exercise, dict(outcome.result), each)
+        if not isinstance(found, Broken):
+            return Verdict(WRONG, found, (("your answer", shorten(outcome.result)),))
+    how = "" if exercise.exact else f" {len(seeds)} times out of {len(seeds)}. In the last trial"
+    return Verdict(RIGHT, _ended(f"This makes the claim false{how}: {found.numbers}"))
 
 
-def _dial_problem(exercise, dials, seed):
-    """Why these dials do not break the claim at this seed, or None."""
+def _tried_dials(exercise, dials, seed):
+    """Broken, or why these dials do not break the claim at this seed."""
     seed_the_processor(seed)
     try:
-        broken = call_within(exercise.seconds, exercise.verify, copy.deepcopy(dials), seed)
+        return call_within(exercise.seconds, exercise.verify, copy.deepcopy(dials), seed)
     except TooLong:
-        return f"With these dials the trial did not end within {exercise.seconds:g} seconds."
+        return f"With this answer the trial did not end within {exercise.seconds:g} seconds."
     except Exception as error:  # unknown names and impossible values end up here
-        return f"These dials cannot be used: {_named(error)}"
-    if isinstance(broken, str):
-        return broken
-    return None if broken else "With these dials the claim still holds."
+        return f"This answer cannot be used: {_named(error)}"
 
 
 # --- why it is wrong -------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import torch
 from course_utils.baselines import majority_baseline as reference_majority
 from course_utils.data import news_cards
 from course_utils.data.read_dials import read_dials
-from course_utils.exercises.core import Exercise, Mistake
+from course_utils.exercises.core import Broken, Exercise, Mistake
 
 
 def as_number(result, *arguments):
@@ -778,12 +778,15 @@ def one_sense_tells(dials, seed):
             f"{priors.min():.2g} to {priors.max():.2g}."
         )
     sense = max(("image", "text"), key=best.get)
+    numbers = (
+        f"a perfect reader of {sense} alone is right on {best[sense]:.3f}, and the more frequent "
+        f"answer on {best['chance']:.3f}"
+    )
     if best[sense] - best["chance"] >= ABOVE_CHANCE:
-        return True
+        return Broken(numbers)
     return (
-        f"The claim still holds: a perfect reader of {sense} alone is right on {best[sense]:.3f}, "
-        f"and the more frequent answer on {best['chance']:.3f}. You win where the first is "
-        f"{ABOVE_CHANCE} above the second."
+        f"The claim still holds: {numbers}. You win where the first is {ABOVE_CHANCE} above the "
+        "second."
     )
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from course_utils import fusion
-from course_utils.exercises.core import Exercise, Mistake, Part
-from course_utils.exercises.running import Unfit
+from course_utils.exercises.core import Broken, Exercise, Mistake, Part, other_names
+from course_utils.exercises.running import Unfit, module_of
 
 # --- weighted_fusion -------------------------------------------------------------------------
 
@@ -337,23 +337,20 @@ def second_sensor_is_useless(dials, seed):
 
     By the formula, so that no luck of a draw decides: ``seed`` plays no part.
     """
-    if set(dials) != {"sigma_1", "sigma_2", "rho"}:
-        given = ", ".join(map(str, dials)) or "none"
-        return f"Give the dials sigma_1, sigma_2 and rho; you gave {given}."
-    if problem := no_number(dials):
+    if problem := other_names(dials, "sigma_1", "sigma_2", "rho") or no_number(dials):
         return problem
     dials = {name: float(value) for name, value in dials.items()}
     problem = unfit(**dials)
     if problem:
         return problem
     alpha, gain = best_pair(**dials)
-    if gain < LEAST_GAIN:
-        return True
-    return (
-        f"The claim still holds: with {alpha:.2f} of sensor 1 and {1 - alpha:.2f} of sensor 2, the "
-        f"squared error is {100 * gain:.3g} % below the better sensor's. You win below "
-        f"{100 * LEAST_GAIN:g} %."
+    numbers = (
+        f"with {alpha:.2f} of sensor 1 and {1 - alpha:.2f} of sensor 2, the squared error is "
+        f"{100 * gain:.3g} % below the better sensor's"
     )
+    if gain < LEAST_GAIN:
+        return Broken(numbers)
+    return f"The claim still holds: {numbers}. You win below {100 * LEAST_GAIN:g} %."
 
 
 useless_second_sensor = Exercise(
@@ -522,21 +519,11 @@ def seeded(seed, part):
 
 def made(attempt, dims, dim):
     """The learner's module. Raises Unfit, in a sentence, for what is no module or takes no dims."""
-    if not (isinstance(attempt, type) and issubclass(attempt, nn.Module)):
-        raise Unfit("The exercise asks for a class that derives from `nn.Module`.")
-    if not accepts(attempt, dims, dim):
+    if isinstance(attempt, type) and not accepts(attempt, dims, dim):
         raise Unfit(
             "The constructor should take `dims` and `dim`: `def __init__(self, dims, dim=64)`."
         )
-    try:
-        return attempt(dict(dims), dim)
-    except AttributeError as error:
-        if "before Module.__init__() call" not in str(error):
-            raise
-        raise Unfit(
-            "The constructor has to begin with `super().__init__()`: before it there is no place "
-            "where parameters and layers could be kept."
-        ) from None
+    return module_of(attempt, dict(dims), dim)
 
 
 def accepts(fn, *arguments):

@@ -9,7 +9,7 @@ from torch import nn
 
 from course_utils import fusion, measures
 from course_utils.data import dial
-from course_utils.exercises.core import Exercise, Mistake
+from course_utils.exercises.core import Broken, Exercise, Mistake
 from course_utils.fusion import outer_fusion as outer
 from course_utils.fusion import with_one, zero_absent
 
@@ -1013,12 +1013,10 @@ def adding_is_enough(dials, seed):
             f"The product is too small beside the noise: even the head that interacts gets "
             f"{interacting:.2f} here, and it has to reach {SOLVED}."
         )
+    numbers = f"{added:.2f} for concat + linear, {interacting:.2f} for the head that interacts"
     if interacting - added < GAP:
-        return True
-    return (
-        f"The claim still holds: {added:.2f} for concat + linear, {interacting:.2f} for the head "
-        "that interacts."
-    )
+        return Broken(numbers)
+    return f"The claim still holds: {numbers}."
 
 
 enough_to_add = Exercise(

@@ -9,7 +9,7 @@ import torch
 
 from course_utils import information, multimodality
 from course_utils.data import planted
-from course_utils.exercises.core import Exercise, Mistake, Part
+from course_utils.exercises.core import Broken, Exercise, Mistake, Part, other_names
 from course_utils.exercises.running import Unfit
 from course_utils.measures import paired_gain, permutation_drop
 from course_utils.multimodality import pair_scores, right_in
@@ -355,9 +355,8 @@ def rule_right(rows, word, means):
 
 def headline_tells(dials, seed):
     """Whether one word of the headline tells ``match`` on fresh rows of the mended collection."""
-    if set(dials) != {"word", "means"}:
-        given = ", ".join(map(str, dials)) or "none"
-        return f'Give "word" and "means"; you gave {given}.'
+    if problem := other_names(dials, "word", "means"):
+        return problem
     word, means = dials["word"], dials["means"]
     if not isinstance(word, str) or len(word.split()) != 1:
         return f'"word" is one word of a headline, not {word!r}.'
@@ -369,14 +368,12 @@ def headline_tells(dials, seed):
     if not any(word in text.split() for text in rows["headline"]):
         return f"No fresh headline holds the word {word!r}; write it as headlines do."
     right = rule_right(rows, word, int(means))
+    numbers = f"by {word!r} alone one is right on {right:.2f} of fresh rows"
     if right > ENOUGH:
-        return True
+        return Broken(numbers)
     if 1 - right > ENOUGH:
         return f'By {word!r} one is wrong on {1 - right:.2f} of fresh rows: turn "means".'
-    return (
-        f"The claim still holds: by {word!r} alone one is right on {right:.2f} of fresh rows. You "
-        f"win above {ENOUGH:g}."
-    )
+    return f"The claim still holds: {numbers}. You win above {ENOUGH:g}."
 
 
 find_the_leak = Exercise(

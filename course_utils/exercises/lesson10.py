@@ -9,8 +9,8 @@ from course_utils import attention as attend
 from course_utils import encoders, fusion, token_fusion
 from course_utils.attention import EncoderLayer, Tokens, token_mask
 from course_utils.data import spoilt_senses
-from course_utils.exercises.core import Exercise, Mistake, Part
-from course_utils.exercises.running import Unfit
+from course_utils.exercises.core import Broken, Exercise, Mistake, Part, other_names
+from course_utils.exercises.running import Unfit, module_of
 
 # --- gated_fusion --------------------------------------------------------------------------------
 
@@ -396,9 +396,8 @@ LEAST_GAIN, LEAST_SPOILT, LEAST_HONEST = 0.005, 0.2, 0.6
 
 def no_share(dials):
     """A sentence on dials that are missing, or no shares, or None."""
-    if set(dials) != {"q", "r"}:
-        given = ", ".join(map(str, dials)) or "none"
-        return f"Give the dials q and r; you gave {given}."
+    if problem := other_names(dials, "q", "r"):
+        return problem
     for name, value in dials.items():
         if value is ...:
             return f"Put a number in place of the dots of {name}."
@@ -420,13 +419,12 @@ def flag_is_useless(dials, seed):
             f"truth by lying. It is to be right in {LEAST_HONEST:.0%} at least."
         )
     best = spoilt_senses.ceiling(q, r)
-    gain = best["with"] - best["without"]
-    if gain < LEAST_GAIN:
-        return True
-    return (
-        f"The claim still holds: without the flag the best accuracy is {best['without']:.3f}, with "
-        f"it {best['with']:.3f}. You win below {LEAST_GAIN:g} of difference."
+    numbers = (
+        f"without the flag the best accuracy is {best['without']:.3f}, with it {best['with']:.3f}"
     )
+    if best["with"] - best["without"] < LEAST_GAIN:
+        return Broken(numbers)
+    return f"The claim still holds: {numbers}. You win below {LEAST_GAIN:g} of difference."
 
 
 useless_flag = Exercise(
@@ -463,18 +461,8 @@ _DIM, _HEADS = 8, 2
 
 def made(attempt, seed, dims=None, layers=1):
     """The learner's module, untrained. Raises Unfit, in a sentence, for what is none."""
-    if not (isinstance(attempt, type) and issubclass(attempt, nn.Module)):
-        raise Unfit("The exercise asks for a class that derives from `nn.Module`.")
     torch.manual_seed(seed)
-    try:
-        return attempt(dict(dims or _SIZES), _DIM, _HEADS, layers).eval()
-    except AttributeError as error:
-        if "before Module.__init__() call" not in str(error):
-            raise
-        raise Unfit(
-            "The constructor has to begin with `super().__init__()`: before it there is no place "
-            "where parameters and layers could be kept."
-        ) from None
+    return module_of(attempt, dict(dims or _SIZES), _DIM, _HEADS, layers).eval()
 
 
 def drawn(seed, rows=3, dims=None):

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from course_utils import missing
-from course_utils.exercises.core import Exercise, Mistake, Part
+from course_utils.exercises.core import Broken, Exercise, Mistake, Part, other_names
 from course_utils.exercises.running import Unfit
 from course_utils.fusion import presence
 from course_utils.measures import accuracy
@@ -496,9 +496,8 @@ def after_deletion(chances):
 
 def deletion_is_harmless(dials, seed):
     """Whether deletion leaves p(y|x) and lifts p(y = 1). ``seed`` plays no part."""
-    if set(dials) != {*CELLS}:
-        given = ", ".join(map(str, dials)) or "none"
-        return f"Give four chances, {', '.join(CELLS)}; you gave {given}."
+    if problem := other_names(dials, *CELLS):
+        return problem
     for name, value in dials.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{name} is {repr(value)[:30]}; write a number."
@@ -515,7 +514,7 @@ def deletion_is_harmless(dials, seed):
             f"p(y | x) is kept, and p(y = 1) is {share:.2f} among the rows that are left. Bring it "
             "to 0.6 or more: which x has more rows with y = 1, and so should lose fewer?"
         )
-    return True
+    return Broken(f"p(y = 1 | x) is {first:.3f} and {second:.3f}, and p(y = 1) is {share:.3f}")
 
 
 a_harmless_deletion = Exercise(

@@ -10,8 +10,8 @@ from torch import nn
 
 from course_utils import imbalance
 from course_utils.encoders import encode
-from course_utils.exercises.core import Exercise, Mistake, Part
-from course_utils.exercises.running import Unfit
+from course_utils.exercises.core import Broken, Exercise, Mistake, Part, other_names
+from course_utils.exercises.running import Unfit, module_of
 
 # --- class_weights ---------------------------------------------------------------------------
 
@@ -414,9 +414,8 @@ BOUNDS = {"share": (0.01, 0.25), "separation": (0.5, 4.0)}
 
 def weights_help(dials, seed):
     """Whether full class weights raise macro F1 by ``LEAST_GAIN``, by the formula."""
-    if set(dials) != set(BOUNDS):
-        given = ", ".join(map(str, dials)) or "none"
-        return f"Give the dials share and separation; you gave {given}."
+    if problem := other_names(dials, *BOUNDS):
+        return problem
     for name, (low, high) in BOUNDS.items():
         value = dials[name]
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != value:
@@ -426,13 +425,13 @@ def weights_help(dials, seed):
     share, separation = float(dials["share"]), float(dials["separation"])
     plain = imbalance.bell_scores(share, separation, math.log((1 - share) / share))
     weighted = imbalance.bell_scores(share, separation, 0.0)
-    if weighted[2] - plain[2] >= LEAST_GAIN:
-        return True
-    return (
-        f"The claim still holds, or nearly: macro F1 is {plain[2]:.3f} without weights and "
-        f"{weighted[2]:.3f} with them (recall {plain[0]:.2f} and {weighted[0]:.2f}, precision "
-        f"{plain[1]:.2f} and {weighted[1]:.2f}). You win at {LEAST_GAIN:g} above."
+    found = (
+        f"macro F1 is {plain[2]:.3f} without weights and {weighted[2]:.3f} with them (recall "
+        f"{plain[0]:.2f} and {weighted[0]:.2f}, precision {plain[1]:.2f} and {weighted[1]:.2f})"
     )
+    if weighted[2] - plain[2] >= LEAST_GAIN:
+        return Broken(found)
+    return f"The claim still holds, or nearly: {found}. You win at {LEAST_GAIN:g} above."
 
 
 weights_that_help = Exercise(
@@ -490,8 +489,6 @@ def toy_batch(seed, rows, dims=None):
 
 def made(attempt, seed, **other):
     """The learner's module on toy encoders. Raises Unfit, in a sentence, where there is none."""
-    if not (isinstance(attempt, type) and issubclass(attempt, nn.Module)):
-        raise Unfit("The exercise asks for a class that derives from `nn.Module`.")
     try:
         inspect.signature(attempt).bind({}, _CLASSES, hide={}, own_loss={})
     except TypeError:
@@ -500,7 +497,7 @@ def made(attempt, seed, **other):
             "hide=None, own_loss=None)`."
         ) from None
     torch.manual_seed(seed + 1)
-    return attempt(toy_encoders(seed), _CLASSES, **other)
+    return module_of(attempt, toy_encoders(seed), _CLASSES, **other)
 
 
 def what_is_made(attempt, seed):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from course_utils import explain, measures
-from course_utils.exercises.core import Exercise, Mistake, Part
+from course_utils.exercises.core import Broken, Exercise, Mistake, Part, other_names
 from course_utils.exercises.running import Unfit
 
 # --- grad_cam --------------------------------------------------------------------------------
@@ -401,9 +401,8 @@ def marked_cards():
 
 def no_colour(dials):
     """A sentence on what is no colour, or None."""
-    if set(dials) != set(_COLOURS):
-        given = ", ".join(map(str, dials)) or "none"
-        return f"Give the dials red, green and blue; you gave {given}."
+    if problem := other_names(dials, *_COLOURS):
+        return problem
     for name, value in dials.items():
         try:
             good = not isinstance(value, str) and 0 <= float(value) <= 1
@@ -434,12 +433,10 @@ def baseline_is_blind(dials, seed):
     if problem := no_colour(dials):
         return problem
     share = found_share(*(float(dials[name]) for name in _COLOURS))
+    numbers = f"the largest number lies on the mark in {100 * share:.0f} % of the cards"
     if share < MOST_FOUND:
-        return True
-    return (
-        f"Not yet: with this baseline the largest number lies on the mark in {100 * share:.0f} % "
-        f"of the cards. You win below {100 * MOST_FOUND:.0f} %."
-    )
+        return Broken(numbers)
+    return f"Not yet: with this baseline {numbers}. You win below {100 * MOST_FOUND:.0f} %."
 
 
 blind_baseline = Exercise(

@@ -2,7 +2,8 @@
 
 A quiz is one file, ``data/quizzes/NN.json``. In a notebook it becomes plain HTML: each option is
 a ``<details>`` that opens without a script. So it also works in a notebook that is not trusted, on
-an exported page and by keyboard, and its stored output is the same in every build.
+an exported page and by keyboard, and its stored output is the same in every build. In a terminal
+it is the questions and their options alone; typed answers bring the reasons.
 """
 
 import json
@@ -226,16 +227,17 @@ def _details(letter: str, option: Option) -> str:
 
 
 def as_text(questions: list[Question], asked_first: str = "") -> str:
-    """The quiz in plain text: the questions with lettered options, then the answers."""
-    asked, answers = [asked_first, ""] if asked_first else [], ["Answers"]
+    """The quiz in plain text: questions and lettered options, and nothing that gives them away.
+
+    A terminal has nothing to open, so the reasons come with the verdict on typed answers.
+    """
+    lines = [asked_first, ""] if asked_first else []
     for number, question in enumerate(questions, start=1):
-        asked.append(_wrapped(f"{number}. ", question.text))
+        lines.append(_wrapped(f"{number}. ", question.text))
         for letter, option in zip(_LETTERS, question.options, strict=False):
-            asked.append(_wrapped(f"   {letter}. ", option.text))
-            verdict = f"{_VERDICT[option.right]} {option.why}"
-            answers.append(_wrapped(f"{number} {letter}. ", verdict))
-        asked.append("")
-    return "\n".join([*asked, *answers])
+            lines.append(_wrapped(f"   {letter}. ", option.text))
+        lines.append("")
+    return "\n".join(lines).rstrip("\n")
 
 
 def _wrapped(label: str, text: str) -> str:

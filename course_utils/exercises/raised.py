@@ -3,11 +3,13 @@
 import builtins
 import difflib
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
+from course_utils.exercises.difference import short
 from course_utils.exercises.evidence import Evidence
 from course_utils.exercises.running import own_frame, own_line
 
@@ -33,11 +35,14 @@ class _Around:
     """What stands at the line that raised: its text, and the values of its names."""
 
     def __init__(self, error: BaseException):
+        self.error = error
         line, frame = own_line(error), own_frame(error)
         self.text = line[1] if line else ""
         self.locals = dict(frame.f_locals) if frame else {}
         self.globals = dict(frame.f_globals) if frame else {}
         self.constants = frame.f_code.co_consts if frame else ()
+        *_, (last, _) = [(None, 0), *traceback.walk_tb(error.__traceback__)]
+        self.raised_here = last is frame
 
     def values(self) -> Iterator[tuple[str, Any]]:
         """Names on the line, with their values, each once, in the order in which they stand."""
@@ -76,13 +81,40 @@ def _near(name, known):
 
 
 def _missing_key(match, around):
-    key = match[0].strip("'\"")
-    dicts = [(name, value) for name, value in around.values() if isinstance(value, dict)]
-    if not dicts:
+    key = around.error.args[0]
+    if " " in str(key) and not around.raised_here and isinstance(key, str):
+        return None  # some function's own sentence
+    lacking = {name: value for name, value in around.values() if _lacks(value, key)}
+    asked = [name for name in lacking if re.search(rf"\b{name}\s*\[", around.text)]
+    (name, *others) = asked or lacking or [""]
+    if not name or others or re.search(rf"\b{name}\s*\[[^\]]*\]\s*\[", around.text):
         return f"There is no key {match[0]} in the dict that is asked."
-    name, value = dicts[0]
-    keys = ", ".join(repr(k) for k in list(value)[:6])
-    return f"`{name}` has no key {match[0]}; it has {keys}.{_near(key, value)}"
+    value = lacking[name]
+    keys = ", ".join(short(repr(k), 40) for k in list(value)[:6]) or "none"
+    more = ", ..." if len(value) > 6 else ""
+    return f"`{name}` has no key {match[0]}; it has {keys}{more}.{_key_meant(name, key, value)}"
+
+
+def _lacks(value, key):
+    return isinstance(value, dict) and key not in value
+
+
+def _key_meant(name, key, known):
+    """The key that is nearly this one: by its letters, or of the same parts."""
+    if isinstance(key, str) and (near := _near(key, known)):
+        return near
+    for each in known:
+        if _parts(each) == _parts(key):
+            return f" Is `{short(repr(each), 40)}` meant?"
+    if isinstance(key, tuple) and key and _lacks(known.get(key[0]), key):
+        asked = "".join(f"[{part!r}]" for part in key)
+        return f" It holds dicts: is `{name}{asked}` meant?"
+    return ""
+
+
+def _parts(key):
+    """What a key is made of, whatever the order and the kind of the whole: ("a", 1), {1, "a"}."""
+    return sorted(map(str, key)) if isinstance(key, tuple | frozenset) else [str(key)]
 
 
 def _no_attribute(match, around):

@@ -13,6 +13,7 @@ from course_utils.exercises.evidence import Evidence
 from course_utils.exercises.limits import TooLong
 from course_utils.exercises.raised import meaning
 from course_utils.exercises.repairs import comes_out_when, repair
+from course_utils.exercises.returning import way_to_none
 from course_utils.exercises.running import Elsewhere, Unfit
 from course_utils.exercises.which_inputs import inputs_tell, right_for_two
 
@@ -21,6 +22,7 @@ _EXTREMES = " The inputs go from"
 _OF_THE_FORM = re.compile(
     rf" lacks |should not be there|returned None| is an? | has dtype |{_EXTREMES}"
 )
+_NO_ANSWER, _NO_RETURN = "returned None", "without a `return`"
 _PARTS_APART = re.compile(r" lacks |should not be there")
 _USUAL = {"builtins", "collections", "course_utils", "numpy", "pandas", "torch"}
 _LONG = 10_000  # characters
@@ -70,8 +72,11 @@ def _of_errors(evidence, problem):
 
 def _of_values(evidence, problem):
     seen = shown(evidence)
-    own = problem if _OF_THE_FORM.search(problem) else ""
     mended = repair(evidence, _A_WHILE) if seen else repair(evidence)
+    if _NO_ANSWER in problem and (way := way_to_none(evidence)):
+        problem = f"{problem.partition(_NO_ANSWER)[0]}{_NO_ANSWER}. {way}"
+        mended = None if mended and _NO_RETURN in mended else mended  # that is what the way says
+    own = problem if _OF_THE_FORM.search(problem) else ""
     if mended or seen:
         if "in this precision" not in own:  # a line says more than what the inputs are like
             own = own.partition(_EXTREMES)[0]

@@ -202,7 +202,7 @@ def _keys_of(value) -> Iterator[str]:
             yield from _keys_of(item)
 
 
-def _may_run(definition) -> bool:
+def may_run(definition) -> bool:
     """Whether it is safe to run the code a few hundred times."""
     names = set()
     for node in ast.walk(definition.tree):
@@ -223,7 +223,7 @@ def repair(evidence: Evidence, seconds: float = _SECONDS) -> str | None:
     It names the line and what is wrong there. At most ``seconds`` are spent.
     """
     definition = definition_of(evidence.attempt)
-    if definition is None or not _may_run(definition):
+    if definition is None or not may_run(definition):
         return None
     clock = Clock(seconds)
     with unheard():
@@ -244,7 +244,7 @@ def repair_of_gradient(evidence: Evidence, whole: Callable[[Callable], bool]) ->
     whole: whether the gradient gets through a function.
     """
     definition = definition_of(evidence.attempt)
-    if definition is None or not _may_run(definition):
+    if definition is None or not may_run(definition):
         return None
     with unheard():
         changes = _edits(definition.tree, _scope(definition))
@@ -500,7 +500,7 @@ def comes_out_when(evidence: Evidence) -> str | None:
     with unheard():
         for fn in (exercise.reference, *exercise.also_right):
             definition = definition_of(fn)
-            if definition is None or not _may_run(definition):
+            if definition is None or not may_run(definition):
                 continue
             trial = Trial(evidence, definition, clock)
             for edit in _edits(definition.tree, _scope(definition)):

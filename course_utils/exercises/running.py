@@ -244,6 +244,22 @@ def parameters_of(fn: Callable, count: int) -> list[str]:
     return (names + [f"argument {i + 1}" for i in range(len(names), count)])[:count]
 
 
+def module_of(attempt: Any, *arguments: Any, **named: Any) -> nn.Module:
+    """For a build: a module of the learner's class. Raises Unfit, in a sentence, if it is none."""
+    if not (isinstance(attempt, type) and issubclass(attempt, nn.Module)):
+        raise Unfit("The exercise asks for a class that derives from `nn.Module`.")
+    _require_fit(attempt, arguments)
+    try:
+        return attempt(*arguments, **named)
+    except AttributeError as error:
+        if "before Module.__init__() call" not in str(error):
+            raise
+        raise Unfit(
+            "The constructor has to begin with `super().__init__()`: before it there is no place "
+            "where parameters and layers could be kept."
+        ) from None
+
+
 # --- modules: the attempt gets the reference's parameters ------------------------------------
 
 
