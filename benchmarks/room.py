@@ -238,7 +238,7 @@ def numbers(text: str) -> list[int]:
     try:
         return sorted({int(number) for number in text.split(",")})
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds such as 3,4") from None
+        raise SystemExit(f"{text} is no list of seeds, such as 3,4") from None
 
 
 def listed(seeds: Iterable[int]) -> str:
