@@ -7,6 +7,8 @@ from torch import nn
 
 from course_utils import fusion
 
+NAMES = ("image", "text")
+TASKS = {"section": 5, "match": 2}  # and their classes
 MakeFusion = Callable[[dict[str, int]], nn.Module]
 
 HEADS: dict[str, MakeFusion] = {

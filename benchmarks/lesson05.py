@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from heads import heads_alone, heads_named
+from heads import NAMES, TASKS, heads_alone, heads_named
 from room import Part, Plan, on, within
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -45,8 +45,6 @@ from course_utils.measures import (
 from course_utils.training import fit, predict
 
 SEEDS = range(5)
-TASKS = {"section": 5, "match": 2}
-NAMES = ("image", "text")
 CARDS, DIAL = "news_cards", "dial"
 MARGIN = {"accuracy": 0.02}  # on 5,000 rows of the dial, on another machine
 FRESH = {

@@ -186,8 +186,6 @@ def again() -> Iterator[Run]:
 
 
 world_of = lru_cache(maxsize=1)(World)
-
-
 PLAN = Plan(
     "06",
     [

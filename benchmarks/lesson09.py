@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from heads import heads_alone, heads_named
+from heads import NAMES, TASKS, heads_alone, heads_named
 from room import Part, Plan, emoji_are_here, within
 from torch import Tensor, nn
 
@@ -42,15 +42,12 @@ from course_utils.multimodality import (
 )
 
 SEEDS = range(5)
-TASKS = {"section": 5, "match": 2}
-NAMES = ("image", "text")
 CARDS = "news_cards"
 TESTED = 5_000  # fresh cards of either task
 SHUFFLES, PARTNERS = 5, 100
 PRODUCTS = ("product", "tensor", "low rank", "bilinear")
 BILINEAR = ("concat + linear", *PRODUCTS)  # linear in either sense: exact EMAP is cheap
 MARGIN = {"accuracy": 0.02, "EMAP": 0.02, "change": 0.02}
-
 
 ALONE = heads_alone(NAMES)
 HEADS = heads_named(

@@ -115,9 +115,8 @@ class Plan:
         """All lines of the file, the new ones in the places of those that were there."""
         every = kept | new
         runs = [run for step in self.in_order(every) for run in every[step]]
-        if not self.experiments:
-            return runs
-        return sorted(runs, key=lambda run: self.experiments.index(run.experiment))
+        turn = {name: number for number, name in enumerate(self.experiments)}
+        return sorted(runs, key=lambda run: turn.get(run.experiment, len(turn)))
 
     # --- what is asked for ------------------------------------------------------------------------
 
@@ -169,7 +168,7 @@ class Plan:
 
         Raises ValueError where a line is of no part: then a whole run has to make the file anew.
         """
-        runs = read_runs(self.path) if self.path.is_file() else []
+        runs = read_runs(self.path)
         if places is not None:
             its = [self.parts[place].lines for place in places]
             runs = [run for run in runs if any(lines(run) for lines in its)]

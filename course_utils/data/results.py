@@ -113,7 +113,9 @@ def read_results(lesson: str, experiment: str | None = None, path: Path | None =
 
 
 def read_runs(path: Path) -> list[Run]:
-    """The lines of a file of results, to the letter."""
+    """The lines of a file of results, to the letter; none where there is no file."""
+    if not path.is_file():
+        return []
     lines = path.read_text(encoding="utf-8").splitlines()
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
     kinds = {"seed": int, "rows": int, "value": float}
