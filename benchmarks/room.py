@@ -76,7 +76,7 @@ class Plan:
 
     groups: parts that a whole run measures together, all of them for one seed before the next.
     Parts of one name are measured by that name; a line is of one part alone.
-    experiments: their order in the file, each in the order of the plan; none: the plan's alone.
+    experiments: their order in the file, each by seed; none: the file has the plan's order.
     """
 
     def __init__(self, lesson: str, *groups: Sequence[Part], experiments: Sequence[str] = ()):
@@ -115,8 +115,10 @@ class Plan:
         """All lines of the file, the new ones in the places of those that were there."""
         every = kept | new
         runs = [run for step in self.in_order(every) for run in every[step]]
+        if not self.experiments:
+            return runs
         turn = {name: number for number, name in enumerate(self.experiments)}
-        return sorted(runs, key=lambda run: turn.get(run.experiment, len(turn)))
+        return sorted(runs, key=lambda run: (turn.get(run.experiment, len(turn)), run.seed))
 
     # --- what is asked for ------------------------------------------------------------------------
 
