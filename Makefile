@@ -5,6 +5,7 @@
 #   make quick       the same for what a change touches
 #   make notebooks   build what changed (ALL=1: everything; LESSON=04: one lesson)
 #   make results     LESSON=05: measure anew what a lesson reads from data/results
+#                    LESSON=12 PART=senses SEEDS=3,4: one part, for these seeds, joined into it
 #   make encoders    train anew the frozen encoders of data/encoders
 #   make publish     REPO=owner/name: set the course's public address everywhere
 #   make slides      slides of every lesson, in build/slides
@@ -34,7 +35,7 @@ notebooks:
 	@$(RUN) build $(if $(ALL),--all) $(LESSON)
 
 results:
-	@$(RUN) results $(LESSON)
+	@$(RUN) results $(LESSON) $(if $(PART),--part "$(PART)") $(if $(SEEDS),--seeds "$(SEEDS)")
 
 encoders:
 	@$(RUN) encoders

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from room import Part, Plan, within
 from sklearn.linear_model import RidgeClassifier
 from torch import Tensor, nn
 
@@ -20,7 +21,7 @@ from course_utils.classifier import MultimodalClassifier
 from course_utils.data import news_cards
 from course_utils.data.batches import Batch, Batches, to_tensors
 from course_utils.data.readers import ImageReader, TextReader
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import split_rows
 from course_utils.encoders import BagEncoder, CNNEncoder
 from course_utils.exercises.lesson00 import mispaired as find_mispaired
@@ -158,14 +159,7 @@ def again() -> Iterator[Run]:
     yield world.line("section", "text alone", value)
 
 
-def main() -> None:
-    """Measure everything and write the file."""
-    runs = []
-    for seed in SEEDS:
-        print(f"seed {seed}", flush=True)
-        runs += all_of(World(seed))
-    print(write_results("00", runs))
-
+PLAN = Plan("00", [Part("cards", lambda seed: all_of(World(seed)), within(), SEEDS)])
 
 if __name__ == "__main__":
-    main()
+    PLAN.main()

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
+from room import Part, Plan, within
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,7 +24,7 @@ from course_utils.classifier import MultimodalClassifier
 from course_utils.data import news_cards
 from course_utils.data.batches import Batch, Batches, to_tensors
 from course_utils.data.readers import ImageReader
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import split_rows
 from course_utils.encoders import CNNEncoder
 from course_utils.experiment import train_on
@@ -190,14 +191,7 @@ def again() -> Iterator[Run]:
     yield from linear(world, {"edges": edges})
 
 
-def main() -> None:
-    """Measure everything and write the file."""
-    runs = []
-    for seed in SEEDS:
-        print(f"seed {seed}", flush=True)
-        runs += all_of(World(seed))
-    print(write_results("01", runs))
-
+PLAN = Plan("01", [Part("pictures", lambda seed: all_of(World(seed)), within(), SEEDS)])
 
 if __name__ == "__main__":
-    main()
+    PLAN.main()

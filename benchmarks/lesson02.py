@@ -6,11 +6,12 @@ Five seeds, each with headlines and first weights of its own; settings are the l
 scored on 5,000 fresh headlines, those of seed + 1000.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
+from room import Part, Plan, within
 from torch import Tensor, nn
 
 from course_utils.baselines import majority_baseline
@@ -18,7 +19,7 @@ from course_utils.classifier import MultimodalClassifier
 from course_utils.data import news_cards, word_order
 from course_utils.data.batches import Batch, to_tensors
 from course_utils.data.readers import TextReader
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import split_rows
 from course_utils.encoders import BagEncoder, LSTMEncoder, TextCNNEncoder
 from course_utils.experiment import Trained, models_alone
@@ -121,20 +122,19 @@ def padded_to(model: MultimodalClassifier, tensors: Batch, longest: int | None) 
     return accuracy(predict(model, batches), tensors["label"])
 
 
-def everything() -> Iterator[Run]:
-    """Every line of the file, saying how long each seed took."""
-    for seed in SEEDS:
-        started = time.process_time()
-        for task in CLASSES:
-            yield from fair(task, seed)
-        yield from padding(seed)
-        print(f"seed {seed}: {time.process_time() - started:.0f} s", flush=True)
-
-
 def again() -> Iterator[Run]:
     """Bag and LSTM on the order task."""
     yield from fair("order", 0, ("bag", "LSTM"))
 
 
+PLAN = Plan(
+    "02",
+    [
+        Part("order", partial(fair, "order"), within("order"), SEEDS),
+        Part("section", partial(fair, "section"), within("section", "unknown word"), SEEDS),
+        Part("padding", padding, within("padding"), SEEDS),
+    ],
+)
+
 if __name__ == "__main__":
-    print(write_results("02", everything()))
+    PLAN.main()

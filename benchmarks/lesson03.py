@@ -7,18 +7,18 @@ scored on 5,000 fresh headlines, those of seed + 1000, and the transformer's ans
 cards are kept. The bag and the LSTM that stand beside it are those of lesson 02.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import torch
+from room import Part, Plan, within
 from torch import Tensor, nn
 
 from course_utils.baselines import majority_baseline
 from course_utils.data import news_cards, trick_cards, word_order
 from course_utils.data.batches import Batch, to_tensors
 from course_utils.data.readers import TextReader
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import Rows, split_rows
 from course_utils.encoders import BagEncoder, LSTMEncoder, TransformerEncoder
 from course_utils.experiment import Trained, answers, models_alone
@@ -101,19 +101,18 @@ def news(seed: int) -> Iterator[Run]:
         yield Run("tricks", "trick cards", trick, name, "", seed, 1, "section named", section)
 
 
-def everything() -> Iterator[Run]:
-    """Every line of the file, saying how long each seed took."""
-    for seed in SEEDS:
-        started = time.process_time()
-        yield from order(seed)
-        yield from news(seed)
-        print(f"seed {seed}: {time.process_time() - started:.0f} s", flush=True)
-
-
 def again() -> Iterator[Run]:
     """On the order task the bag, and attention with a causal mask in place of positions."""
     yield from order(0, ("bag", "attention, causal, no positions"))
 
 
+PLAN = Plan(
+    "03",
+    [
+        Part("order", order, within("order"), SEEDS),
+        Part("news", news, within("section", "tricks"), SEEDS),
+    ],
+)
+
 if __name__ == "__main__":
-    print(write_results("03", everything()))
+    PLAN.main()

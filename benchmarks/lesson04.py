@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import torch
+from room import Part, Plan, within
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, layer_norm
 
@@ -20,7 +21,7 @@ from course_utils.baselines import majority_baseline
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data import news_cards
 from course_utils.data.batches import Batches, to_tensors
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.experiment import cache_features, in_units, on_cached_features
 from course_utils.fusion import (
     ConcatFusion,
@@ -183,15 +184,13 @@ def again() -> Iterator[Run]:
     yield line("section", "text alone", 0, "cross-entropy", nats, "raw")
 
 
-def main() -> None:
-    """Measure everything and write the file."""
-    runs = []
-    for seed in SEEDS:
-        for measure in (table, rescaled):
-            runs += measure(seed)
-            print(f"{measure.__name__}, seed {seed}: {len(runs)} lines", flush=True)
-    print(write_results("04", runs))
-
+PLAN = Plan(
+    "04",
+    [
+        Part("table", table, within("units", "section"), SEEDS),
+        Part("rescaled", rescaled, within("rescaled"), SEEDS),
+    ],
+)
 
 if __name__ == "__main__":
-    main()
+    PLAN.main()

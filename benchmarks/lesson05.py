@@ -1,6 +1,6 @@
 """What lesson 05 reads from data/results/05.csv: heads on frozen encoders, and heads on the dial.
 
-    python benchmarks/lesson05.py
+    make results LESSON=05
 
 Five seeds, each with encoders, cards and heads of its own. The encoders of seeds 0 to 2 are those
 of data/encoders; 3 and 4 are trained here by the same recipe. Heads learn from the cards that the
@@ -9,11 +9,13 @@ cards: 10,000 for ``match``, 5,000 for ``section``, 5,000 rows of the dial.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from heads import NAMES, TASKS, heads_alone, heads_named
+from room import Part, Plan, on, within
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,7 +24,7 @@ from course_utils.baselines import majority_baseline
 from course_utils.data import dial, news_cards
 from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.readers import ArrayReader
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import split_rows
 from course_utils.exercises.lesson05 import InAList
 from course_utils.experiment import (
@@ -32,15 +34,7 @@ from course_utils.experiment import (
     on_cached_features,
     scores_of_pairings,
 )
-from course_utils.fusion import (
-    BilinearFusion,
-    ConcatFusion,
-    ConcatMLPFusion,
-    LowRankFusion,
-    MaximumFusion,
-    ProductFusion,
-    TensorFusion,
-)
+from course_utils.fusion import ConcatFusion, LowRankFusion, ProductFusion
 from course_utils.measures import (
     accuracy,
     best_additive_rule,
@@ -51,8 +45,6 @@ from course_utils.measures import (
 from course_utils.training import fit, predict
 
 SEEDS = range(5)
-TASKS = {"section": 5, "match": 2}
-NAMES = ("image", "text")
 CARDS, DIAL = "news_cards", "dial"
 MARGIN = {"accuracy": 0.02}  # on 5,000 rows of the dial, on another machine
 FRESH = {
@@ -71,21 +63,10 @@ class BareProduct(ProductFusion):
         self.project = nn.ModuleDict({n: nn.Linear(d, dim, bias=False) for n, d in dims.items()})
 
 
-def only(name: str) -> Callable[[dict[str, int]], nn.Module]:
-    """One sense alone, with a linear layer."""
-    return lambda dims: ConcatFusion({name: dims[name]})
-
-
-ALONE = {f"{name} alone": only(name) for name in NAMES}
-HEADS = {
-    "concat + linear": ConcatFusion,
-    "product": ProductFusion,
-    "maximum": MaximumFusion,
-    "bilinear": partial(BilinearFusion, dim=8),
-    "tensor": partial(TensorFusion, dim=8),
-    "low rank": LowRankFusion,
-    "concat + MLP": ConcatMLPFusion,
-}
+ALONE = heads_alone(NAMES)
+HEADS = heads_named(
+    "concat + linear", "product", "maximum", "bilinear", "tensor", "low rank", "concat + MLP"
+)
 CHOSEN, RATES = 5e-3, (2e-3, 5e-3, 1e-2)  # chosen for all heads, on validation cards
 LEARN = {"epochs": 12, "learning_rate": CHOSEN, "batch_size": 128}
 LOW_RANK = {
@@ -110,6 +91,7 @@ class World(NamedTuple):
     cached: dict[str, dict[str, dict[str, Tensor]]]
 
 
+@lru_cache(maxsize=1)
 def world_of(seed: int) -> World:
     """One seed's encoders, cards and fresh cards, read once."""
     made = frozen.of_seed(seed)
@@ -243,6 +225,7 @@ def named_cells(world: World, split: str) -> tuple[Tensor, Tensor]:
 
 # --- experiments on the dial -----------------------------------------------------------------
 
+BEST = "ceiling"
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(11))
 OFFSETS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 MAPPED = HEADS | {"product, no bias": BareProduct}
@@ -287,9 +270,7 @@ def ceilings() -> Iterator[Run]:
     """The best that can be done at each weight of the product."""
     for product in STRENGTHS:
         best = dial.ceiling(**dials_for(product))["both"]
-        yield Run(
-            "map", DIAL, f"product={product:g}", "ceiling", "", 0, dial.DRAWS, "accuracy", best
-        )
+        yield Run("map", DIAL, f"product={product:g}", BEST, "", 0, dial.DRAWS, "accuracy", best)
 
 
 def offsets(seed: int) -> Iterator[Run]:
@@ -302,18 +283,21 @@ def offsets(seed: int) -> Iterator[Run]:
 # --- all of it -------------------------------------------------------------------------------
 
 
-def everything() -> Iterator[Run]:
-    """Every line of the file, saying what is under way."""
-    for seed in SEEDS:
-        print(f"seed {seed}: encoders and cards", flush=True)
-        world = world_of(seed)
-        for experiment in (heads, rates, few_factors, last_epoch, additive_rules):
-            print(f"seed {seed}: {experiment.__name__}", flush=True)
-            yield from experiment(world)
-        print(f"seed {seed}: the dial", flush=True)
-        yield from dial_map(seed)
-        yield from offsets(seed)
-    yield from ceilings()
+PLAN = Plan(
+    "05",
+    [
+        Part("heads", on(world_of, heads), within(*TASKS, "gain over adding"), SEEDS),
+        Part("rates", on(world_of, rates), within("section, rates", "match, rates"), SEEDS),
+        Part(
+            "few-factors", on(world_of, few_factors), within("low rank bug", "one product"), SEEDS
+        ),
+        Part("last-epoch", on(world_of, last_epoch), within("last epoch"), SEEDS),
+        Part("additive-rules", on(world_of, additive_rules), within("additive rules"), SEEDS),
+        Part("map", dial_map, within("map", but=BEST), SEEDS),
+        Part("offsets", offsets, within("offsets"), SEEDS),
+    ],
+    [Part("ceilings", ceilings, within("map", model=BEST))],
+)
 
 
 def again() -> Iterator[Run]:
@@ -321,11 +305,5 @@ def again() -> Iterator[Run]:
     yield from dial_map(0, strengths=(0.8,))
 
 
-def main() -> None:
-    """Measure everything and write the file."""
-    path = write_results("05", everything())
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-
-
 if __name__ == "__main__":
-    main()
+    PLAN.main()

@@ -8,13 +8,13 @@ measured on 5,000 fresh cards, those of seed + 1000.
 """
 
 import copy
-import time
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 
 import torch
 import torch.nn.functional as F
+from room import Part, Plan, on, within
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
@@ -22,7 +22,7 @@ from course_utils.classifier import MultimodalClassifier
 from course_utils.data import news_cards
 from course_utils.data.batches import Batch, Batches, on_tensors, to_tensors
 from course_utils.data.readers import ImageReader, TextReader
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import Rows, split_rows
 from course_utils.encoders import BagEncoder, CNNEncoder
 from course_utils.fusion import ConcatFusion
@@ -185,20 +185,15 @@ def again() -> Iterator[Run]:
     return islice(rates(World(0), (0.001,)), EPOCHS)
 
 
-def measured() -> Iterator[Run]:
-    """All lines of the file, seed by seed."""
-    for seed in SEEDS:
-        started, world = time.perf_counter(), World(seed)
-        yield from rates(world)
-        yield from stopping(world)
-        print(f"seed {seed}: {time.perf_counter() - started:.0f} s", flush=True)
-
-
-def main() -> None:
-    """Write data/results/06.csv."""
-    runs = sorted(measured(), key=lambda run: run.experiment)  # each seed's stay in their order
-    print(write_results("06", runs))
-
+world_of = lru_cache(maxsize=1)(World)
+PLAN = Plan(
+    "06",
+    [
+        Part("rates", on(world_of, rates), within("rates", "modes"), SEEDS),
+        Part("stopping", on(world_of, stopping), within("stopping"), SEEDS),
+    ],
+    experiments=("modes", "rates", "stopping"),
+)
 
 if __name__ == "__main__":
-    main()
+    PLAN.main()

@@ -12,7 +12,6 @@ import ast
 import contextlib
 import functools
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,12 +20,13 @@ from typing import Any
 import jupytext
 import numpy as np
 import torch
+from room import Part, Plan, within
 from torch.nn import functional as F
 from torchtext import data
 
 from course_utils import seed_everything
 from course_utils.data import news_cards, sample
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import Rows, take
 from course_utils.environment import course_root
 from course_utils.measures import accuracy
@@ -162,30 +162,32 @@ def again() -> Iterator[Run]:
     return on_sample(0)
 
 
-def measured() -> Iterator[Run]:
-    """All lines of the file."""
+def of_sample() -> Iterator[Run]:
+    """All seeds on the sample, which has one set of cards."""
     noise = {"image_noise": sample.SAMPLE["image_noise"]}
     with on_disk(sample.make_sample(), sample.SAMPLE["seed"] + 1000, **noise) as fresh:
         yield majority(fresh, "sport", 0, "sample")
         for seed in SEEDS:
             yield from on_sample(seed, fresh)
-    for seed in SEEDS:
-        started = time.process_time()
-        with on_disk(news_cards.make(CARDS, seed), seed + 1000) as parts:
-            yield majority(parts, "sport", seed)
-            yield majority(parts, "match", seed)
-            for name in HIDDEN:
-                yield from yes_or_no(parts, "sport", seed, name)
-            yield from yes_or_no(parts, "match", seed)
-            yield from section(parts, seed)
-        print(f"seed {seed}: {time.process_time() - started:.0f} s of the processor", flush=True)
 
 
-def main() -> None:
-    """Write data/results/07.csv."""
-    runs = sorted(measured(), key=lambda run: run.experiment)  # each seed's stay in their order
-    print(write_results("07", runs))
+def of_cards(seed: int) -> Iterator[Run]:
+    """One seed's cards: *sport* by either sense and both, ``match``, all sections."""
+    with on_disk(news_cards.make(CARDS, seed), seed + 1000) as parts:
+        yield majority(parts, "sport", seed)
+        yield majority(parts, "match", seed)
+        for name in HIDDEN:
+            yield from yes_or_no(parts, "sport", seed, name)
+        yield from yes_or_no(parts, "match", seed)
+        yield from section(parts, seed)
 
+
+PLAN = Plan(
+    "07",
+    [Part("sample", of_sample, within("sample"))],
+    [Part("cards", of_cards, within("sport", "match", "section"), SEEDS)],
+    experiments=("match", "sample", "section", "sport"),
+)
 
 if __name__ == "__main__":
-    main()
+    PLAN.main()

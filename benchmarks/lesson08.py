@@ -12,12 +12,13 @@ seeds, the learning curve has eight.
 import contextlib
 import functools
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from heads import heads_alone
+from room import Part, Plan, within
 from torch import Tensor, nn
 
 from course_utils import frozen
@@ -27,7 +28,7 @@ from course_utils.data import news_cards
 from course_utils.data.batches import to_tensors
 from course_utils.data.folder import read_folder
 from course_utils.data.readers import ImageReader, Reader, TextReader, fit_readers
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import Rows, split_rows, take
 from course_utils.encoders import (
     BagEncoder,
@@ -272,10 +273,9 @@ def match(seed: int) -> Iterator[Run]:
     splits, options = tensors_of(rows, kept.readers), HEADS["match"]
     label, chosen_by = splits["test"]["label"], len(splits["validation"]["label"])
     yield line("match", "majority", seed, majority_baseline(splits["train"]["label"], label))
-    alone = {f"{n} alone": lambda dims, n=n: ConcatFusion({n: dims[n]}) for n in DIMS}
-    found = compare_frozen([kept.encoders], alone | FUSIONS, splits, 2, first_seed=seed,
-                           options=options)  # fmt: skip
-    for name in alone | FUSIONS:
+    heads = heads_alone(DIMS) | FUSIONS
+    found = compare_frozen([kept.encoders], heads, splits, 2, first_seed=seed, options=options)
+    for name in heads:
         one = Trained(found.models[name][0], found.logits[name][0], found.histories[name][0])
         yield from lines_of("match", name, seed, one, label, options, chosen_by)
     yield from rule(seed)
@@ -384,18 +384,29 @@ def _share(right: Tensor | np.ndarray) -> float:
 
 # --- all of them, and a few again ----------------------------------------------------------------
 
-EXPERIMENTS = {
-    readers_of_words: SEEDS,
-    readers_of_pictures: DEAR_SEEDS,
-    without_network: SEEDS,
-    section: SEEDS,
-    few_cards: CURVE_SEEDS,
-    match: SEEDS,
-    from_scratch: SEEDS,
-    shop_few_rows: DEAR_SEEDS,
-    shop_twins: SEEDS,
-    shop_liked: DEAR_SEEDS,
-}
+
+def of_no_network(run: Run) -> bool:
+    """Whether a line is one of ``without_network``."""
+    return within("section", model="majority")(run) or within("section", model="linear, *")(run)
+
+
+def of_networks(run: Run) -> bool:
+    return within("section", "gains")(run) and not of_no_network(run)
+
+
+PLAN = Plan(
+    "08",
+    [Part("readers-of-words", readers_of_words, within("readers of words"), SEEDS)],
+    [Part("readers-of-pictures", readers_of_pictures, within("readers of pictures"), DEAR_SEEDS)],
+    [Part("without-network", without_network, of_no_network, SEEDS)],
+    [Part("section", section, of_networks, SEEDS)],
+    [Part("few-cards", few_cards, within("few cards"), CURVE_SEEDS)],
+    [Part("match", match, within("match"), SEEDS)],
+    [Part("from-scratch", from_scratch, within("from scratch"), SEEDS)],
+    [Part("shop-few-rows", shop_few_rows, within("shop, few rows"), DEAR_SEEDS)],
+    [Part("shop-twins", shop_twins, within("shop, twins"), SEEDS)],
+    [Part("shop-liked", shop_liked, within("shop, liked"), DEAR_SEEDS)],
+)
 
 
 def again() -> Iterator[Run]:
@@ -403,16 +414,5 @@ def again() -> Iterator[Run]:
     yield from rule(0)
 
 
-def main() -> None:
-    started, runs = time.perf_counter(), []
-    for measure, seeds in EXPERIMENTS.items():
-        for seed in seeds:
-            runs += measure(seed)
-            seconds, cpu = time.perf_counter() - started, time.process_time()
-            print(f"{measure.__name__}, seed {seed}: {len(runs)} lines, {seconds:.0f} s, "
-                  f"{cpu:.0f} of them of the processor", flush=True)  # fmt: skip
-    print(write_results("08", runs))
-
-
 if __name__ == "__main__":
-    main()
+    PLAN.main()

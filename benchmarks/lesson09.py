@@ -1,7 +1,7 @@
 """What lesson 09 reads from data/results/09.csv: projections, shuffles, leaks, and who contributed.
 
-    python benchmarks/lesson09.py            # all of it
-    python benchmarks/lesson09.py cards      # or other parts: leak, emoji, digits
+    make results LESSON=09                # all of it
+    make results LESSON=09 PART=cards     # or other parts: leak, emoji, digits
 
 Five seeds, each with encoders, cards and heads of its own; heads and their settings are those of
 lesson 05 (chosen there on validation cards), tested on fresh cards: 5,000 of either task. Emoji and
@@ -13,16 +13,15 @@ import csv
 import functools
 import os
 import re
-import sys
 import wave
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from heads import NAMES, TASKS, heads_alone, heads_named
+from room import Part, Plan, emoji_are_here, within
 from torch import Tensor, nn
 
 from course_utils import frozen
@@ -30,18 +29,9 @@ from course_utils.baselines import majority_baseline, tuned_linear
 from course_utils.data import news_cards, planted, real
 from course_utils.data.batches import to_tensors
 from course_utils.data.readers import ImageReader, TextReader, fit_readers
-from course_utils.data.results import Run, path_of, read_results, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import Rows, split_rows, take
 from course_utils.experiment import Trained, cache_features, models_fused
-from course_utils.fusion import (
-    BilinearFusion,
-    ConcatFusion,
-    ConcatMLPFusion,
-    LowRankFusion,
-    MaximumFusion,
-    ProductFusion,
-    TensorFusion,
-)
 from course_utils.measures import accuracy, paired_gain, permutation_drop
 from course_utils.multimodality import (
     emap_against,
@@ -51,9 +41,7 @@ from course_utils.multimodality import (
     right_in,
 )
 
-LESSON, SEEDS = "09", range(5)
-TASKS = {"section": 5, "match": 2}
-NAMES = ("image", "text")
+SEEDS = range(5)
 CARDS = "news_cards"
 TESTED = 5_000  # fresh cards of either task
 SHUFFLES, PARTNERS = 5, 100
@@ -61,22 +49,10 @@ PRODUCTS = ("product", "tensor", "low rank", "bilinear")
 BILINEAR = ("concat + linear", *PRODUCTS)  # linear in either sense: exact EMAP is cheap
 MARGIN = {"accuracy": 0.02, "EMAP": 0.02, "change": 0.02}
 
-
-def only(name: str) -> Callable[[dict[str, int]], nn.Module]:
-    """One sense alone, with a linear layer."""
-    return lambda dims: ConcatFusion({name: dims[name]})
-
-
-ALONE = {f"{name} alone": only(name) for name in NAMES}
-HEADS = {
-    "concat + linear": ConcatFusion,
-    "concat + MLP": ConcatMLPFusion,
-    "product": ProductFusion,
-    "tensor": partial(TensorFusion, dim=8),
-    "low rank": LowRankFusion,
-    "bilinear": partial(BilinearFusion, dim=8),
-    "maximum": MaximumFusion,
-}
+ALONE = heads_alone(NAMES)
+HEADS = heads_named(
+    "concat + linear", "concat + MLP", "product", "tensor", "low rank", "bilinear", "maximum"
+)
 LEARN = {"epochs": 12, "learning_rate": 5e-3, "batch_size": 128}  # as in lesson 05
 
 
@@ -348,12 +324,9 @@ def divided(groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     return {s: np.isin(groups, p) for s, p in zip(("train", "validation", "test"), parts)}  # noqa: B905
 
 
-def emoji_rows() -> Rows | None:
+def emoji_rows() -> Rows:
     """Pictures, names and keywords of the emoji, one row each."""
-    rows = real.emoji("name")
-    if rows is None:
-        return None
-    keywords = real.emoji("keywords")
+    rows, keywords = real.emoji("name"), real.emoji("keywords")
     column = rows.modalities["text"]
     other = keywords.modalities["text"]
     assert list(rows["label"]) == list(keywords["label"])
@@ -372,8 +345,6 @@ def without_group_words(text: str, classes: tuple[str, ...]) -> str:
 
 def emoji(seed: int) -> Iterator[Run]:
     rows = emoji_rows()
-    if rows is None:
-        raise FileNotFoundError("the emoji set is not here")
     families = np.array([family(name) for name in rows["name"]])
     alone_each = np.arange(len(families))
     for split, groups in {"row by row": alone_each, "by family": families}.items():
@@ -414,13 +385,12 @@ def emoji_split(parts: Mapping, split: str, seed: int) -> Iterator[Run]:
 # --- spoken digits --------------------------------------------------------------------------------
 
 
-def digits_table() -> list[dict[str, str]] | None:
-    path = digits_folder() / "fsdd.csv"
-    return list(csv.DictReader(path.open())) if path.is_file() else None
-
-
 def digits_folder() -> Path:
     return Path(os.environ.get("COURSE_DATA_DIR", "/nowhere")) / "digits"
+
+
+def digits_are_here() -> bool:
+    return (digits_folder() / "fsdd.csv").is_file()
 
 
 def spectrum(path: Path) -> np.ndarray:
@@ -438,9 +408,8 @@ def spectrum(path: Path) -> np.ndarray:
 
 def digits() -> Iterator[Run]:
     """Digits from spectra: rows divided at random, against one speaker left out, for each."""
-    table = digits_table()
-    if table is None:
-        raise FileNotFoundError("the spoken digits are not here")
+    with (digits_folder() / "fsdd.csv").open() as file:
+        table = list(csv.DictReader(file))
     seen = np.stack([spectrum(digits_folder() / row["file"]) for row in table])
     label = np.array([int(row["label"]) for row in table])
     speaker = np.array([row["speaker"] for row in table])
@@ -477,58 +446,23 @@ def who_speaks(seen: np.ndarray, speaker: np.ndarray, label: np.ndarray) -> Iter
 
 # --- all of it ------------------------------------------------------------------------------------
 
-PARTS: dict[str, Callable[[], Iterator[Run]]] = {
-    "cards": lambda: chain.from_iterable(map(cards, SEEDS)),
-    "leak": lambda: chain.from_iterable(map(leak, SEEDS)),
-    "emoji": lambda: chain.from_iterable(map(emoji, SEEDS)),
-    "digits": digits,
-}
-EXPERIMENTS = {
-    "cards": ("section", "match", "shapley, section", "shapley, match"),
-    "leak": ("leak", "blocks", "report"),
-    "emoji": ("emoji",),
-    "digits": ("digits",),
-}
+ON_CARDS = ("section", "match", "shapley, section", "shapley, match")
+ON_A_LEAK = ("leak", "blocks", "report")
+PLAN = Plan(
+    "09",
+    [Part("cards", cards, within(*ON_CARDS), SEEDS)],
+    [Part("leak", leak, within(*ON_A_LEAK), SEEDS)],
+    [Part("emoji", emoji, within("emoji"), SEEDS, emoji_are_here)],
+    [Part("digits", digits, within("digits"), here=digits_are_here)],
+    experiments=(*ON_CARDS, *ON_A_LEAK, "emoji", "digits"),
+)
 
 
 def again() -> Iterator[Run]:
     """One seed of two heads on ``match`` anew."""
-    some = {name: HEADS[name] for name in ("concat + linear", "product")}
-    kept = ("accuracy", "EMAP", "change")
-    return (run for run in cards(0, some, {"match": 2}, {}) if run.measure in kept)
-
-
-def main(*names: str) -> None:
-    """Measure the parts named, keep the file's other lines, and write it."""
-    runs = []
-    for name in PARTS:
-        try:
-            runs += measured(name) if name in (names or PARTS) else kept_runs(name)
-        except FileNotFoundError as reason:
-            print(f"{reason}; its lines stay as they are")
-            runs += kept_runs(name)
-    path = write_results(LESSON, runs)
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-
-
-def measured(name: str) -> list[Run]:
-    """One part anew, saying what comes out."""
-    runs = []
-    for run in PARTS[name]():
-        runs.append(run)
-        if run.measure in ("accuracy", "EMAP", "share"):
-            print(*run, flush=True)
-    return runs
-
-
-def kept_runs(name: str) -> list[Run]:
-    """The file's lines of one part."""
-    if not path_of(LESSON).is_file():
-        return []
-    table = read_results(LESSON)
-    kept = table[table["experiment"].isin(EXPERIMENTS[name])]
-    return [Run(*row) for row in kept.itertuples(index=False)]
+    heads, kept = heads_named("concat + linear", "product"), ("accuracy", "EMAP", "change")
+    return (run for run in cards(0, heads, {"match": 2}, {}) if run.measure in kept)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    PLAN.main()

@@ -13,22 +13,25 @@ tuned linear model is tested on 5,000 fresh cards.
 Emoji are read where COURSE_DATA_DIR holds them; without them the lines in the file are kept.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any
+from functools import cache, lru_cache, partial
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
+from emoji import TRAINING as READING
+from heads import MakeFusion, heads_alone
+from room import Part, Plan, emoji_are_here, within
+from ten_splits import divided
+from ten_splits import emoji as emoji_rows
 from torch import Tensor, nn
 
 from course_utils import frozen
 from course_utils.baselines import majority_baseline, tuned_linear
-from course_utils.data import news_cards, real, spoilt_senses
+from course_utils.data import news_cards, spoilt_senses
 from course_utils.data.batches import Batches, on_tensors, to_tensors
 from course_utils.data.readers import ImageReader, TextReader, fit_readers
-from course_utils.data.results import Run, path_of, read_results, write_results
-from course_utils.data.rows import count_rows, split_rows, take
+from course_utils.data.results import Run
+from course_utils.data.rows import count_rows, split_rows
 from course_utils.encoders import BagEncoder, CNNEncoder, PatchEncoder
 from course_utils.experiment import Trained, cache_features, models_alone, models_fused
 from course_utils.fusion import (
@@ -59,7 +62,6 @@ CARDS, SPOILT, EMOJI = "news_cards", "spoilt_senses", "emoji"
 MARGIN = {"accuracy": 0.02}
 
 Features = dict[str, dict[str, Any]]
-MakeFusion = Callable[[dict[str, int]], nn.Module]
 
 # --- the heads, and what is equal about them -------------------------------------------------
 
@@ -83,9 +85,7 @@ SIZED = {
     "concat + MLP": ConcatMLPFusion,
 }
 TOKENS = ("self-attention", "cross-attention", "bottleneck")
-ALONE = {
-    f"{name} alone": lambda dims, name=name: ConcatFusion({name: dims[name]}) for name in NAMES
-}
+ALONE = heads_alone(NAMES)
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -115,6 +115,15 @@ def heads_for(classes: int, names: Sequence[str]) -> dict[str, MakeFusion]:
 
 
 # --- cards -----------------------------------------------------------------------------------
+
+
+made_for = cache(frozen.of_seed)  # those of seeds 3 and 4 are trained
+
+
+@lru_cache(maxsize=2)  # those at hand, and those of the first seed, which choose the rates
+def cards_of(seed: int) -> Features:
+    """One seed's cached cards."""
+    return cached_cards(made_for(seed))
 
 
 def cached_cards(made: frozen.Frozen, fresh: int = FRESH) -> Features:
@@ -172,33 +181,39 @@ def chosen_rates(
     return {name: rate for name, (_, rate) in best.items()}
 
 
-def say(what: str) -> None:
-    print(f"{time.perf_counter():7.0f} s: {what}", flush=True)
-
-
 # --- the main table --------------------------------------------------------------------------
 
 
-def main_table(cached: Features, task: str, seed: int, rates: dict) -> Iterator[Run]:
+def main_table(task: str, seed: int) -> Iterator[Run]:
     """All heads at equal weights on one task."""
-    own, classes = for_task(cached, task), CLASSES[task]
+    own, classes = for_task(cards_of(seed), task), CLASSES[task]
     heads = ALONE | heads_for(classes, [*SIZED, "concat + linear"])
     del heads["bottleneck"]  # dear: see ``bottlenecks``
-    if task not in rates:
-        rates[task] = chosen_rates(heads, own, classes, seed)
-        for name, rate in rates[task].items():
+    if seed == SEEDS[0]:
+        rates = chosen_rates(heads, own, classes, seed)
+        for name, rate in rates.items():
             yield Run("rates", CARDS, "", name, task, seed, len(own["validation"]["label"]),
                       "learning rate", rate)  # fmt: skip
+    else:
+        known = filter(within("rates", setting=task), PLAN.known("tables"))
+        rates = {run.model: run.value for run in known}
     label = own["test"]["label"]
 
     def line(name: str, measure: str, value: float) -> Run:
         return Run(task, CARDS, "", name, "", seed, len(label), measure, value)
 
     yield line("majority", "accuracy", majority_baseline(own["train"]["label"], label))
-    found = trained(heads, own, classes, seed, rates[task])
+    found = trained(heads, own, classes, seed, rates)
     for name, one in found.items():
         yield line(name, "accuracy", accuracy(one.logits, label))
         yield line(name, "weights", count_parameters(one.model))
+
+
+def tables(seed: int) -> Iterator[Run]:
+    """Both tasks' tables, with the tuned linear model."""
+    for task in CLASSES:
+        yield from main_table(task, seed)
+    yield from linear(made_for(seed), seed)
 
 
 def linear(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Run]:
@@ -212,8 +227,9 @@ def linear(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Run]:
                   found.accuracy)  # fmt: skip
 
 
-def bottlenecks(cached: Features, seed: int) -> Iterator[Run]:
+def bottlenecks(seed: int) -> Iterator[Run]:
     """Bottleneck tokens on ``match``, with one layer and with two, at equal weights; one seed."""
+    cached = cards_of(seed)
     label = cached["test"]["label"]
     heads = {
         "bottleneck": sized(BottleneckFusion, 2),
@@ -232,14 +248,20 @@ CURVE = ("self-attention", "self-attention, two vectors", "concat + MLP")
 SIZES = {300: 40, 1000: 24}  # training cards -> epochs, so that fewer cards are seen more often
 
 
-def few_cards(cached: Features, seed: int, rates: dict) -> Iterator[Run]:
+@cache
+def few_rates(cards: int) -> dict[str, float]:
+    """The rates that the first seed chooses where so many cards teach."""
+    some = first_rows(cards_of(SEEDS[0]), cards)
+    return chosen_rates(heads_for(2, CURVE), some, 2, SEEDS[0], epochs=SIZES[cards])
+
+
+def few_cards(seed: int) -> Iterator[Run]:
     """Attention and concat + MLP on ``match``, taught by fewer and fewer cards."""
-    heads, label = heads_for(2, CURVE), cached["test"]["label"]
+    cached, heads = cards_of(seed), heads_for(2, CURVE)
+    label = cached["test"]["label"]
     for cards, epochs in SIZES.items():
-        some = first_rows(cached, cards)
-        if cards not in rates:
-            rates[cards] = chosen_rates(heads, some, 2, seed, epochs=epochs)
-        for name, one in trained(heads, some, 2, seed, rates[cards], epochs=epochs).items():
+        some, rates = first_rows(cached, cards), few_rates(cards)
+        for name, one in trained(heads, some, 2, seed, rates, epochs=epochs).items():
             yield Run("few cards", CARDS, str(cards), name, "", seed, len(label), "accuracy",
                       accuracy(one.logits, label))  # fmt: skip
             yield Run("few cards", CARDS, str(cards), name, "", seed, cards, "training accuracy",
@@ -281,10 +303,10 @@ def spoilt(cached: Features, q: float, r: float, seed: int) -> Features:
     }
 
 
-def flags(cached: Features, seed: int, dials: Any = DIALS) -> Iterator[Run]:
+def flags(seed: int, dials: Any = DIALS) -> Iterator[Run]:
     """Heads without and with the flag; at q = 1 also concat + MLP and the gate with more time."""
     for q, r in dials:
-        own = spoilt(cached, q, r, seed)
+        own = spoilt(cards_of(seed), q, r, seed)
         label = own["test"]["label"]
         line = partial(Run, "flag", SPOILT, f"q={q:g} r={r:g}")
         for name, one in trained(FLAGGED, own, 5, seed, dict.fromkeys(FLAGGED, FLAG_RATE)).items():
@@ -337,8 +359,9 @@ SHOWS = {
 }
 
 
-def corruption(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Run]:
+def corruption(seed: int, fresh: int = 5000) -> Iterator[Run]:
     """Heads on corrupted cards behind readers that never saw such cards, and retrained on them."""
+    made = made_for(seed)
     rows = made.rows()
     rows["test"] = news_cards.rows_for(news_cards.make(fresh, seed + 1000, mismatch=0), "section")
     tensors = {
@@ -429,25 +452,25 @@ def patches(seed: int) -> Iterator[Run]:
 
 # --- emoji -----------------------------------------------------------------------------------
 
-READING = {"epochs": 25, "learning_rate": 1e-2, "weight_decay": 0.5}  # as in benchmarks/emoji.py
 EMOJI_SEEDS = SEEDS
 EMOJI_HEADS = ("weighted average", "element-wise", "self-attention", "gate", "FiLM",
                "concat + MLP", "concat + linear")  # fmt: skip
 
 
-def divided(rows: Any, seed: int) -> dict[str, Any]:
-    """70 of 100 rows teach, 10 choose, 20 judge."""
-    order, n = np.random.default_rng(seed).permutation(count_rows(rows)), count_rows(rows)
-    parts = np.split(order, [int(0.7 * n), int(0.8 * n)])
-    return {
-        s: take(rows, np.sort(p))
-        for s, p in zip(("train", "validation", "test"), parts, strict=True)
-    }
+class Read(NamedTuple):
+    """The emoji of one division: rows, readers, networks of one sense, and their features."""
+
+    rows: dict[str, Any]
+    readers: dict[str, Any]
+    alone: dict[str, Trained]
+    cached: Features
+    classes: int
 
 
-def emoji(seed: int, rates: dict) -> Iterator[Run]:
-    """The table's heads on the group of an emoji, from picture and name."""
-    rows = divided(real.emoji("name"), seed)
+@lru_cache(maxsize=1)
+def read_emoji(seed: int) -> Read:
+    """One division, read by networks that learnt here."""
+    rows = divided(emoji_rows("name"), seed)
     readers = fit_readers({"image": ImageReader(), "text": TextReader()}, rows["train"])
     tensors = {split: to_tensors(part, readers) for split, part in rows.items()}
     classes = len(rows["train"].classes)
@@ -458,9 +481,22 @@ def emoji(seed: int, rates: dict) -> Iterator[Run]:
     for part in cached.values():
         side = int(part["image_tokens"].real.shape[1] ** 0.5)
         part["image_tokens"] = coarser(part["image_tokens"], side)
+    return Read(rows, readers, alone, cached, classes)
+
+
+@cache
+def emoji_rates() -> dict[str, float]:
+    """The rates that the first division chooses."""
+    first = read_emoji(EMOJI_SEEDS[0])
+    heads = heads_for(first.classes, EMOJI_HEADS)
+    return chosen_rates(heads, first.cached, first.classes, EMOJI_SEEDS[0])
+
+
+def emoji(seed: int) -> Iterator[Run]:
+    """The table's heads on the group of an emoji, from picture and name."""
+    rates = emoji_rates()
+    rows, readers, alone, cached, classes = read_emoji(seed)
     heads, label = heads_for(classes, EMOJI_HEADS), cached["test"]["label"]
-    if not rates:
-        rates |= chosen_rates(heads, cached, classes, seed)
     line = partial(Run, EMOJI, EMOJI, "", setting="", seed=seed, rows=len(label))
     yield line(model="majority", measure="accuracy",
                value=majority_baseline(cached["train"]["label"], label))  # fmt: skip
@@ -474,46 +510,7 @@ def emoji(seed: int, rates: dict) -> Iterator[Run]:
         yield line(model=f"linear, {name}", measure="accuracy", value=one.accuracy)
 
 
-def kept_emoji() -> Iterator[Run]:
-    """The lines of the file, where the set is not here."""
-    for row in read_results("10", EMOJI).itertuples(index=False):
-        yield Run(*row)
-
-
 # --- all of it -------------------------------------------------------------------------------
-
-
-def everything() -> Iterator[Run]:
-    rates: dict = {}
-    few: dict = {}
-    for seed in SEEDS:
-        say(f"seed {seed}: encoders and cards")
-        made = frozen.of_seed(seed)
-        cached = cached_cards(made)
-        for task in CLASSES:
-            say(f"seed {seed}: {task}")
-            yield from main_table(cached, task, seed, rates)
-        yield from linear(made, seed)
-        if seed == 0:
-            yield from bottlenecks(cached, seed)
-        say(f"seed {seed}: few cards")
-        yield from few_cards(cached, seed, few)
-        say(f"seed {seed}: flags")
-        yield from flags(cached, seed)
-        say(f"seed {seed}: corruption")
-        yield from corruption(made, seed)
-    yield from ceilings()
-    yield from small_slice()
-    for seed in PATCH_SEEDS:
-        say(f"seed {seed}: patches")
-        yield from patches(seed)
-    own_rates: dict = {}
-    there = real.find(EMOJI) is not None
-    for seed in EMOJI_SEEDS if there else ():
-        say(f"seed {seed}: emoji")
-        yield from emoji(seed, own_rates)
-    if not there and path_of("10").is_file():
-        yield from kept_emoji()
 
 
 def small_slice(seed: int = 0) -> Iterator[Run]:
@@ -531,16 +528,27 @@ def small_slice(seed: int = 0) -> Iterator[Run]:
                   accuracy(one.logits, label))  # fmt: skip
 
 
+CEILINGS = "ceiling, *"
+PLAN = Plan(
+    "10",
+    [
+        Part("tables", tables, within("rates", *CLASSES), SEEDS),
+        Part("bottlenecks", bottlenecks, within("bottleneck"), SEEDS[:1]),
+        Part("few-cards", few_cards, within("few cards"), SEEDS),
+        Part("flags", flags, within("flag", but=CEILINGS), SEEDS),
+        Part("corruption", corruption, within("corruption", "honesty"), SEEDS),
+    ],
+    [Part("ceilings", ceilings, within("flag", model=CEILINGS))],
+    [Part("patches", patches, within("patches"), PATCH_SEEDS)],
+    [Part("slice", small_slice, within("flag, a slice"))],
+    [Part("emoji", emoji, within(EMOJI), EMOJI_SEEDS, emoji_are_here)],
+)
+
+
 def again() -> Iterator[Run]:
     """The slice anew."""
     yield from small_slice()
 
 
-def main() -> None:
-    """Measure everything and write the file."""
-    path = write_results("10", everything())
-    say(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-
-
 if __name__ == "__main__":
-    main()
+    PLAN.main()

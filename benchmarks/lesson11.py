@@ -1,6 +1,6 @@
 """What lesson 11 reads from data/results/11.csv: heads on frozen encoders whose rows have holes.
 
-    python benchmarks/lesson11.py
+    make results LESSON=11
 
 Five seeds, each with encoders, cards and heads of its own. The encoders of seeds 0 to 2 are those
 of data/encoders; 3 and 4 are trained here by the same recipe. Heads learn from the cards that the
@@ -13,11 +13,14 @@ The emoji need COURSE_DATA_DIR or the network.
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from emoji import TRAINING, read_splits
+from heads import heads_alone, heads_named
+from room import Part, Plan, emoji_are_here, on, within
 from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeRegressor
 from torch import Tensor
@@ -25,11 +28,11 @@ from torch import Tensor
 from course_utils import frozen
 from course_utils.baselines import majority_baseline
 from course_utils.classifier import MultimodalClassifier
-from course_utils.data import holes, news_cards, real, shop
+from course_utils.data import holes, news_cards, shop
 from course_utils.data.batches import to_tensors
-from course_utils.data.readers import ImageReader, TextReader, fit_readers
-from course_utils.data.results import Run, write_results
-from course_utils.data.rows import Rows, split_rows
+from course_utils.data.readers import ImageReader
+from course_utils.data.results import Run
+from course_utils.data.rows import Rows
 from course_utils.encoders import BagEncoder, CNNEncoder, encode
 from course_utils.experiment import (
     Trained,
@@ -38,16 +41,7 @@ from course_utils.experiment import (
     models_fused,
     train_on,
 )
-from course_utils.fusion import (
-    ConcatFusion,
-    ConcatMLPFusion,
-    Features,
-    Fusion,
-    Present,
-    ProductFusion,
-    TensorFusion,
-    WeightedFusion,
-)
+from course_utils.fusion import ConcatFusion, Features, Fusion, Present
 from course_utils.measures import accuracy
 from course_utils.missing import (
     ConstantFill,
@@ -63,14 +57,8 @@ CARDS, EMOJI, SHOP = "news_cards", "emoji", "shop"
 MARGIN = {"accuracy": 0.02, "believed winter": 0.02, "share of winter": 0.001}
 FRESH = 5_000
 LEARN = {"epochs": 12, "learning_rate": 5e-3, "batch_size": 128}
-HEADS = {
-    "concat + linear": ConcatFusion,
-    "weighted": WeightedFusion,
-    "concat + MLP": ConcatMLPFusion,
-    "product": ProductFusion,
-    "tensor": partial(TensorFusion, dim=8),
-}
-ALONE = {f"{name} alone": (lambda dims, n=name: ConcatFusion({n: dims[n]})) for name in NAMES}
+HEADS = heads_named("concat + linear", "weighted", "concat + MLP", "product", "tensor")
+ALONE = heads_alone(NAMES)
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 DEPTHS = (2, 4, 6, 8)
 DROPS = (0.1, 0.3, 0.5)
@@ -98,6 +86,7 @@ class World(NamedTuple):
     blank: dict[str, Tensor]
 
 
+@lru_cache(maxsize=1)
 def world_of(seed: int) -> World:
     """One seed's encoders, cards and fresh cards, read once."""
     made = frozen.of_seed(seed)
@@ -483,17 +472,12 @@ def black_pictures(seed: int, rates: tuple[float, ...] = (0.5, 0.9)) -> Iterator
 
 def emoji_features(seed: int) -> tuple[dict[str, Any], dict[str, Tensor], int]:
     """Frozen features of the emoji, those of a black picture and an unknown word, the groups."""
-    rows = real.emoji("name")
-    if rows is None:
-        raise SystemExit("the emoji set is neither here nor to be fetched; nothing was measured")
-    parts = split_rows(rows)
-    readers = fit_readers({"image": ImageReader(), "text": TextReader()}, parts["train"])
+    parts, readers = read_splits("name")
     tensors = {split: to_tensors(part, readers) for split, part in parts.items()}
     classes = len(parts["train"].classes)
     torch.manual_seed(seed)
     encoders = {"image": CNNEncoder(64), "text": BagEncoder(len(readers["text"].vocabulary), 64)}
-    options = {"epochs": 25, "learning_rate": 1e-2, "weight_decay": 0.5}
-    models_alone(encoders, tensors, classes, seed=seed, options=options)
+    models_alone(encoders, tensors, classes, seed=seed, options=TRAINING)
     cached = cache_features(encoders, tensors)
     with torch.no_grad():
         unknown = torch.ones(1, 1, dtype=torch.long), torch.ones(1, dtype=torch.long)
@@ -502,9 +486,9 @@ def emoji_features(seed: int) -> tuple[dict[str, Any], dict[str, Tensor], int]:
     return cached, blank, classes
 
 
-def emoji(features: tuple[dict[str, Any], dict[str, Tensor], int], seed: int) -> Iterator[Run]:
+def emoji(seed: int) -> Iterator[Run]:
     """``complete`` on the emoji: group from picture and name, either of them withheld."""
-    cached, blank, classes = features
+    cached, blank, classes = emoji_features(seed)
     line = line_for("complete", EMOJI, seed, len(cached["test"]["label"]))
     heads = {name: HEADS[name] for name in ("concat + linear", "concat + MLP", "product")}
     slow = {"learning_rate": 1e-3, "epochs": 25, "batch_size": 64}
@@ -636,23 +620,23 @@ def shop_ceilings() -> Iterator[Run]:
 # --- all of it ----------------------------------------------------------
 
 
-def everything() -> Iterator[Run]:
-    """Every line of the file, saying what is under way."""
-    for seed in SEEDS:
-        print(f"seed {seed}: encoders and cards", flush=True)
-        world = world_of(seed)
-        experiments = [complete_rows, off_centre, training_holes, deletion, what_holes_tell]
-        for experiment in experiments + [curves] * (seed in CURVES):
-            print(f"seed {seed}: {experiment.__name__}", flush=True)
-            yield from experiment(world)
-        print(f"seed {seed}: emoji, shop", flush=True)
-        yield from emoji(emoji_features(seed), seed)
-        yield from shop_table(seed)
-    for seed in frozen.SEEDS:
-        print(f"seed {seed}: black pictures", flush=True)
-        yield from black_pictures(seed)
-    yield from ceilings()
-    yield from shop_ceilings()
+BEST = "ceiling*"
+PLAN = Plan(
+    "11",
+    [
+        Part("complete", on(world_of, complete_rows), within("complete", world=CARDS), SEEDS),
+        Part("off-centre", on(world_of, off_centre), within("off centre"), SEEDS),
+        Part("curves", on(world_of, curves), within("curve", but=BEST), CURVES),
+        Part("training", on(world_of, training_holes), within("training"), SEEDS),
+        Part("deletion", on(world_of, deletion), within("deletion"), SEEDS),
+        Part("told", on(world_of, what_holes_tell), within("told by holes"), SEEDS),
+        Part("emoji", emoji, within("complete", world=EMOJI), SEEDS, emoji_are_here),
+        Part("table", shop_table, within("table", but=BEST), SEEDS),
+    ],
+    [Part("black", black_pictures, within("black pictures"), frozen.SEEDS)],
+    [Part("ceilings", ceilings, within("curve", model=BEST))],
+    [Part("ceilings", shop_ceilings, within("table", model=BEST))],
+)
 
 
 def again() -> Iterator[Run]:
@@ -660,11 +644,5 @@ def again() -> Iterator[Run]:
     yield from shop_table(0, WAYS[:2])
 
 
-def main() -> None:
-    """Measure everything and write the file."""
-    path = write_results("11", everything())
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-
-
 if __name__ == "__main__":
-    main()
+    PLAN.main()

@@ -1,6 +1,6 @@
 """What lesson 12 reads from data/results/12.csv: rare classes, and one sense ahead of another.
 
-    python benchmarks/lesson12.py
+    make results LESSON=12
 
 About ten minutes on one quiet core: nothing here is frozen, every picture reader learns from
 scratch, so there are three seeds. Knobs were chosen on cards of a seed of their own, 100, by 3,000
@@ -8,9 +8,11 @@ validation cards, three values each. All else is tested on fresh cards.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
+from room import Part, Plan, within
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,7 +20,7 @@ from course_utils.baselines import majority_baseline, tuned_linear
 from course_utils.data import news_cards
 from course_utils.data.batches import Batch, Batches, to_tensors
 from course_utils.data.readers import ImageReader, TextReader
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import Rows, split_rows
 from course_utils.encoders import BagEncoder, CNNEncoder
 from course_utils.fusion import add_log_posteriors
@@ -343,11 +345,11 @@ def dial(seed: int) -> Iterator[Run]:
         yield line("text ready", f"{strength:g}", "first loss", first)
 
 
-def mends(world: str, seed: int, knob: Mapping[str, float]) -> Iterator[Run]:
+def mends(world: str, seed: int) -> Iterator[Run]:
     """What is done about it, each with its chosen knob."""
-    of = cards(world, seed)
+    of, knob = cards(world, seed), chosen(PLAN.known("knobs"))
     line, ready = line_of("mends", of), alone(of, "text")
-    for mend, value in ({"text frozen": 0.0} | dict(knob)).items():
+    for mend, value in ({"text frozen": 0.0} | knob).items():
         model, _ = joined(of, ready, "SGD", mend, value)
         yield from told(line, of, model, mend, f"{value:g}")
 
@@ -355,24 +357,29 @@ def mends(world: str, seed: int, knob: Mapping[str, float]) -> Iterator[Run]:
 # --- all of it -------------------------------------------------------------------------------
 
 
-def everything() -> Iterator[Run]:
-    """Every line of the file, saying what is under way."""
-    known: list[Run] = []
-    known += say("knobs", knobs())
-    yield from known
-    for seed in SEEDS:
-        yield from say(f"classes, seed {seed}", classes(seed))
-        yield from say(f"senses, seed {seed}", senses("clear cards", seed))
-    for seed in SEEDS:
-        yield from say(f"default cards, seed {seed}", senses("default cards", seed))
-        yield from say(f"dial, seed {seed}", dial(seed))
-        for world in ("clear cards", "default cards"):
-            yield from say(f"mends, {world}, seed {seed}", mends(world, seed, chosen(known)))
-
-
-def say(what: str, runs: Iterator[Run]) -> Iterator[Run]:
-    print(what, flush=True)
-    yield from runs
+PLAN = Plan(
+    "12",
+    [Part("knobs", knobs, within("knobs"))],
+    [
+        Part("classes", classes, within("classes"), SEEDS),
+        Part(
+            "senses", partial(senses, "clear cards"), within("senses", dials="clear cards"), SEEDS
+        ),
+    ],
+    [
+        Part(
+            "senses",
+            partial(senses, "default cards"),
+            within("senses", dials="default cards"),
+            SEEDS,
+        ),
+        Part("dial", dial, within("dial"), SEEDS),
+        *(
+            Part("mends", partial(mends, world), within("mends", dials=world), SEEDS)
+            for world in ("clear cards", "default cards")
+        ),
+    ],
+)
 
 
 def again() -> Iterator[Run]:
@@ -383,11 +390,5 @@ def again() -> Iterator[Run]:
         logits(ready, of), of.tensors["test"]["label"]))  # fmt: skip
 
 
-def main() -> None:
-    """Measure everything and write the file."""
-    path = write_results("12", everything())
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-
-
 if __name__ == "__main__":
-    main()
+    PLAN.main()

@@ -13,13 +13,13 @@ on seeds 2 to 4, which were fresh, it finds all.
 Real data: emoji pictures (three seeds, ``benchmarks/emoji.py``'s settings), where no box is known.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+from room import Part, Plan, emoji_are_here, within
 from scipy.stats import kendalltau
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -31,7 +31,7 @@ from course_utils.data import news_cards, real
 from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.news_pictures import add_mark
 from course_utils.data.readers import ImageReader
-from course_utils.data.results import Run, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import split_rows
 from course_utils.data.written_words import write_words
 from course_utils.encoders import CNNEncoder, TransformerEncoder
@@ -495,13 +495,14 @@ def audited(seed: int) -> Iterator[Run]:
         print(f"  audit of {fault}: {found['fault']}, {found['where']}", flush=True)
 
 
-def keep_models() -> None:
-    """Write the models that the lesson loads, those of seed 0."""
+def keep_models() -> list[Run]:
+    """Write the models that the lesson loads, those of seed 0; no line of the file."""
     for name, fault in suspects.SUSPECTS.items():
         model, readers = suspect(0, fault)
         suspects.save(name, model, readers["text"].vocabulary)
     suspects.save("marked", marked_eye(0))
     suspects.save("logos", reading_eye(0, "logos"))
+    return []
 
 
 # --- emoji -------------------------------------------------------------------------------------
@@ -537,17 +538,22 @@ def emoji(seed: int) -> Iterator[Run]:
 
 # --- all of it ---------------------------------------------------------------------------------
 
-EXPERIMENTS = (maps, completeness, mark, words, never_attended, written, calibration, audited)
-
-
-def everything() -> Iterator[Run]:
-    for seed in SEEDS:
-        for experiment in (*EXPERIMENTS, *((emoji,) if seed in EMOJI_SEEDS else ())):
-            began = time.perf_counter()
-            yield from experiment(seed)
-            print(f"seed {seed}, {experiment.__name__}: {time.perf_counter() - began:.0f} s",
-                  flush=True)  # fmt: skip
-    keep_models()
+LEARNT = "learnt*"  # the readers of headlines that ``never_attended`` compares
+PLAN = Plan(
+    "13",
+    [
+        Part("maps", maps, within("maps", "deletion", world="news cards"), SEEDS),
+        Part("completeness", completeness, within("completeness"), SEEDS),
+        Part("mark", mark, within("mark"), SEEDS),
+        Part("words", words, within("words", "leak", "attention", but=LEARNT), SEEDS),
+        Part("never-attended", never_attended, within("attention", model=LEARNT), SEEDS),
+        Part("written", written, within("written"), SEEDS),
+        Part("calibration", calibration, within("calibration", world="news cards"), SEEDS),
+        Part("audit", audited, within("audit"), SEEDS),
+        Part("emoji", emoji, within(world="emoji"), EMOJI_SEEDS, emoji_are_here),
+    ],
+    [Part("models", keep_models, lambda run: False)],
+)
 
 
 def again() -> Iterator[Run]:
@@ -562,11 +568,5 @@ def again() -> Iterator[Run]:
     yield from located("maps", 0, {"Grad-CAM": cam}, box, "trained")
 
 
-def main() -> None:
-    """Measure everything, write the file and the models."""
-    path = write_results("13", everything())
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-
-
 if __name__ == "__main__":
-    main()
+    PLAN.main()

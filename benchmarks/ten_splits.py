@@ -27,7 +27,7 @@ from course_utils.baselines import tuned_linear
 from course_utils.data import real
 from course_utils.data.folder import read_folder
 from course_utils.data.readers import ColumnsReader, ImageReader, Reader, TextReader, fit_readers
-from course_utils.data.results import Run, path_of, read_results, write_results
+from course_utils.data.results import Run, path_of, read_results, read_runs, write_results
 from course_utils.data.rows import Rows, count_rows, take
 from course_utils.environment import course_root
 from course_utils.measures import accuracy
@@ -129,12 +129,6 @@ def report(lines: Any, world: str) -> str:
     return "\n".join(said)
 
 
-def known_runs(path: Path) -> list[Run]:
-    if not path.is_file():
-        return []
-    return [Run(*row) for row in read_results(NAME, path=path).itertuples(index=False)]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="ten divisions of one data set")
     parser.add_argument("world", choices=PRESETS)
@@ -143,7 +137,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=path_of(NAME))
     asked = parser.parse_args()
     read, readers = PRESETS[asked.world]
-    rows, runs = read(), known_runs(asked.out)
+    rows, runs = read(), read_runs(asked.out)
     done = {(run.world, run.seed) for run in runs}
     for seed in asked.seeds:
         if (asked.world, seed) not in done:

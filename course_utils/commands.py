@@ -4,6 +4,7 @@ Only the standard library is used: this file runs before anything is installed. 
 ``python -m course_utils.commands NAME`` from the course's folder, on Linux, macOS and Windows.
 """
 
+import argparse
 import hashlib
 import importlib.util
 import json
@@ -16,7 +17,7 @@ import threading
 import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -234,12 +235,8 @@ def lab(root: Path, extra: Sequence[str] = ()) -> int:
     environment = WAITING | os.environ  # a setting of the learner's own wins
     # %tensorboard and a terminal in JupyterLab find the programs of the course's environment.
     environment["PATH"] = os.pathsep.join([str(python.parent), environment.get("PATH", "")])
-    with subprocess.Popen(lab_command(root, python, extra), cwd=root, env=environment) as server:
-        while True:
-            try:
-                return server.wait()
-            except KeyboardInterrupt:
-                continue  # Jupyter got the same Ctrl-C and asks its own question
+    # Jupyter gets the same Ctrl-C and asks its own question.
+    return _wait_for(lab_command(root, python, extra), root, environment)
 
 
 def test(root: Path) -> int:
@@ -393,8 +390,11 @@ def author(root: Path, arguments: Sequence[str]) -> int:
     return subprocess.call([str(python), *AUTHORING, *arguments], cwd=root)
 
 
-def results(root: Path, lessons: Sequence[str]) -> int:
-    """``make results LESSON=NN``: measure anew what a lesson reads from ``data/results``."""
+def results(root: Path, lessons: Sequence[str], parts: Sequence[str] = (), seeds: str = "") -> int:
+    """``make results LESSON=NN``: measure anew what a lesson reads from ``data/results``.
+
+    parts, seeds (as "3,4"): only these, joined into the file; the lesson's script knows its parts.
+    """
     scripts = [root / "benchmarks" / f"lesson{lesson}.py" for lesson in lessons]
     missing = [script for script in scripts if not script.is_file()]
     if missing or not scripts:
@@ -404,13 +404,36 @@ def results(root: Path, lessons: Sequence[str]) -> int:
             "measured results."
         )
     python = ensure_environment(root, DEVELOPER)
-    return max(subprocess.call([str(python), str(script)], cwd=root) for script in scripts)
+    asked = [*parts, *(("--seeds", seeds) if seeds else ())]
+    return max(_wait_for([str(python), str(script), *asked], root) for script in scripts)
+
+
+def _wait_for(
+    command: Sequence[str], root: Path, environment: Mapping[str, str] | None = None
+) -> int:
+    """Run a command to its end; what Ctrl-C means is its own affair, for it gets the same."""
+    with subprocess.Popen(command, cwd=root, env=environment) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
 
 
 def encoders(root: Path) -> int:
     """``make encoders``: train anew what lies in ``data/encoders``."""
     python = ensure_environment(root, DEVELOPER)
     return subprocess.call([str(python), "-m", "course_utils.frozen"], cwd=root)
+
+
+def _asked_for(arguments: Sequence[str]) -> tuple[list[str], list[str], str]:
+    """Lessons, parts and seeds of ``results``: "12 --part senses,dial --seeds 3,4"."""
+    parser = argparse.ArgumentParser(prog="results")
+    parser.add_argument("lessons", nargs="*")
+    parser.add_argument("--part", default="")
+    parser.add_argument("--seeds", default="")
+    asked = parser.parse_args(arguments)
+    return asked.lessons, [part for part in asked.part.split(",") if part], asked.seeds
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -420,7 +443,7 @@ def main(arguments: Sequence[str]) -> int:
     if name == "lab":
         return lab(root, rest)
     if name == "results":
-        return results(root, rest)
+        return results(root, *_asked_for(rest))
     plain = {"test": test, "quick": quick, "installed": installed, "encoders": encoders}
     return plain[name](root) if name in plain else author(root, arguments)
 

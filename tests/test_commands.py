@@ -320,6 +320,45 @@ def test_programs_of_the_environment_come_first_on_the_servers_path(course, monk
     assert seen["PATH"].split(os.pathsep) == [str(bin_folder), "/mine"]
 
 
+@pytest.fixture
+def scripts(course, monkeypatch):
+    """Two lessons' scripts, and what is called in place of them; the first call is interrupted."""
+    called, signals = [], [KeyboardInterrupt]
+
+    def wait():
+        if signals:
+            raise signals.pop()
+        return 3 if "--seeds" in called[-1] else 0
+
+    server = contextlib.nullcontext(types.SimpleNamespace(wait=wait))
+    monkeypatch.setattr(commands, "ensure_environment", lambda root, files: Path("python"))
+    monkeypatch.setattr(
+        commands.subprocess, "Popen", lambda command, **_: called.append(command) or server
+    )
+    (course / "benchmarks").mkdir()
+    for lesson in ("05", "12"):
+        (course / "benchmarks" / f"lesson{lesson}.py").touch()
+    return called
+
+
+def test_results_hands_parts_and_seeds_to_the_lessons_script(course, scripts, monkeypatch):
+    monkeypatch.setattr(commands, "__file__", str(course / "course_utils" / "commands.py"))
+    assert commands.main(["results", "12"]) == 0
+    assert commands.main(["results", "12", "--part", "senses,dial", "--seeds", "3,4"]) == 3
+    script = str(course.resolve() / "benchmarks" / "lesson12.py")
+    assert scripts == [
+        ["python", script],
+        ["python", script, "senses", "dial", "--seeds", "3,4"],
+    ]
+
+
+def test_results_of_no_lesson_are_answered_with_those_there_are(course, scripts):
+    for lessons in ([], ["05", "06"]):
+        with pytest.raises(SystemExit, match=r"LESSON=\.\., one of 05, 12"):
+            commands.results(course, lessons)
+    assert not scripts
+
+
 def test_a_saved_page_keeps_the_state_of_its_interactive_figures():
     # The name and the key that ipywidgets' own extension gives its setting.
     (schema,) = Path(sys.prefix, "share/jupyter/labextensions").glob(

@@ -5,6 +5,7 @@ What needs more than a lesson's minute is run by ``benchmarks/lessonNN.py``, whi
 and with which versions. A lesson draws and claims from that file, and runs a slice of it live.
 """
 
+import csv
 import datetime
 import io
 import platform
@@ -45,11 +46,16 @@ def path_of(lesson: str) -> Path:
 
 
 def write_results(
-    lesson: str, runs: Iterable[Run], path: Path | None = None, command: str | None = None
+    lesson: str,
+    runs: Iterable[Run],
+    path: Path | None = None,
+    command: str | None = None,
+    joined: str = "",
 ) -> Path:
     """Write all runs of a lesson, whole or not at all; returns the file.
 
-    command: what makes them, where it is not ``make results``.
+    command: what makes them, where it is not ``make results``. joined: which of them are new, where
+    the others were in the file; its head is then kept, and says so.
 
     Raises ValueError where a value is no finite number, or where the file would be too large.
     """
@@ -62,13 +68,14 @@ def write_results(
                          f"{bad['seed']} gave {bad['value']}")  # fmt: skip
     table["value"] = table["value"].astype(float).round(5)
     known = versions()
-    head = [
-        f"# Made by: {command}"
-        if command
-        else f"# What lesson {lesson} reads. Made by: make results LESSON={lesson}",
-        f"# {datetime.date.today()}, Python {platform.python_version()}, "
-        + ", ".join(f"{name} {known[name]}" for name in HEAD),
-    ]
+    now = f"# {datetime.date.today()}, Python {platform.python_version()}, " + ", ".join(
+        f"{name} {known[name]}" for name in HEAD
+    )
+    made = command or f"make results LESSON={lesson}"
+    head = [f"# {'' if command else f'What lesson {lesson} reads. '}Made by: {made}", now]
+    if joined and path.is_file():
+        old = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "#"]
+        head = [line for line in old if not line.endswith(f": {joined}")] + [f"{now}: {joined}"]
     text = "\n".join(head) + "\n" + table.to_csv(index=False, lineterminator="\n")
     if len(text.encode()) > MOST_BYTES:
         raise ValueError(f"the results of lesson {lesson} would take {len(text.encode()):,} "
@@ -103,6 +110,16 @@ def read_results(lesson: str, experiment: str | None = None, path: Path | None =
         known = ", ".join(table["experiment"].unique())
         raise ValueError(f"lesson {lesson} has no experiment {experiment!r}; it has {known}")
     return chosen.reset_index(drop=True)
+
+
+def read_runs(path: Path) -> list[Run]:
+    """The lines of a file of results, to the letter; none where there is no file."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    kinds = {"seed": int, "rows": int, "value": float}
+    return [Run(**{name: kinds.get(name, str)(row[name]) for name in Run._fields}) for row in rows]
 
 
 def scores(table: Any, measure: str = "accuracy") -> dict[str, list[float]]:
