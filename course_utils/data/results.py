@@ -8,7 +8,7 @@ and with which versions. A lesson draws and claims from that file, and runs a sl
 import datetime
 import io
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,6 +115,26 @@ def scores(table: Any, measure: str = "accuracy") -> dict[str, list[float]]:
         model: group.sort_values("seed")["value"].tolist()
         for model, group in chosen.groupby("model", sort=False)
     }
+
+
+def by_seed(lesson: str, experiment: str, dials: str, measure: str) -> Any:
+    """One measure of an experiment in one world: a row for each seed, a column for each
+    (model, setting). What a model was not asked is NaN.
+    """
+    runs = read_results(lesson, experiment)
+    runs = runs[(runs["dials"] == dials) & (runs["measure"] == measure)]
+    return runs.pivot_table("value", "seed", ["model", "setting"])
+
+
+def means(lesson: str, experiment: str, dials: str, measures: Sequence[str]) -> Any:
+    """Means over the seeds: a row for each (model, setting), in the order of the file, a column for
+    each measure, and ``seeds``, how many there are.
+    """
+    runs = read_results(lesson, experiment)
+    runs = runs[(runs["dials"] == dials) & runs["measure"].isin(measures)]
+    rows = ["model", "setting"]
+    table = runs.pivot_table("value", rows, "measure", sort=False)[list(measures)]
+    return table.assign(seeds=runs.groupby(rows)["seed"].nunique())
 
 
 def within_spread(value: float, values: Iterable[float], margin: float = 0.01) -> bool:
