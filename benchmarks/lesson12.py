@@ -363,6 +363,17 @@ def mends(world: str, seed: int, knob: Mapping[str, float]) -> Iterator[Run]:
         yield from told(line, of, model, mend, f"{value:g}")
 
 
+def slow_end(seed: int, knob: Mapping[str, float]) -> Iterator[Run]:
+    """No mend, and those that bring the probe back, with one more pass at a tenth of the rate."""
+    of = cards("default cards", seed)
+    line, ready = line_of("slow end", of), alone(of, "text")
+    for mend in ("text ready", "image loss", "text hidden", "text late"):
+        model, _ = joined(of, ready, "SGD", mend, knob.get(mend, 0.0))
+        slow = optimizer_of(model, "SGD", RATE["SGD"] / 10)
+        train(model, of, slow, model.loss, epochs=1)
+        yield from told(line, of, model, mend, f"{knob.get(mend, 0.0):g}")
+
+
 # --- all of it -------------------------------------------------------------------------------
 
 
@@ -379,6 +390,7 @@ def everything() -> Iterator[Run]:
         yield from say(f"dial, seed {seed}", dial(seed))
         for world in ("clear cards", "default cards"):
             yield from say(f"mends, {world}, seed {seed}", mends(world, seed, chosen(known)))
+        yield from say(f"slow end, seed {seed}", slow_end(seed, chosen(known)))
 
 
 def say(what: str, runs: Iterator[Run]) -> Iterator[Run]:

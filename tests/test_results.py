@@ -59,6 +59,8 @@ def test_by_seed_holds_one_measure_of_one_world(two_worlds):
     table = results.by_seed("42", "heads", "", "accuracy")
     assert table["product", "epochs 3"].to_dict() == {0: 0.9, 1: 0.7}
     assert table["concat", "epochs 3"].to_dict() == {0: 0.25, 1: 0.5}
+    short = results.by_seed("42", "heads", "", "accuracy", settings=False)
+    assert short["concat"].to_dict() == {0: 0.25, 1: 0.5}
 
 
 def test_means_keep_the_files_order_and_count_the_seeds(two_worlds):

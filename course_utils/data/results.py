@@ -117,13 +117,15 @@ def scores(table: Any, measure: str = "accuracy") -> dict[str, list[float]]:
     }
 
 
-def by_seed(lesson: str, experiment: str, dials: str, measure: str) -> Any:
+def by_seed(lesson: str, experiment: str, dials: str, measure: str, settings: bool = True) -> Any:
     """One measure of an experiment in one world: a row for each seed, a column for each
     (model, setting). What a model was not asked is NaN.
+
+    settings: False names the columns by the model alone, for models of one setting each.
     """
     runs = read_results(lesson, experiment)
     runs = runs[(runs["dials"] == dials) & (runs["measure"] == measure)]
-    return runs.pivot_table("value", "seed", ["model", "setting"])
+    return runs.pivot_table("value", "seed", ["model", "setting"] if settings else "model")
 
 
 def means(lesson: str, experiment: str, dials: str, measures: Sequence[str]) -> Any:
