@@ -34,9 +34,9 @@ from course_utils.environment import is_smoke
 
 # Travel is a twentieth as common; picture and headline never disagree.
 SKEWED = {"class_balance": (1, 1, 1, 1, 0.05), "mismatch": 0}
-rows = split_rows(news_cards.make(2500, seed=0, **SKEWED))
+made, fresh = (800, 400) if is_smoke() else (2500, 4000)
+rows = split_rows(news_cards.make(made, seed=0, **SKEWED))
 # A split would leave too few rare cards to test on.
-fresh = 400 if is_smoke() else 4000
 rows["test"] = news_cards.make(fresh, seed=1000, **SKEWED)
 RARE = news_cards.SECTIONS.index("travel")
 
@@ -401,7 +401,8 @@ claim("from scratch each encoder's probe is within 0.03 of the same encoder's al
 # %%
 from course_utils.data.readers import TextReader
 
-clear = split_rows(news_cards.make(2000, seed=0, mismatch=0, **CLEAR))
+made = 500 if is_smoke() else 2000
+clear = split_rows(news_cards.make(made, seed=0, mismatch=0, **CLEAR))
 clear["test"] = news_cards.make(fresh // 4, seed=1000, mismatch=0, **CLEAR)
 readers = {"image": ImageReader(), "text": TextReader().fit(clear["train"], "text")}
 cards = {split: to_tensors(part, readers, "section") for split, part in clear.items()}
@@ -504,8 +505,7 @@ claim("beside the ready text it is below a tenth", second < first / 10, trained=
 
 # %%
 LOSS_AND_PROBE = ["first loss", "image probe"]
-# The dial's end, c = 1, is the run that you know.
-whole = means(*CLEAR_CARDS, LOSS_AND_PROBE).loc[[("text ready", "SGD")]]
+whole = means(*CLEAR_CARDS, LOSS_AND_PROBE).loc[[("text ready", "SGD")]]  # c = 1
 dial = pd.concat([means("12", "dial", "clear cards", LOSS_AND_PROBE), whole])
 dial = dial.sort_values("first loss")
 levels = probes[[("image alone", "SGD"), ("untrained", "")]].mean()
@@ -646,7 +646,7 @@ claim("late text, and nothing else, gains in every seed", always == ["text late"
 slow = by_seed("12", "slow end", "default cards", "accuracy", settings=False)
 print(slow.round(2).T.to_string())
 gain_slow = slow.drop(columns="text ready").sub(slow["text ready"], axis=0)
-claim("then each of the three gains in every seed", gain_slow.min().min() > 0)
+claim("then each gains over 0.005 in every seed", gain_slow.min().min() > 0.005)
 
 # %% [markdown]
 # **A probe says what can be read, not what is said.** The encoder was mended; the answer came once
