@@ -666,9 +666,9 @@ claim("then each gains over 0.005 in every seed", gain_slow.min().min() > 0.005)
 from course_utils.encoders import encode
 
 torch.manual_seed(0)
-print("features:", tuple(encode(ready.encoders["text"], cards["test"]).shape))
-# One draw a row; a share of 0.5 is hidden.
-drawn = torch.rand(4, 1) >= 0.5
+few = next(iter(Batches(cards["test"], 4)))
+print("features:", tuple(encode(ready.encoders["text"], few).shape))
+drawn = torch.rand(4, 1) >= 0.5  # one draw a row; a share of 0.5 is hidden
 print((torch.ones(4, 3) * drawn).tolist())
 
 # %% [markdown]
