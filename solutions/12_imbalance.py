@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: Imbalance
-#     minutes: {read: 50, exercises: 30, deeper: 10, build: 30}
+#     minutes: {read: 50, exercises: 30, deeper: 15, build: 30}
 #     needs: [04_weighted_fusion, 06_training, 08_image_and_text_classifier]
 #     teaches: [class weights, threshold, recall, prior shift, competition, probe]
 # ---
@@ -20,9 +20,9 @@
 # **The question.** *A class is rare, or a sense is ahead: what is lost, and what brings it back?*
 #
 # Among its challenges the article (lesson 00) names *data imbalance* (数据不平衡) first: modalities
-# may differ in distribution and quality, and that may harm the model. It says neither how nor when.
-# We keep two things apart: *classes* of different size, which we add, and *modalities* of different
-# strength, which the article means.
+# may differ in distribution and quality, and that may harm the model. We keep two things apart:
+# *classes* of different size, which we add, and *modalities* of different strength, which the
+# article means.
 
 # %%
 import torch
@@ -30,21 +30,23 @@ import torch
 from course_utils import check, claim, guess, hint, quiz, settle, show, solution
 from course_utils.data import news_cards
 from course_utils.data.rows import split_rows
+from course_utils.environment import is_smoke
 
+# Travel is a twentieth as common; picture and headline never disagree.
 SKEWED = {"class_balance": (1, 1, 1, 1, 0.05), "mismatch": 0}
-rows = split_rows(news_cards.make(2500, seed=0, **SKEWED))
-rows["test"] = news_cards.make(4000, seed=1000, **SKEWED)  # fresh cards
+made, fresh = (800, 400) if is_smoke() else (2500, 4000)
+rows = split_rows(news_cards.make(made, seed=0, **SKEWED))
+# A split would leave too few rare cards to test on.
+rows["test"] = news_cards.make(fresh, seed=1000, **SKEWED)
 RARE = news_cards.SECTIONS.index("travel")
 
 # %% [markdown]
 # Four sections are equally common. *Travel* is rare:
 
 # %%
-counts = {split: (part["section"] == RARE).sum() for split, part in rows.items()}
 for split, part in rows.items():
-    print(
-        f"{split:10} {len(part['section']):5} cards, {counts[split]:3} of them travel"
-    )
+    print(f"{split:10} {len(part['section']):5} cards, "
+          f"{(part['section'] == RARE).sum():3} of them travel")  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the instructor: the 20-minute path.* The rare class that accuracy hides (3 min, with its
@@ -54,26 +56,35 @@ for split, part in rows.items():
 # %% [markdown]
 # ## What accuracy hides
 #
-# A CNN (01) learns `section` from the pictures of these cards, from scratch. Some ten seconds:
+# The pictures of these cards, as tensors:
 
 # %%
 from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.readers import ImageReader
-from course_utils.encoders import CNNEncoder
-from course_utils.imbalance import AdditiveClassifier
-from course_utils.training import fit, predict
 
 readers = {"image": ImageReader()}
 tensors = {split: to_tensors(part, readers, "section") for split, part in rows.items()}
-torch.manual_seed(0)
-model = AdditiveClassifier({"image": CNNEncoder(64)}, 5)  # one linear head above it
 batches = Batches(tensors["train"], 32, shuffle=True)
-fit(model, batches, epochs=5, learning_rate=3e-3)
-logits = predict(model, Batches(tensors["test"], 256))
 
 # %% [markdown]
-# Of the travel cards that are in the test, which share will be found? (At most 0.80: a fifth of the
-# pictures shows no motif, and of those nobody would guess travel.)
+# A CNN (01) learns `section` from them, from scratch. Some ten seconds:
+
+# %%
+from course_utils.encoders import CNNEncoder
+from course_utils.imbalance import AdditiveClassifier
+from course_utils.measures import accuracy, class_scores, macro_f1
+from course_utils.training import fit, predict
+
+torch.manual_seed(0)
+model = AdditiveClassifier({"image": CNNEncoder(64)}, 5)  # one linear head above it
+fit(model, batches, epochs=5, learning_rate=3e-3)
+logits = predict(model, Batches(tensors["test"], 256))  # Shape (test cards, 5)
+label, said = tensors["test"]["label"], logits.argmax(dim=1)
+print(f"accuracy {accuracy(logits, label):.2f}")
+
+# %% [markdown]
+# Which share of the travel cards was found? (At most 0.80: a fifth of the pictures shows no motif,
+# and of those nobody would guess travel.)
 
 # %% tags=["guess"]
 guess("share of the rare class found", ...)
@@ -82,79 +93,52 @@ guess("share of the rare class found", ...)
 # Section by section:
 
 # %%
-from course_utils.measures import accuracy, class_scores, macro_f1
-
-label, said = tensors["test"]["label"], logits.argmax(dim=1)
-print(
-    f"accuracy {accuracy(logits, label):.2f}, macro F1 {macro_f1(said, label, 5):.2f}"
-)
-for name, score in zip(news_cards.SECTIONS, class_scores(said, label, 5), strict=True):
+of_class = class_scores(said, label, 5)
+for name, score in zip(news_cards.SECTIONS, of_class, strict=True):
     print(f"{name:8} {score.rows:5} cards, recall {score.recall:.2f}, "
           f"precision {score.precision:.2f}")  # fmt: skip
-found = class_scores(said, label, 5)[RARE].recall
-settle("share of the rare class found", found, near=0.15)
+print(f"macro F1 {macro_f1(said, label, 5):.2f}")
+settle("share of the rare class found", of_class[RARE].recall, near=0.15)
 
 # %% [markdown]
 # *Recall* is the share of a class's cards that were found, *precision* the share of the cards
 # called so that are so; F1 (08) is high only if both are. One card in eighty is travel, so accuracy
 # hardly notices it.
 #
-# One seed may be luck. `data/results/12.csv` holds more, each tested on 6,000 fresh cards (`make
-# results LESSON=12` measures them anew):
+# One seed may be luck. `data/results/12.csv` holds five, each tested on 6,000 fresh cards. First
+# plain training, means:
 
 # %%
 import pandas as pd
 
-from course_utils.data.results import read_results, within_spread
+from course_utils.data.results import by_seed, means, read_results, within_spread
 
+CARDS = "12", "classes", "skewed cards"
 SHOWN = ["accuracy", "macro F1", "rare recall", "rare precision"]
-
-
-def table_of(experiment, world, columns=SHOWN):
-    """Means, and over how many seeds: a row for each model and setting."""
-    known = read_results("12", experiment)
-    known = known[known["dials"] == world]
-    table = known.pivot_table("value", ["model", "setting"], "measure", sort=False)
-    seeds = known.groupby(["model", "setting"])["seed"].nunique()
-    return table[columns].assign(seeds=seeds)
-
-
-def by_seed(experiment, world, measure):
-    """One measure: a row for each seed, a column for each model and setting."""
-    known = read_results("12", experiment)
-    known = known[(known["dials"] == world) & (known["measure"] == measure)]
-    return known.pivot_table("value", "seed", ["model", "setting"])
-
+known = means(*CARDS, SHOWN)
+print(known[known.index.isin(["", "plain"], level="setting")].round(2).to_string())
 
 # %% [markdown]
-# First plain training:
+# *Linear* models are tuned on validation cards. *Both, log-posteriors* joins the two readers by
+# Bayes' rule (04). The *ceiling* is a perfect reader: it names the likeliest section, which gives
+# the best accuracy. Who never says *travel* gets a precision of 0.
 
 # %%
-ONES = ["majority", "linear, image", "linear, text", "linear, both"]
-SENSES = ["image alone", "text alone", "both, log-posteriors"]
-CEILINGS = ["ceiling, image", "ceiling, text", "ceiling, both"]
-known = table_of("classes", "skewed cards").reset_index()
-plain = known[known["setting"].isin(["", "plain"])]
-plain = plain.set_index("model").loc[[*ONES, *SENSES, *CEILINGS], [*SHOWN, "seeds"]]
-print(plain.round(2).to_string())
-by = by_seed("classes", "skewed cards", "rare recall")["image alone"]
+by = by_seed(*CARDS, "rare recall")["image alone"]
 print("image alone, rare recall by seed:", by["plain"].round(2).tolist())
-print(f"yours, above: {found:.2f}")
+print(f"yours, above: {of_class[RARE].recall:.2f}")
+claim("the seed moves plain recall by over 0.3",
+      by["plain"].max() - by["plain"].min() > 0.3)  # fmt: skip
 
 # %% [markdown]
-# (*Both, log-posteriors*: picture and text readers, joined by Bayes' rule, 04. *Linear*: tuned on
-# validation cards. *Ceiling*: a perfect reader, which names the likeliest section and so has the
-# best accuracy. Who never says *travel* gets a precision of 0.)
-#
-# When we ran it, yours lay above all of the file's. Cards differ from seed to seed, and so does how
-# many are travel: with so few much is luck.
+# Cards differ from seed to seed, and so does how many are travel.
 
 # %% [markdown]
 # ## Move the threshold
 #
-# So far a card is called travel where this is the likeliest of five, even below 0.5. We may as well
+# So far a card is called travel where this is the likeliest of five, even below 0.5. We may
 # call it so wherever its probability reaches a *threshold*. A low one finds more, and calls more
-# wrongly. All thresholds at once are the *precision-recall curve*:
+# wrongly. All thresholds at once are the *precision-recall curve* (its area: first *Deeper*):
 
 # %%
 from course_utils.widgets import lesson12 as widgets
@@ -172,10 +156,10 @@ widgets.threshold_explorer(score, rare)
 # %% [markdown]
 # The last rare cards are dear: each brings many wrong calls with it.
 #
-# Which threshold is best depends on what a miss costs, and what a false alarm. If both are known,
-# and the probability $p$ can be trusted (13), call where $p$ is at least alarm / (alarm + miss). If
-# nobody can say, F1 is a common choice. The threshold must be chosen on *validation* cards: on the
-# test it would fit their accidents.
+# Which threshold is best depends on what a miss costs, and what a false alarm. If the probability
+# $p$ can be trusted (13), a call costs $(1-p)$ alarms on average, no call $p$ misses: call where
+# $p$ is at least alarm / (alarm + miss). If nobody knows the costs, F1 is a common choice. The
+# threshold must be chosen on *validation* cards: on the test it would fit their accidents.
 #
 # ### Exercise 1: `best_threshold` · 8 min · medium
 
@@ -188,8 +172,10 @@ def best_threshold(score, positive):
     score (n,) float, any numbers; positive (n,) bool, one True at least -> a float
     """
     ### BEGIN SOLUTION
-    levels = score.unique()  # only where it passes a score does anything change
-    called = score[None, :] >= levels[:, None]  # (levels, n)
+    # Only where it passes a score does anything change.
+    levels = score.unique()
+    # Shape (levels, n)
+    called = score[None, :] >= levels[:, None]
     hits = (called & positive).sum(dim=1)
     f1 = 2 * hits / (called.sum(dim=1) + positive.sum())
     return levels[f1.argmax()].item()
@@ -200,19 +186,23 @@ def best_threshold(score, positive):
 best_threshold = check(best_threshold)
 
 # %% [markdown]
-# On our validation cards, and what it does on the test cards:
+# Chosen on validation cards, counted on test cards:
 
 # %%
+# Probabilities of travel on validation cards, to choose by.
 held = predict(model, Batches(tensors["validation"], 256)).softmax(dim=1)[:, RARE]
 own = tensors["validation"]["label"] == RARE
 threshold = best_threshold(held, own)
-found = widgets.confusions(score, rare, threshold)
-print(f"threshold {threshold:.2f}, chosen on {own.sum()} travel cards:", found)
-chosen = by_seed("classes", "skewed cards", "threshold")["image alone"]["threshold"]
-print("the file's seeds chose", chosen.round(3).tolist())
+print(f"threshold {threshold:.2f}, chosen on {own.sum()} travel cards:",
+      widgets.confusions(score, rare, threshold))  # fmt: skip
 
 # %% [markdown]
-# A handful of cards chose it. Such a threshold is hardly known.
+# A handful of cards chose it: such a threshold is hardly known. The file's seeds:
+
+# %%
+chosen = by_seed(*CARDS, "threshold")["image alone", "threshold"]
+print(chosen.round(3).tolist())
+claim("one is over ten times another", chosen.max() > 10 * chosen.min())
 
 # %% [markdown]
 # ## Weights, draws and a shift
@@ -220,11 +210,9 @@ print("the file's seeds chose", chosen.round(3).tolist())
 # Three ways out:
 #
 # - **Class weights**: in the loss each row counts by its class, a rare one more.
-# - **Draws**: `WeightedRandomSampler` draws the rows of each pass anew, all classes equally often;
-#   a rare card comes up again and again.
+# - **Draws**: `WeightedRandomSampler` draws the rows of each pass anew, all classes equally often.
 # - **Log-prior shift** (*logit adjustment*, Menon et al., 2021): train plainly, then subtract the
 #   log-prior $\tau \log p(y)$ from the logits. At $\tau = 1$ what is left is the likelihood (04).
-#   It costs nothing.
 #
 # ### Exercise 2: `class_weights` · 5 min · easy
 
@@ -239,6 +227,7 @@ def class_weights(label, classes):
     ### BEGIN SOLUTION
     counts = label.bincount(minlength=classes)
     weights = len(label) / ((counts > 0).sum() * counts)
+    # A class without rows would weigh infinitely much.
     return torch.where(counts > 0, weights, 0.0)
     ### END SOLUTION
 
@@ -250,20 +239,25 @@ class_weights = check(class_weights)
 # On our training cards:
 
 # %%
-from torch.utils.data import WeightedRandomSampler
-
 seen = tensors["train"]["label"]
 weights = class_weights(seen, 5)
 print("cards:  ", seen.bincount().tolist())
 print("weights:", [round(weight, 1) for weight in weights.tolist()])
-rng = torch.Generator().manual_seed(0)
-drawn = torch.tensor([*WeightedRandomSampler(weights[seen], len(seen), generator=rng)])
-rare_drawn = drawn[seen[drawn] == RARE]
-print(f"one pass draws {len(rare_drawn)} travel cards, "
-      f"{len(rare_drawn.unique())} different ones")  # fmt: skip
 
 # %% [markdown]
-# What do these weights do to macro F1, beside plain training? (Less than 0.01 is *stays*.)
+# One pass of draws, by the same weights:
+
+# %%
+from torch.utils.data import WeightedRandomSampler
+
+rng = torch.Generator().manual_seed(0)
+drawn = torch.tensor([*WeightedRandomSampler(weights[seen], len(seen), generator=rng)])
+# Row numbers, many of them more than once.
+rare_drawn = drawn[seen[drawn] == RARE]
+print(f"{len(rare_drawn)} travel cards, {len(rare_drawn.unique())} different ones")
+
+# %% [markdown]
+# What do class weights do to macro F1, beside plain training? (Less than 0.02 is *stays*.)
 
 # %% tags=["guess"]
 guess("macro F1 with class weights", ..., ["falls", "stays", "rises"])
@@ -274,50 +268,52 @@ guess("macro F1 with class weights", ..., ["falls", "stays", "rises"])
 
 # %%
 WAYS = ["plain", "weights", "draws", "shift", "shift tuned", "threshold"]
-ways = table_of("classes", "skewed cards").loc["image alone"].loc[WAYS]
-print(ways.round(2).to_string())
-f1 = by_seed("classes", "skewed cards", "macro F1")["image alone"]
+print(known.loc["image alone"].loc[WAYS].round(2).to_string())
+f1 = by_seed(*CARDS, "macro F1")["image alone"]
 moved = (f1["weights"] - f1["plain"]).mean()
 settle("macro F1 with class weights",
-       "stays" if abs(moved) < 0.01 else "rises" if moved > 0 else "falls")  # fmt: skip
+       "stays" if abs(moved) < 0.02 else "rises" if moved > 0 else "falls")  # fmt: skip
 
 # %% [markdown]
-# That was a mean. Seed by seed, the rare class's recall and precision, macro F1 and accuracy:
+# Seed by seed:
 
 # %%
-right = by_seed("classes", "skewed cards", "accuracy")["image alone"]
-sure = by_seed("classes", "skewed cards", "rare precision")["image alone"]
-many = by_seed("classes", "skewed cards", "rare")["training cards", ""]
-print("travel cards to learn from:", many.astype(int).tolist())
-told = {"recall": by[WAYS], "precision": sure[WAYS],
-        "macro F1": f1[WAYS], "accuracy": right[WAYS]}  # fmt: skip
+sure = by_seed(*CARDS, "rare precision")["image alone"]
+told = {"recall": by[WAYS], "precision": sure[WAYS], "macro F1": f1[WAYS]}
 print(pd.concat(told).round(2).to_string())
-claim("the seed moves plain recall by over 0.2",
-      by["plain"].max() - by["plain"].min() > 0.2)  # fmt: skip
-claim("balanced draws raise macro F1 in every seed", (f1["draws"] > f1["plain"]).all())
-claim("full weights do not: at least one seed loses by over 0.01",
-      (f1["plain"] - f1["weights"]).max() > 0.01)  # fmt: skip
+many = by_seed(*CARDS, "rare")["training cards", ""].astype(int)
+print("travel cards to learn from:", many.tolist())
 
 # %% [markdown]
-# **With so few cards much is luck.** From 14 to 22 rare cards one training learns to find a
-# third of the class, another, with the fewest cards, nothing; the accuracies hardly differ. Weights
-# bought much recall twice, with false alarms, and nothing once. Draws do best here; of the full
-# shift's calls one in ten is right.
+# As claims:
+
+# %%
+over_plain = f1.sub(f1["plain"], axis=0)
+for way in ("weights", "draws"):
+    claim(f"{way} gain over 0.03 of macro F1 in a seed and lose over 0.02 in another",
+          over_plain[way].max() > 0.03 and over_plain[way].min() < -0.02)  # fmt: skip
+claim("a threshold loses over 0.01 in none", over_plain["threshold"].min() > -0.01)
+claim("of the calls after a full shift fewer than one in eight is right, in every seed",
+      sure["shift"].max() < 1 / 8)  # fmt: skip
+
+# %% [markdown]
+# **With 14 to 22 rare cards much is luck.** Weights and draws gain in one seed and lose in another.
+# A threshold, which needs no training, loses in none. With the fewest cards weights find nothing.
 
 # %% [markdown]
 # ## Why a full shift goes too far
 #
 # Two classes whose scores are bell curves, exactly. The plain threshold makes the fewest errors. A
 # full shift puts it in the middle, as if both classes were as common. So would full weights
-# (`weights` in the figure) in a model that fits the curves; the CNN above did otherwise:
+# (`weights` in the figure) in a model that fits the curves:
 
 # %%
 at = 0.05, 2.0  # share of the rare class; distance of the curves, in their widths
 show(widgets.draw_bells(*at), alt=widgets.describe_bells(*at))
 
 # %% [markdown]
-# In the middle it finds most of the small curve, and cuts off a piece of the large one that is
-# larger than all of the small one. Turn both:
+# In the middle it finds most of the small curve, and cuts off a larger piece of the large one. Turn
+# both:
 
 # %% tags=["volatile"]
 widgets.bells_explorer(*at)
@@ -349,8 +345,7 @@ weights_that_help = check(weights_that_help)
 # ## Between modalities: who is ahead?
 #
 # Now all sections are equally common, and the *text* is strong: three words of the section in every
-# headline, and none of another. These are *clear cards*. What a perfect
-# reader gets right:
+# headline, and none of another. These are *clear cards*. What a perfect reader gets right:
 
 # %%
 CLEAR = {"words_per_headline": 3, "without_word": 0, "text_noise": 0}
@@ -360,17 +355,14 @@ print({k: round(v, 2) for k, v in news_cards.ceiling("section", **CLEAR).items()
 # A CNN and a bag of words (02), each with a linear head of its own, learn together. Their logits
 # are added:
 #
-# $$ z = \underbrace{W_{image} f_{image} + b_{image}}_{\text{the picture's part}} +
-# \underbrace{W_{text} f_{text} + b_{text}}_{\text{the text's part}} . $$
+# $$ z = z_{image} + z_{text} , \qquad z_{image} = W_{image} f_{image} + b_{image} . $$
 #
-# This says what *concat + linear* can say (05), but its parts can be looked at. Does one sense keep
-# the other from learning? That is *modality competition* (Huang et al., 2022); joint models have
-# been found worse than their best sense alone (Wang et al., 2020).
+# The sum can say what *concat + linear* can (05), but its *parts* can be looked at. Does one sense
+# keep the other from learning? That is *modality competition* (Huang et al., 2022).
 #
 # Accuracy cannot show it here: the text alone is right. So we *probe*: freeze the picture encoder,
-# and let a logistic regression name the section from its features. Of an encoder trained alone the
-# probe is about 0.83, of an untrained one 0.4 to 0.5. What is it beside the text, both from
-# scratch?
+# and let a logistic regression name the section from its features. Trained alone the encoder gives
+# a probe of about 0.83, untrained 0.4 to 0.6. What is it beside the text, both from scratch?
 
 # %% tags=["guess"]
 guess("picture probe, from scratch", ...)
@@ -381,46 +373,52 @@ guess("picture probe, from scratch", ...)
 
 # %%
 PROBED = ["accuracy", "image probe", "text probe", "image part"]
-senses = table_of("senses", "clear cards", columns=PROBED)
+CLEAR_CARDS = "12", "senses", "clear cards"
+senses = means(*CLEAR_CARDS, PROBED)
 print(senses.drop("text ready").round(2).to_string(na_rep=""))
-probes = by_seed("senses", "clear cards", "image probe")
+probes = by_seed(*CLEAR_CARDS, "image probe")
 settle("picture probe, from scratch", probes["from scratch", "SGD"].mean(), near=0.03)
 
 # %% [markdown]
 # So:
 
 # %%
-words_too = by_seed("senses", "clear cards", "text probe")
+words_too = by_seed(*CLEAR_CARDS, "text probe")
 gap = pd.concat([probes["from scratch"] - probes["image alone"],
                  words_too["from scratch"] - words_too["text alone"]])  # fmt: skip
 claim("from scratch each encoder's probe is within 0.03 of the same encoder's alone",
       gap.abs().max().max() < 0.03)  # fmt: skip
 
 # %% [markdown]
-# **We find no starvation here, with SGD or with Adam.** This line could have come out either way.
-# Both senses start with nothing. (With SGD the *text* is late, but so it is alone: see its
-# `accuracy`.)
+# **We find no starvation here, with SGD or with Adam.** Both senses start with nothing. (With SGD
+# the *text* is late, but so it is alone: see its `accuracy`.)
 #
 # ## A text that comes ready
 #
-# So the text gets a start: it learns alone first, and then joins, encoder *and head*. All learn on,
-# together. You train this one, some ten seconds:
+# So the text gets a start: it learns alone first, then joins, encoder *and head*; all learn on
+# together. The cards:
 
 # %%
 from course_utils.data.readers import TextReader
-from course_utils.encoders import BagEncoder
-from course_utils.imbalance import copy_in, linear_probe
 
-clear = split_rows(news_cards.make(2000, seed=0, mismatch=0, **CLEAR))
-clear["test"] = news_cards.make(1000, seed=1000, mismatch=0, **CLEAR)
+made = 500 if is_smoke() else 2000
+clear = split_rows(news_cards.make(made, seed=0, mismatch=0, **CLEAR))
+clear["test"] = news_cards.make(fresh // 4, seed=1000, mismatch=0, **CLEAR)
 readers = {"image": ImageReader(), "text": TextReader().fit(clear["train"], "text")}
 cards = {split: to_tensors(part, readers, "section") for split, part in clear.items()}
-words = len(readers["text"].vocabulary)
+
+# %% [markdown]
+# A model of any senses, and its training:
+
+# %%
+from course_utils.encoders import BagEncoder
 
 
 def untrained(*names):
     """An untrained reader of each sense that is named."""
+    # The same first weights in every model that we compare.
     torch.manual_seed(0)
+    words = len(readers["text"].vocabulary)
     encoders = {"image": CNNEncoder(64), "text": BagEncoder(words, 64)}
     return AdditiveClassifier({name: encoders[name] for name in names}, 5)
 
@@ -431,10 +429,18 @@ def learn(model, optimizer, epochs=5):
     return fit(model, batches, epochs=epochs, optimizer=optimizer, loss=model.loss)
 
 
+# %% [markdown]
+# You train this one:
+
+# %%
+from course_utils.imbalance import copy_in, linear_probe
+
+# A bag of words is small: it takes larger steps than a CNN, and more of them.
 ready = untrained("text")
 learn(ready, torch.optim.AdamW(ready.parameters(), lr=1e-2, weight_decay=0), epochs=10)
 joint = untrained("image", "text")
-copy_in(joint, ready)  # the text's encoder and head
+# The text's encoder and head; the picture starts with nothing.
+copy_in(joint, ready)
 history = learn(joint, torch.optim.SGD(joint.parameters(), lr=0.1))
 
 # %% [markdown]
@@ -449,10 +455,8 @@ guess("picture probe, beside a ready text", ...)
 # %%
 print("loss by epoch:", [round(loss, 3) for loss in history.train_loss])
 here = linear_probe(joint.encoders["image"], cards["train"], cards["test"])
-told = [("image alone", "SGD"), ("untrained", ""), ("text ready", "SGD"),
-        ("text ready", "Adam")]  # fmt: skip
 print(f"yours: {here:.2f}; the file's seeds:")
-print(probes[told].round(2).T.to_string())
+print(probes[["image alone", "untrained", "text ready"]].round(2).T.to_string())
 print(senses.loc[["text ready"]].round(2).to_string())
 settle("picture probe, beside a ready text", here, near=0.05)
 
@@ -475,7 +479,7 @@ claim("yours lies within the file's spread, give or take 0.05",
 # $$ \frac{\partial L}{\partial z_{image}} = p - y , $$
 #
 # the predicted probabilities less the label's one-hot vector. Where the text makes $p \approx y$,
-# this is near 0. The first gradient of the picture encoder, beside each text:
+# this is near 0. The picture encoder's first gradient, beside each text:
 
 
 # %%
@@ -484,7 +488,8 @@ def first_gradient(model):
     batch = next(iter(Batches(cards["train"], 32)))
     model.loss(model(batch), batch).backward()
     weights = model.encoders["image"].parameters()
-    return torch.nn.utils.clip_grad_norm_(weights, torch.inf)  # clips nothing
+    # With this bound it clips nothing, and tells the norm.
+    return torch.nn.utils.clip_grad_norm_(weights, torch.inf)
 
 
 start, beside = untrained("image", "text"), untrained("image", "text")
@@ -496,17 +501,15 @@ claim("beside the ready text it is below a tenth", second < first / 10, trained=
 # %% [markdown]
 # Adam lost little: it divides each step by the size of recent gradients (06).
 #
-# How sure must the text be? A dial: multiply the ready head by $c$, from 0 to 1. The cards and the
-# encoder stay.
+# How sure must the text be? A dial: multiply the ready head by $c$, from 0 to 1.
 
 # %%
-runs = read_results("12")
-whole = (runs["experiment"] == "senses") & (runs["dials"] == "clear cards")
-whole &= (runs["model"] == "text ready") & (runs["setting"] == "SGD")  # c = 1
-dial = runs[whole | (runs["experiment"] == "dial")]
-dial = dial.pivot_table("value", "setting", "measure").sort_values("first loss")
-levels = probes[[("image alone", "SGD"), ("untrained", "")]]
-at = dial["first loss"], dial["image probe"], *levels.mean()
+LOSS_AND_PROBE = ["first loss", "image probe"]
+whole = means(*CLEAR_CARDS, LOSS_AND_PROBE).loc[[("text ready", "SGD")]]  # c = 1
+dial = pd.concat([means("12", "dial", "clear cards", LOSS_AND_PROBE), whole])
+dial = dial.sort_values("first loss")
+levels = probes[[("image alone", "SGD"), ("untrained", "")]].mean()
+at = dial["first loss"], dial["image probe"], *levels
 show(widgets.draw_dial(*at), alt=widgets.describe_dial(*at))
 
 # %% [markdown]
@@ -560,43 +563,33 @@ def ogm_coefficient(parts, label, alpha):
 ogm_coefficient = check(ogm_coefficient)
 
 # %% [markdown]
-# Four other ways. *Text frozen*: its reader does not learn at all. *Image loss*:
-# the picture's part gets a cross-entropy of its own, times a weight. *Text hidden*: in a share of
-# the training rows the text's part is 0. *Text late*: the picture learns alone for some of the five
-# epochs. Each knob had three values, and was chosen by 3,000 validation cards of another seed. Does
-# the brake mend the picture encoder?
-
-# %% tags=["guess"]
-guess("the brake mends it", ..., ["yes", "by half", "no"])
-
-# %% [markdown]
-# With the chosen knobs:
+# Four other ways. *Text frozen*: its reader does not learn. *Image loss*: the picture's part gets a
+# cross-entropy of its own, times a weight. *Text hidden*: in a share of training rows the text's
+# part is 0. *Text late*: the picture learns alone for some of the five epochs. Validation cards of
+# another seed chose each knob from three values.
+#
+# Which of these change the picture's gradient?
 
 # %%
-mended = table_of("mends", "clear cards", columns=PROBED)
+mended = means("12", "mends", "clear cards", PROBED)
 print(mended.round(2).to_string())
-alone, left = probes["image alone", "SGD"].mean(), probes["text ready", "SGD"].mean()
-braked = mended["image probe"].xs("OGM-GE").item()
-share = (braked - left) / (alone - left)
-settle(
-    "the brake mends it", "no" if share < 0.25 else "yes" if share > 0.75 else "by half"
-)
 
 # %% [markdown]
 # As claims:
 
 # %%
-tried = by_seed("mends", "clear cards", "image probe").droplevel("setting", axis=1)
+alone = probes["image alone", "SGD"]
+tried = by_seed("12", "mends", "clear cards", "image probe", settings=False)
+lost = -tried.sub(alone, axis=0)
 claim("neither OGM, OGM-GE nor a frozen text comes within 0.2 of the encoder alone",
-      (alone - tried[["OGM", "OGM-GE", "text frozen"]]).min().min() > 0.2)  # fmt: skip
-helped = tried[["image loss", "text hidden", "text late"]]
+      lost[["OGM", "OGM-GE", "text frozen"]].min().min() > 0.2)  # fmt: skip
 claim("an image loss, hidden text and late text all do, within 0.04",
-      (alone - helped).max().max() < 0.04)  # fmt: skip
+      lost[["image loss", "text hidden", "text late"]].max().max() < 0.04)  # fmt: skip
 
 # %% [markdown]
-# A brake on the text makes no gradient for the picture: $p - y$ is 0 all the same. What helps gives
-# the picture a loss that the text has not paid. (OGM-GE was made for readers that start together;
-# with those we have not tried it.)
+# A brake makes no gradient for the picture: $p - y$ is near 0 all the same. What helps gives the
+# picture a loss that the text has not paid. (OGM-GE was made for readers that start together; those
+# we have not tried.)
 
 # %% [markdown]
 # ## What it costs
@@ -606,46 +599,75 @@ claim("an image loss, hidden text and late text all do, within 0.04",
 # added*: two readers that never met, joined by Bayes' rule (04).
 
 # %%
-senses = table_of("senses", "default cards", columns=PROBED)
-print(senses.round(2).to_string(na_rep=""))
+DEFAULT = "12", "senses", "default cards"
+print(means(*DEFAULT, PROBED).round(2).to_string(na_rep=""))
 print({k: round(v, 2) for k, v in news_cards.ceiling("section", mismatch=0).items()})
-train_right = by_seed("senses", "default cards", "training accuracy")["text alone", ""]
+train_right = by_seed(*DEFAULT, "training accuracy")["text alone", ""]
 print("the ready text, on its training headlines:", train_right.round(2).tolist())
 
 # %% [markdown]
-# First *from scratch* against *both alone, added*, with the same optimizer: **starting together
-# loses most.** With Adam a text that joins ready lies between the two. The picture's probe hardly
-# moves; the text's falls by .03 to .04 with Adam (by seed: first *Deeper*). What else is lost we
-# have not looked for. The mends' accuracy by seed, and that of their picture's part (knobs chosen
-# by clear cards' probes):
+# *From scratch* against *both alone, added*, with the same optimizer: **starting together loses
+# most.** With Adam a text that joins ready lies between the two (by seed: second *Deeper*). The
+# picture's probe hardly moves, the text's falls a little with Adam. What else is lost we have not
+# looked for.
+#
+# An image loss mended the probe on clear cards. What does it do to *accuracy* here, beside *text
+# ready* with SGD? (Less than 0.02 is *stays*.)
 
-# %%
-reached = by_seed("senses", "default cards", "accuracy")
-mends = by_seed("mends", "default cards", "accuracy").droplevel("setting", axis=1)
-print(mends.assign(ready=reached["text ready", "SGD"]).round(2).T.to_string())
-parts = by_seed("mends", "default cards", "image part").droplevel("setting", axis=1)
-print("image part:", parts.round(2).T.to_string(), sep="\n")
-gain = mends.sub(reached["text ready", "SGD"], axis=0)
-claim("late text gains over 0.02 in every seed", gain["text late"].min() > 0.02)
-others = gain.drop(columns="text late").min()
-claim("no other mend gains in every seed", (others < 0).all())
+# %% tags=["guess"]
+guess("accuracy with an image loss", ..., ["falls", "stays", "rises"])
 
 # %% [markdown]
-# **A mend of the probe is not yet a mend of the answer.** An image loss and hidden text gain in one
-# seed and lose in others: there the picture's *part* answers badly, though its encoder is well.
-# Beside a late text it answers well in every seed.
+# By seed, with the same knobs (*ready*: no mend):
+
+# %%
+reached = by_seed(*DEFAULT, "accuracy")
+mends = by_seed("12", "mends", "default cards", "accuracy", settings=False)
+print(mends.assign(ready=reached["text ready", "SGD"]).round(2).T.to_string())
+gain = mends.sub(reached["text ready", "SGD"], axis=0)
+moved = gain["image loss"].mean()
+settle("accuracy with an image loss",
+       "stays" if abs(moved) < 0.02 else "rises" if moved > 0 else "falls")  # fmt: skip
+
+# %% [markdown]
+# And if the picture's part answers alone:
+
+# %%
+parts = by_seed("12", "mends", "default cards", "image part", settings=False)
+print(parts.round(2).T.to_string())
+always = [*gain.columns[gain.min() > 0]]
+claim("late text, and nothing else, gains in every seed", always == ["text late"])
+
+# %% [markdown]
+# Where a mend loses, the picture's *part* answers badly, though its encoder is well. Do SGD's last
+# steps upset the head? One more pass over the cards, at a tenth of the rate, for all alike:
+
+# %%
+slow = by_seed("12", "slow end", "default cards", "accuracy", settings=False)
+print(slow.round(2).T.to_string())
+gain_slow = slow.drop(columns="text ready").sub(slow["text ready"], axis=0)
+claim("then each gains over 0.005 in every seed", gain_slow.min().min() > 0.005)
+
+# %% [markdown]
+# **A probe says what can be read, not what is said.** The encoder was mended; the answer came once
+# the head had settled.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *At this guess* most type *rises*: the probe came back. *Ask:* what stands between an encoder and
+# an answer?
 
 # %% [markdown]
 # ### Exercise 5: `AdditiveClassifier` · 30 min · hard · *a build*
 #
 # A second sitting. Write the classifier that we used, with two of the mends built in. `check` tries
-# it part by part: constructor, sum and parts, hiding, loss, learning. You need two tools:
+# it part by part. You need two tools:
 
 # %% tags=["nbval-check-output"]
 from course_utils.encoders import encode
 
 torch.manual_seed(0)
-print("features:", tuple(encode(ready.encoders["text"], cards["test"]).shape))
+few = next(iter(Batches(cards["test"], 4)))
+print("features:", tuple(encode(ready.encoders["text"], few).shape))
 drawn = torch.rand(4, 1) >= 0.5  # one draw a row; a share of 0.5 is hidden
 print((torch.ones(4, 3) * drawn).tolist())
 
@@ -714,9 +736,8 @@ mended_here.own_loss = {"image": 1.0}
 learn(mended_here, torch.optim.SGD(mended_here.parameters(), lr=0.1))
 after = linear_probe(mended_here.encoders["image"], cards["train"], cards["test"])
 print(f"picture probe: {here:.2f} before, {after:.2f} mended")
-claim(
-    "your mend brings the probe back, by over 0.15", after > here + 0.15, trained=True
-)
+claim("your mend brings the probe back, by over 0.15",
+      after > here + 0.15, trained=True)  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *The build*: most of the time goes into hiding. The usual first version is `F.dropout`, which
@@ -725,15 +746,14 @@ claim(
 # %% [markdown]
 # ## In a folder of your own
 #
-# `classify.report` (08) shows each class's test rows, recall,
-# precision and F1; `class_scores(predicted, label, classes)` gives the same numbers. Read the rows
-# first. Where a class has 19, one more hit moves recall by 0.05, and `wilson_interval` says what
-# is known: 4 of 19 found is anything from 0.09 to 0.43.
+# `classify.report` (08) shows each class's test rows, recall, precision and F1. Read the rows
+# first. Where a class has 19, one more hit moves recall by 0.05. What is known then, with 95 %
+# confidence:
 
 # %% tags=["nbval-check-output"]
 from course_utils.measures import wilson_interval
 
-print("4 of 19:", [round(end, 2) for end in wilson_interval(4, 19)])
+print("4 of 19 found:", [round(end, 2) for end in wilson_interval(4, 19)])
 
 # %% [markdown]
 # ## Recap: what is lost, what brings it back?
@@ -741,13 +761,64 @@ print("4 of 19:", [round(end, 2) for end in wilson_interval(4, 19)])
 # - A rare class is lost without a sign in the accuracy: look at its recall and precision.
 # - A threshold, weights or a shift buy recall with false alarms; how many are too many is yours.
 # - Readers that start together do not starve each other on clear cards; on default cards they end
-#   below two that never met. One that joins ready and sure leaves nothing to learn from: $p - y$ is
-#   near 0.
-# - A brake on it is no help to the picture. A loss of its own, rows without text, or a start ahead
-#   are. Where both senses are needed, only the start ahead gained in every seed.
+#   below two that never met. Beside one that joins ready and sure, $p - y$ is near 0: nothing to
+#   learn from.
+# - A brake is no help to the picture. A loss of its own, rows without text, or a start ahead are.
+#   Where both senses are needed they raise accuracy too, once the steps become small.
 #
 # **Common mistakes.** Accuracy on rare classes. A threshold chosen on the test rows. A joint
-# model's accuracy taken as proof that each of its encoders has learnt.
+# model's accuracy taken as proof that each encoder has learnt.
+
+# %% [markdown]
+# ## Deeper: is the order better, and what is the probability worth?
+#
+# A threshold and a shift move the cut. Do weights and draws also put the cards in a better *order*?
+# The area under the precision-recall curve tells, without any threshold. As *average precision* it
+# is the mean, over the rare cards, of the precision down to that card; a random order has about the
+# class's share:
+
+# %%
+from sklearn.metrics import average_precision_score
+
+order = score.argsort(descending=True)
+hit = rare[order]
+# Shape (cards,): the precision if all down to this card are called.
+precision = hit.cumsum(dim=0) / torch.arange(1, len(hit) + 1)
+area = precision[hit].mean().item()
+print(f"yours {area:.2f}, the share {rare.float().mean():.3f}")
+claim("scikit-learn has the same area",
+      abs(area - average_precision_score(rare, score)) < 0.01)  # fmt: skip
+
+# %% [markdown]
+# And *calibration* (04, 13): the mean probability of travel should be its share. In the file:
+
+# %%
+FOUR = ["plain", "weights", "draws", "shift"]
+areas = by_seed(*CARDS, "rare AP")
+chance = by_seed(*CARDS, "rare probability")["image alone"][FOUR]
+share = by_seed(*CARDS, "rare share")["test cards", ""]
+told = {f"area, {name}": areas[f"{name} alone"][FOUR] for name in ("image", "text")}
+told["image, mean probability / share"] = chance.div(share, axis=0)
+print(pd.concat(told).round(2).to_string())
+
+# %% [markdown]
+# As claims:
+
+# %%
+moved = areas.xs("shift", axis=1, level=1) - areas.xs("plain", axis=1, level=1)
+claim("a shift leaves the area, within 0.02", moved.abs().max().max() < 0.02)
+words_lose = areas["text alone", "plain"] - areas["text alone", "weights"]
+claim("weights cost the bag of words over 0.03 of it in every seed",
+      words_lose.min() > 0.03)  # fmt: skip
+picture = areas["image alone"].sub(areas["image alone", "plain"], axis=0)
+claim("draws gain the CNN over 0.05 in some seed and lose it over 0.03 in another",
+      picture["draws"].max() > 0.05 and picture["draws"].min() < -0.03)  # fmt: skip
+claim("after a full shift the mean probability is over twice the share, in every seed",
+      chance["shift"].div(share).min() > 2)  # fmt: skip
+
+# %% [markdown]
+# So a shift spoils the probability and keeps the order. Weights and draws change the order too, for
+# better or worse. A threshold on plain probabilities touches neither.
 
 # %% [markdown]
 # ## Deeper: the pair on default cards, by seed
@@ -759,33 +830,40 @@ together, added = reached["from scratch"], reached["both alone, added"]
 claim("two that never met beat the pair from scratch by over 0.05, in every seed",
       (added - together).min().min() > 0.05)  # fmt: skip
 joined = reached["text ready", "Adam"]
-claim("with Adam so they do the pair with a ready text, by over 0.01",
-      (added["Adam"] - joined).min() > 0.01)  # fmt: skip
+claim("with Adam so they do the pair with a ready text, on average by over 0.01",
+      (added["Adam"] - joined).mean() > 0.01)  # fmt: skip
 claim("and this one beats the pair from scratch, by over 0.03",
       (joined - together["Adam"]).min() > 0.03)  # fmt: skip
-seen_by = by_seed("senses", "default cards", "image probe")
+seen_by = by_seed(*DEFAULT, "image probe")
 change = seen_by["from scratch"] - seen_by["image alone"]
 claim("from scratch the picture's probe is within 0.02 of that alone",
       change.abs().max().max() < 0.02)  # fmt: skip
 cost = seen_by["image alone", "SGD"] - seen_by["text ready", "SGD"]
 claim("with SGD a ready text costs it less than 0.05", cost.max() < 0.05)
-read_by = by_seed("senses", "default cards", "text probe")
+read_by = by_seed(*DEFAULT, "text probe")
 fallen = read_by["text alone", "Adam"] - read_by["from scratch", "Adam"]
 print("the text's probe falls, with Adam, by", fallen.round(3).tolist())
-claim("with Adam, from scratch, the text's probe falls by 0.02 to 0.05",
-      fallen.between(0.02, 0.05).all())  # fmt: skip
+claim("with Adam, from scratch, the text's probe falls by 0.01 to 0.05",
+      fallen.between(0.01, 0.05).all())  # fmt: skip
 
 # %% [markdown]
-# And the two mends that gain in one seed and lose in others:
+# And the two mends that gain in one seed and lose in others, before and after the slow pass:
 
 # %%
 two = ["image loss", "text hidden"]
-claim("they lose where the picture's part is below 0.75, and only there",
-      ((gain[two] < 0) == (parts[two] < 0.75)).all().all())  # fmt: skip
-probe_of = by_seed("mends", "default cards", "image probe").droplevel("setting", axis=1)
+bad = parts[two] < 0.72
+claim("they lose over 0.02 where the picture's part is below 0.72",
+      gain[two][bad].max().max() < -0.02)  # fmt: skip
+claim("elsewhere they lose less than 0.01", gain[two][~bad].min().min() > -0.01)
+probe_of = by_seed("12", "mends", "default cards", "image probe", settings=False)
 change = probe_of[two].sub(seen_by["image alone", "SGD"], axis=0)
 claim("while their probes stay within 0.03 of that of the encoder alone",
       change.abs().max().max() < 0.03)  # fmt: skip
+settled = by_seed("12", "slow end", "default cards", "image part", settings=False)
+print(settled.round(2).T.to_string())
+claim(
+    "after the slow pass every picture's part is above 0.79", settled.min().min() > 0.79
+)
 
 # %% [markdown]
 # ## Deeper: both halves on emoji

@@ -45,6 +45,34 @@ def test_scores_are_lists_by_model_in_the_order_of_seeds(path):
     assert results.scores(read_results("42", path=path)) == {"concat": [0.2, 0.3], "product": [0.9]}
 
 
+@pytest.fixture
+def two_worlds(path, monkeypatch):
+    """Two seeds of two models in one world, one of them with a second measure; another world."""
+    monkeypatch.setattr(results, "path_of", lambda lesson: path)
+    runs = [run(0, 0.9, "product"), run(1, 0.7, "product"), run(0, 0.25), run(1, 0.5),
+            run(1, 0.3, measure="macro F1"), run(0, 0.0, experiment="other"),
+            run(0, 0.1)._replace(dials="twins")]  # fmt: skip
+    write_results("42", runs, path)
+
+
+def test_by_seed_holds_one_measure_of_one_world(two_worlds):
+    table = results.by_seed("42", "heads", "", "accuracy")
+    assert table["product", "epochs 3"].to_dict() == {0: 0.9, 1: 0.7}
+    assert table["concat", "epochs 3"].to_dict() == {0: 0.25, 1: 0.5}
+    short = results.by_seed("42", "heads", "", "accuracy", settings=False)
+    assert short["concat"].to_dict() == {0: 0.25, 1: 0.5}
+
+
+def test_means_keep_the_files_order_and_count_the_seeds(two_worlds):
+    table = results.means("42", "heads", "", ["macro F1", "accuracy"])
+    assert [*table.columns] == ["macro F1", "accuracy", "seeds"]
+    assert [model for model, _ in table.index] == ["product", "concat"]
+    assert table["accuracy"].tolist() == [pytest.approx(0.8), pytest.approx(0.375)]
+    assert table["seeds"].tolist() == [2, 2]
+    assert math.isnan(table["macro F1"].iloc[0])
+    assert table["macro F1"].iloc[1] == pytest.approx(0.3)
+
+
 def test_results_that_are_not_there_are_answered_in_a_sentence(path):
     with pytest.raises(ValueError, match="make results LESSON=42"):
         read_results("42", path=path)

@@ -9,7 +9,7 @@ import csv
 import datetime
 import io
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,6 +132,28 @@ def scores(table: Any, measure: str = "accuracy") -> dict[str, list[float]]:
         model: group.sort_values("seed")["value"].tolist()
         for model, group in chosen.groupby("model", sort=False)
     }
+
+
+def by_seed(lesson: str, experiment: str, dials: str, measure: str, settings: bool = True) -> Any:
+    """One measure of an experiment in one world: a row for each seed, a column for each
+    (model, setting). What a model was not asked is NaN.
+
+    settings: False names the columns by the model alone, for models of one setting each.
+    """
+    runs = read_results(lesson, experiment)
+    runs = runs[(runs["dials"] == dials) & (runs["measure"] == measure)]
+    return runs.pivot_table("value", "seed", ["model", "setting"] if settings else "model")
+
+
+def means(lesson: str, experiment: str, dials: str, measures: Sequence[str]) -> Any:
+    """Means over the seeds: a row for each (model, setting), in the order of the file, a column for
+    each measure, and ``seeds``, how many there are.
+    """
+    runs = read_results(lesson, experiment)
+    runs = runs[(runs["dials"] == dials) & runs["measure"].isin(measures)]
+    rows = ["model", "setting"]
+    table = runs.pivot_table("value", rows, "measure", sort=False)[list(measures)]
+    return table.assign(seeds=runs.groupby(rows)["seed"].nunique())
 
 
 def within_spread(value: float, values: Iterable[float], margin: float = 0.01) -> bool:
