@@ -466,8 +466,8 @@ blind_baseline = Exercise(
 
 # --- audit: a build --------------------------------------------------------------------------
 
-_CLASSES, _PATCH, _WORDS = 3, 5, 12  # classes of the toys, pixels of a square, words of a class
-_SIZE = (15, 20)
+_CLASSES, _PATCH, _WORDS = 3, 3, 12  # classes of the toys, pixels of a square, words of a class
+_SIZE = (9, 12)
 _ROWS = 72  # cards of a toy: each class has a square in each place twice, but for those without
 _MANY = 120  # so many that 2 rows are worth less than 0.02, and 3 more
 _TAG = 2 + _CLASSES * _WORDS + 3  # a word that only leaks; before it three that tell nothing
