@@ -92,8 +92,8 @@ settle("the map without a model", "B")
 # on the board (4), the table with *edges* and *contrast* (4), the planted mark (4), the audit's
 # answers on four suspects (4). Exercises and calibration at home.
 #
-# *At this guess* most choose C, because it is coarse. *Live:* show the maps of a model with random
-# weights first, and ask what the model has learnt.
+# *At this guess* ask what a map that asks no model can know of a card. *Live:* show the maps of a
+# model with random weights first, and ask what the model has learnt.
 
 # %% [markdown]
 # ## Ask the gradient
@@ -421,7 +421,7 @@ told = pd.DataFrame({"section's word": story.mean(), "planted": planted.mean()})
 print(told.sort_values("section's word", ascending=False).round(2).to_string())
 claim("hiding words finds the planted word in over 0.9, in each seed",
       planted["word hidden"].min() > 0.9)  # fmt: skip
-claim("the rarest word tells the section in over 0.8, and is planted in under 0.05",
+claim("the rarest word is the section's in over 0.8, the planted one in under 0.05",
       told.loc["rarest word", "section's word"] > 0.8
       and planted["rarest word"].max() < 0.05)  # fmt: skip
 
@@ -579,11 +579,13 @@ claim("the picture reader's T differs by over 0.3 between seeds",
       T.max()["image alone"] - T.min()["image alone"] > 0.3)  # fmt: skip
 
 # %% [markdown]
-# So $T$ belongs to one trained model: below 1 it was too modest, above 1 too sure. What temperature
-# does, and what it does not:
+# So $T$ belongs to one trained model: below 1 it was too modest, above 1 too sure. As claims:
 
 # %%
 entropy, ece = mean["cross-entropy"], mean["calibration error"]
+accuracies = mean["accuracy", "raw"]
+claim("a linear model of raw pixels stays within 0.1 of the majority",
+      accuracies["linear, image"] < accuracies["majority"] + 0.1)  # fmt: skip
 claim("temperature lowers cross-entropy, on average for each model",
       (entropy["divided by T"] < entropy["raw"])[[*T.groups]].all())  # fmt: skip
 claim("the picture reader's ECE stays above 0.03 all the same",
@@ -621,7 +623,8 @@ show(widgets.draw_reliability(bins, after),
 
 # %%
 warm = calibrated[calibrated["world"] == "emoji"]
-print(warm[warm["measure"] == "accuracy"].groupby("model")["value"].mean().round(2))
+right = warm[warm["measure"] == "accuracy"].groupby("model")["value"].mean()
+print(right.round(2).to_string())
 warm = warm[warm["model"] == "image alone"]
 warm = warm.pivot_table("value", "seed", ["measure", "setting"])
 print(warm[columns[1:]].round(2).to_string())
@@ -760,9 +763,9 @@ claim("but not on all five", found["mark"].min() == 0)
 # %% [markdown]
 # ## On real pictures
 #
-# Emoji (lesson 08) have no box. But a map can be tested by
-# *deletion*: hide the square of $8 \times 8$ pixels that it rates highest, in the median colour,
-# and see how far the named class's probability falls. Five seeds of each:
+# Emoji (lesson 08) have no box. But a map can be tested by *deletion*: hide the square of
+# $8 \times 8$ pixels that it rates highest, in the median colour, and see how far the named class's
+# probability falls. Five seeds of each:
 
 # %%
 falls = {world: seeds_of("deletion", "fall of p", "", world)
@@ -772,8 +775,8 @@ ways = ["IG, median", *OTHERS, *BLIND, "IG, random weights", "centre", "random m
 print(deleted.loc[ways].round(2).to_string())
 
 # %% [markdown]
-# Occlusion leads, but it is made by such hiding. *IG, random weights*, which hit so often, is no
-# better here than about the centre: two tests need not agree. And this could have come out either
+# Occlusion leads, but it is made by such hiding. *IG, random weights*, which hit so often, does
+# about as badly here as the centre: two tests need not agree. And this could have come out either
 # way: contrast might have pointed as well as IG again. On emoji it does not:
 
 # %%
