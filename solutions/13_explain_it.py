@@ -586,8 +586,9 @@ entropy, ece = mean["cross-entropy"], mean["calibration error"]
 accuracies = mean["accuracy", "raw"]
 claim("a linear model of raw pixels stays within 0.1 of the majority",
       accuracies["linear, image"] < accuracies["majority"] + 0.1)  # fmt: skip
-claim("temperature lowers cross-entropy, on average for each model",
-      (entropy["divided by T"] < entropy["raw"])[[*T.groups]].all())  # fmt: skip
+saved = (entropy["raw"] - entropy["divided by T"])[["image alone", "text alone"]]
+claim("temperature lowers cross-entropy by over 0.005, on average for each sense alone",
+      saved.min() > 0.005)  # fmt: skip
 claim("the picture reader's ECE stays above 0.03 all the same",
       ece.loc["image alone", "divided by T"] > 0.03)  # fmt: skip
 
@@ -734,7 +735,8 @@ print(shown.to_string(float_format="{:.2f}".format))
 
 # %%
 claim("each of the four verdicts is the truth",
-      [*shown["fault"]] == ["leak", "none", "mark", "unused"], trained=True)  # fmt: skip
+      [*shown["fault"]] == ["leak", "none", "mark", "unused"],
+      trained=True)  # fmt: skip
 
 # %% [markdown]
 # The file holds the same for suspects of five seeds. This rule is our second, made after a look at
