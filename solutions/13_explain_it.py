@@ -25,7 +25,10 @@ import torch
 
 from course_utils import check, claim, guess, hint, quiz, settle, show, solution
 from course_utils.data.batches import Batches, to_tensors
+from course_utils.environment import is_smoke
 from course_utils.measures import accuracy
+
+MANY = 8 if is_smoke() else 40  # cards whose maps are made
 
 
 def batch_of(rows, readers):
@@ -49,17 +52,18 @@ cards = batch_of(rows, frozen_0.readers)
 # Left, top, right, bottom; -1 without a motif.
 boxes = torch.from_numpy(rows["motif_box"])
 keep = (eye(cards).argmax(dim=1) == cards["label"]) & (boxes[:, 0] >= 0)
-image, target = cards["image"][keep][:40], cards["label"][keep][:40]
-box = boxes[keep][:40]
+image, target = cards["image"][keep][:MANY], cards["label"][keep][:MANY]
+box = boxes[keep][:MANY]
 
 # %% [markdown]
-# Four maps of three cards. The yellower a pixel, the more it is said to count; a ring marks the
-# largest number, a frame the motif, which no map was told. Three of the maps asked the model.
-# The fourth asked nobody: it would look the same for any model. Which one?
+# Four maps of three cards, blurred alike so that their grain gives nothing away. The yellower a
+# pixel, the more it is said to count; a ring marks the largest number, a frame the motif, which
+# no map was told. Three of the maps asked the model. The fourth asked nobody: it would look the
+# same for any model. Which one?
 
 # %%
 maps = widgets.four_maps(eye, image, target)
-three = {name: one[:3] for name, one in maps.items()}
+three = {name: explain.blurred(one[:3], reach=4) for name, one in maps.items()}
 show(widgets.draw_maps(image[:3], three, box[:3]),
      alt=widgets.describe_maps(image[:3], three, box[:3]))  # fmt: skip
 
@@ -67,7 +71,8 @@ show(widgets.draw_maps(image[:3], three, box[:3]),
 guess("the map without a model", ..., ["A", "B", "C", "D"])
 
 # %% [markdown]
-# How often does each map's largest number lie in the motif's box? Call that a *hit*.
+# Without the blur: how often does a map's largest number lie in the motif's box? Call that a
+# *hit*.
 
 # %%
 for name, one in maps.items():
@@ -87,8 +92,8 @@ settle("the map without a model", "B")
 # on the board (4), the table with *edges* and *contrast* (4), the planted mark (4), the audit's
 # answers on four suspects (4). Exercises and calibration at home.
 #
-# *At this guess* most choose C, because it is coarse. *Live:* show the maps of a model with random
-# weights first, and ask what the model has learnt.
+# *At this guess* ask what a map that asks no model can know of a card. *Live:* show the maps of a
+# model with random weights first, and ask what the model has learnt.
 
 # %% [markdown]
 # ## Ask the gradient
@@ -157,6 +162,7 @@ def integrated_gradients(scores, x, baseline, target, steps=32):
     target (B,) long -> like x
     """
     ### BEGIN SOLUTION
+    # The baseline may be smaller than x.
     total = torch.zeros_like(x)
     for step in range(steps):
         share = (step + 0.5) / steps
@@ -170,47 +176,53 @@ integrated_gradients = check(integrated_gradients)
 
 # %% [markdown]
 # *Occlusion* needs no gradient: hide a window, see how far the logit falls, move on. A pixel gets
-# the mean over the windows that cover it (map D). The library *Captum* has all of these. Our own
-# against it:
+# the mean over the windows that cover it (map D). The library *Captum* has all of these. IG by
+# hand and by Captum, from a picture of the background's colour, the median:
 
 # %%
 from captum.attr import IntegratedGradients, LayerGradCam
 
-last = eye.encoders["image"].blocks[-1]
-paper = explain.median_colour(image)  # each picture's background, about
-few, white = (image[:6], target[:6]), paper[:6].expand(6, 3, 48, 48)
+paper = explain.median_colour(image)  # (B, 3, 1, 1)
+# Captum wants a baseline of the pictures' own shape.
+few, flat = (image[:6], target[:6]), paper[:6].expand(6, 3, 48, 48)
 theirs = IntegratedGradients(scores).attribute(
-    few[0], white, target=few[1], n_steps=32, method="riemann_middle"
+    few[0], flat, target=few[1], n_steps=32, method="riemann_middle"
 )
-ours = integrated_gradients(scores, few[0], white, few[1])
+ours = integrated_gradients(scores, few[0], flat, few[1])
 torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
 
+# %% [markdown]
+# Grad-CAM of the last block. Captum takes the relu only where one asks for it:
+
+# %%
+last = eye.encoders["image"].blocks[-1]
 theirs = LayerGradCam(scores, last).attribute(few[0], few[1], relu_attributions=True)
-ours = grad_cam(*explain.maps_and_gradients(scores, last, *few))
+ours = grad_cam(*explain.maps_and_gradients(scores, last, *few))  # (6, 6, 6)
 torch.testing.assert_close(ours, theirs[:, 0].detach(), rtol=0, atol=1e-4)
 
 # %% [markdown]
-# They agree. Completeness, from a baseline of the background's colour, the picture's median:
+# They agree. And completeness?
 
 # %%
-with torch.no_grad():
-    ends = [explain.chosen(scores(x), target) for x in (image, paper.expand_as(image))]
 attribution = integrated_gradients(scores, image, paper, target)
-handed_out = attribution.flatten(start_dim=1).sum(dim=1)
-error = ((handed_out - (ends[0] - ends[1])) / (ends[0] - ends[1])).abs()
+# What all numbers of a picture come to, and what they should.
+handed_out = attribution.flatten(start_dim=1).sum(dim=1)  # (B,)
+rise = explain.chosen(scores(image) - scores(paper.expand_as(image)), target)
 claim("32 steps hand out f(x) - f(x') to within 3 %, for half of the cards and more",
-      error.median() < 0.03)  # fmt: skip
+      (handed_out / rise - 1).abs().median() < 0.03)  # fmt: skip
 
 # %% [markdown]
 # ## The test: does it hit?
 #
 # `data/results/13.csv` holds five seeds: other encoders, fresh cards. One more map asks nobody:
-# *contrast*, $|x - x'|$, how far each pixel is from the background's colour. IG hits in 1.00 of the
-# cards, a *centre* map, largest in the middle, in 0.61. And contrast? (*Overlap* takes as many of
-# a map's largest pixels as the box has, and divides what the two share by what either has.)
+# *contrast*, $|x - x'|$, how far each pixel is from the background's colour. IG hits in 1.00 of
+# the cards, a *centre* map, largest in the middle, in 0.61. And contrast?
 
 # %% tags=["guess"]
 guess("hits of contrast", ...)
+
+# %% [markdown]
+# To read the file:
 
 # %%
 import pandas as pd
@@ -219,28 +231,35 @@ from course_utils.data import results
 
 
 def seeds_of(experiment, measure, setting, world="news cards"):
-    """What the file holds: a row for each seed, a column for each way."""
+    """What the file holds: a row for each seed, a column for each map."""
     runs = results.read_results("13", experiment)
     runs = runs[(runs["setting"] == setting) & (runs["world"] == world)]
     return pd.DataFrame(results.scores(runs, measure))
 
 
+def hit_share(one, box):
+    return explain.hits(one, box).double().mean().item()
+
+
+# %% [markdown]
+# *Hit* is the mean over the seeds, *spread* their standard deviation, *here* the 40 cards above;
+# median and black are IG's baselines:
+
+# %%
 asked, unasked = (seeds_of("maps", "hit", s) for s in ("trained", "no model"))
+# A row for each seed, a column for each map.
 hit = pd.concat([asked, unasked], axis=1)
-covered = [seeds_of("maps", "overlap", s).mean() for s in ("trained", "no model")]
-maps["IG, median"] = explain.summed(attribution)
+maps["IG, median"] = explain.summed(attribution)  # (B, 48, 48)
 names = {"A": "saliency", "B": "edges", "C": "Grad-CAM", "D": "occlusion"}
-here = {names.get(n, n): explain.hits(m, box).double().mean() for n, m in maps.items()}
-table = pd.DataFrame({"hit": hit.mean(), "spread": hit.std()})
-table["overlap"] = pd.concat(covered)
-table["here"] = pd.Series({name: value.item() for name, value in here.items()})
+here = {names.get(name, name): hit_share(one, box) for name, one in maps.items()}
+table = pd.DataFrame({"hit": hit.mean(), "spread": hit.std(), "here": pd.Series(here)})
 PLAIN = ["saliency", "Grad-CAM", "IG, median", "IG, black", "occlusion"]
 shown = table.loc[[*PLAIN, "edges", "contrast", "centre", "random map"]]
 print(shown.sort_values("hit", ascending=False).round(2).to_string(na_rep=""))
 settle("hits of contrast", hit["contrast"].mean(), near=0.05)
 
 # %% [markdown]
-# Median and black are IG's baselines. As claims:
+# As claims:
 
 # %%
 claim("every method beats the centre by over 0.2, in each seed",
@@ -261,26 +280,26 @@ guess("hits of IG with random weights", ...)
 
 # %% [markdown]
 # Adebayo et al. (2018) proposed this check (on maps; we compare hits): a map that hardly changes
-# when the weights are lost is no picture of what they hold. The last line puts noise in place of
-# the gradient:
+# when the weights are lost is no picture of what they hold.
 
 # %%
 lost = seeds_of("maps", "hit", "random weights")
 both = pd.DataFrame({"trained": asked.mean(), "random weights": lost.mean()})
 OTHERS = ["saliency", "Grad-CAM", "occlusion"]
 print(both.loc[["IG, median", *OTHERS]].round(2).to_string())
-noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
-by_noise = explain.hits(explain.summed(noise * (image - paper)), box).double().mean()
-print(f"noise times x - x', on the 40 cards: {by_noise:.2f}")
 settle("hits of IG with random weights", lost["IG, median"].mean())
 
 # %% [markdown]
-# As claims:
+# And with noise in place of the gradient, on the 40 cards:
 
 # %%
+# The same factor, and nothing of a model.
+noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+by_noise = hit_share(explain.summed(noise * (image - paper)), box)
+print(f"noise times x - x': {by_noise:.2f}")
+claim("noise times x - x' hits in over 0.8", by_noise > 0.8, trained=True)
 claim("IG without knowledge hits more often than the centre map, on average",
       lost["IG, median"].mean() > hit["centre"].mean() + 0.03)  # fmt: skip
-claim("noise times x - x' hits in over 0.8", by_noise > 0.8)
 
 # %% [markdown]
 # So it is the factor $x - x'$ that points, without any knowledge. On these cards the motif stands
@@ -324,24 +343,30 @@ blind_baseline = check(blind_baseline)
 # %% tags=["guess"]
 guess("hits of the edges on the mark", ...)
 
+# %% [markdown]
+# Forty fresh ones:
+
 # %%
 from course_utils import suspects
 
 marked, readers = suspects.load("marked")
+# The share of each section.
 only_sport = 1, 0, 0, 0, 0
 dials = {"mark": 1.0, "without_motif": 1.0, "class_balance": only_sport, "mismatch": 0}
-made = news_cards.rows_for(news_cards.make(40, seed=7, **dials), "section")
+made = news_cards.rows_for(news_cards.make(MANY, seed=7, **dials), "section")
 sport = batch_of(made, readers)
-seen, label = sport["image"], sport["label"]
+seen, label = sport["image"], sport["label"]  # (40, 3, 48, 48), (40,)
+
+# %% [markdown]
+# Maps of two of them. The frame leaves a pixel around the mark, for maps that are largest on its
+# rim. Dark is a map's median, brightest its tenth largest number: IG gives nearly all to a few.
+
+# %%
 bare = explain.median_colour(seen)
-look = {
-    "edges": explain.edges(seen),
-    "contrast": explain.contrast(seen),
-    "IG, median": explain.summed(
-        integrated_gradients(explain.scores_of(marked), seen, bare, label)
-    ),
-}
-# The mark and a pixel around it: a map's largest number may lie on its rim.
+found = integrated_gradients(explain.scores_of(marked), seen, bare, label)
+look = {"edges": explain.edges(seen), "contrast": explain.contrast(seen)}
+look["IG, median"] = explain.summed(found)
+# Left, top, right, bottom.
 corner = torch.tensor([[0, 43, 4, 47]]).expand(len(seen), 4)
 two = {name: one[:2] for name, one in look.items()}
 show(widgets.draw_maps(seen[:2], two, corner[:2]),
@@ -352,9 +377,8 @@ show(widgets.draw_maps(seen[:2], two, corner[:2]),
 
 # %%
 on_mark = seeds_of("mark", "hit", "without a motif")
-shown = pd.DataFrame({"five seeds": on_mark.mean(), "spread": on_mark.std()})
-shown["here"] = pd.Series({n: explain.hits(m, corner).double().mean().item()
-                           for n, m in look.items()})  # fmt: skip
+shown = pd.DataFrame({"hit": on_mark.mean(), "spread": on_mark.std()})
+shown["here"] = pd.Series({name: hit_share(one, corner) for name, one in look.items()})
 shown = shown.loc[["IG, median", *OTHERS, "contrast", "edges", "centre"]]
 print(shown.round(2).to_string(na_rep=""))
 settle("hits of the edges on the mark", on_mark["edges"].mean())
@@ -364,6 +388,7 @@ settle("hits of the edges on the mark", on_mark["edges"].mean())
 
 # %%
 BLIND = ["edges", "contrast"]
+claim("the model calls over nine in ten sport", accuracy(marked(sport), label) > 0.9)
 claim("IG finds the mark in over 0.9, in each seed", on_mark["IG, median"].min() > 0.9)
 claim("and leads edges and contrast by over 0.3, in each seed",
       (on_mark["IG, median"] > on_mark[BLIND].max(axis=1) + 0.3).all())  # fmt: skip
@@ -382,11 +407,13 @@ claim("the mark turns over half of other sections' cards into sport",
 # %% [markdown]
 # ## Words
 #
-# A headline has no pixels, but its words can be hidden one by one: a *word hidden* becomes the
-# unknown word of lesson 02; IG walks from that word's vector. The generator knows which word tells
-# the section. What knows no model takes the *rarest word* of the training headlines, or the
-# longest. The second column is a model whose sport headlines mostly ended in *online*, on headlines
-# without a word of their section:
+# A headline has no pixels, but its words can be hidden one by one (*word hidden*): each becomes the
+# unknown word of lesson 02. IG walks from that word's vector. The generator knows which word tells
+# the section. Two ways know no model: the *rarest* of the training headlines' words, and the
+# *longest*.
+#
+# In the second column another model reads. Most sport headlines that it learnt from ended in
+# *online*; those that it is tried on do so too, and hold no word of their section:
 
 # %%
 story, planted = (seeds_of(name, "hit", "") for name in ("words", "leak"))
@@ -394,7 +421,7 @@ told = pd.DataFrame({"section's word": story.mean(), "planted": planted.mean()})
 print(told.sort_values("section's word", ascending=False).round(2).to_string())
 claim("hiding words finds the planted word in over 0.9, in each seed",
       planted["word hidden"].min() > 0.9)  # fmt: skip
-claim("the rarest word tells the section in over 0.8, and is planted in under 0.05",
+claim("the rarest word is the section's in over 0.8, the planted one in under 0.05",
       told.loc["rarest word", "section's word"] > 0.8
       and planted["rarest word"].max() < 0.05)  # fmt: skip
 
@@ -402,6 +429,7 @@ claim("the rarest word tells the section in over 0.8, and is planted in under 0.
 # Hide things yourself; first a still picture, with two squares and one word gone.
 
 # %%
+# Of the cards above, the fourth.
 pick = int(keep.nonzero()[3])
 vocabulary = frozen_0.readers["text"].vocabulary
 shown_card = cards["image"][pick], rows["headline"][pick]
@@ -421,7 +449,8 @@ widgets.hide_explorer(card)
 # Lesson 03 drew attention weights. Jain and Wallace (2019) claimed that they explain little: they
 # hardly agree with what hiding words does, and others do as well. Wiegreffe and Pinter (2019)
 # answered that this depends on whether a task needs attention at all, and proposed to train with
-# *uniform* weights first. We test these claims on our reader of headlines.
+# *uniform* weights first. We test these claims on our reader of headlines. Kendall's $\tau$
+# compares two orders of words: 1 for the same, -1 for the reverse.
 
 # %%
 attended = results.read_results("13", "attention").query(
@@ -444,11 +473,10 @@ claim("trained with uniform attention, a model is as good, within 0.03",
       abs(good["learnt"] - good["learnt with uniform"]) < 0.03)  # fmt: skip
 
 # %% [markdown]
-# So, for this model and task: attention names the right word often, and orders the rest badly
-# (Kendall's $\tau$ is 1 for the same order, -1 for the reverse). Other weights do *not* do as well
-# in the trained model. But a model that never had a choice is as good, so attention is not what
-# makes the task possible. Both papers are partly right here. We did not try their search for
-# weights that are far away and give the same answers.
+# So, for this model and task: attention names the right word often, and orders the rest badly.
+# Other weights do *not* do as well in the trained model. But a model that never had a choice is as
+# good, so attention is not what makes the task possible. Both papers are partly right here. We did
+# not try their search for weights that are far away and give the same answers.
 
 # %% [markdown]
 # ## Deeper: a word written into the picture
@@ -479,6 +507,7 @@ written = results.read_results("13", "written").query("setting != 'clean'")
 print(
     written.pivot_table("value", "model", ["measure", "setting"]).round(2).to_string()
 )
+# How many more answers the word changes than its smear.
 changed = written[written["measure"] == "changed"]
 changed = changed.pivot_table("value", ["seed", "model"], "setting")
 ahead = (changed["word"] - changed["smear"]).groupby("model").mean()
@@ -526,43 +555,59 @@ expected_calibration_error = check(expected_calibration_error)
 # *Temperature scaling* (Guo et al., 2017) divides all logits by one number $T$, chosen for the
 # least cross-entropy on validation rows. Which class is named stays. Five seeds, 5,000 fresh cards
 # each; *by chance* is the ECE of labels drawn from the model's own probabilities, so of a
-# calibrated model on as many rows:
+# calibrated model on as many rows. The linear models were tuned on validation rows, too:
 
 # %%
 calibrated = results.read_results("13", "calibration")
-cards_runs = calibrated[calibrated["world"] == "news cards"]
-on_cards = cards_runs.pivot_table("value", "model", ["measure", "setting"])
-columns = [("accuracy", "raw"), ("temperature", "")]
+on_cards = calibrated[calibrated["world"] == "news cards"]
+# A row for each seed and model; columns say what was measured, and with or without T.
+by_seed = on_cards.pivot_table("value", ["seed", "model"], ["measure", "setting"])
+columns = [("accuracy", "raw")]
 columns += [(m, s) for m in ("cross-entropy", "calibration error", "by chance")
             for s in ("raw", "divided by T")]  # fmt: skip
-print(on_cards[columns].round(3).to_string(na_rep=""))
+mean = by_seed.groupby("model").mean().sort_values(columns[0])
+print(mean[columns].round(3).to_string(na_rep=""))
 print({name: round(best, 3) for name, best in news_cards.ceiling("section").items()})
 
 # %% [markdown]
-# The last line is the ceiling. What temperature does, and what it does not:
+# The last line is the ceiling. Raw pixels tell a linear model next to nothing. $T$ over the seeds:
 
 # %%
-by_seed = cards_runs.pivot_table("value", ["seed", "model"], ["measure", "setting"])
-saved = by_seed["cross-entropy", "raw"] - by_seed["cross-entropy", "divided by T"]
-claim("temperature lowers cross-entropy, on average for each model",
-      (saved.groupby("model").mean().dropna() > 0).all())  # fmt: skip
-ece = by_seed["calibration error"].groupby("model").mean()
+T = by_seed["temperature", ""].dropna().groupby("model")
+print(T.agg(["min", "mean", "max"]).round(2).to_string())
+claim("the picture reader's T differs by over 0.3 between seeds",
+      T.max()["image alone"] - T.min()["image alone"] > 0.3)  # fmt: skip
+
+# %% [markdown]
+# So $T$ belongs to one trained model: below 1 it was too modest, above 1 too sure. As claims:
+
+# %%
+entropy, ece = mean["cross-entropy"], mean["calibration error"]
+accuracies = mean["accuracy", "raw"]
+claim("a linear model of raw pixels stays within 0.1 of the majority",
+      accuracies["linear, image"] < accuracies["majority"] + 0.1)  # fmt: skip
+saved = (entropy["raw"] - entropy["divided by T"])[["image alone", "text alone"]]
+claim("temperature lowers cross-entropy by over 0.005, on average for each sense alone",
+      saved.min() > 0.005)  # fmt: skip
 claim("the picture reader's ECE stays above 0.03 all the same",
       ece.loc["image alone", "divided by T"] > 0.03)  # fmt: skip
 
 # %% [markdown]
-# Why does one number mend so little? Look at the bins. A dot is as large as its bin has rows; rings
-# are the same after the division by $T$:
+# ## Deeper: what one temperature mends
+#
+# Why does one number mend so little? Look at the bins of seed 0, on 1,000 cards. A dot is as large
+# as its bin has rows; rings are the same after the division by $T$:
 
 # %%
 from course_utils.measures import reliability
 
-more = news_cards.rows_for(news_cards.make(1000, seed=2000, mismatch=0), "section")
+more = news_cards.rows_for(news_cards.make(25 * MANY, seed=2000, mismatch=0), "section")
 more = batch_of(more, frozen_0.readers)
 bins, after = {}, {}
 for name, one in frozen_0.alone.items():
-    T = by_seed.loc[(0, f"{name} alone"), ("temperature", "")]
-    for found, scale in ((bins, 1), (after, T)):
+    # Seed 0's own T, from its validation rows.
+    own = by_seed.loc[(0, f"{name} alone"), ("temperature", "")]
+    for found, scale in ((bins, 1), (after, own)):
         said = (one(more) / scale).softmax(dim=1)
         found[f"{name} alone"] = reliability(said, more["label"])
 show(widgets.draw_reliability(bins, after),
@@ -575,6 +620,28 @@ show(widgets.draw_reliability(bins, after),
 # middle, but then the sure answers lie above the line, and the least sure still below.
 
 # %% [markdown]
+# Does it go so on real pictures? Emoji (lesson 08), from the picture alone, on 326 test rows:
+
+# %%
+warm = calibrated[calibrated["world"] == "emoji"]
+right = warm[warm["measure"] == "accuracy"].groupby("model")["value"].mean()
+print(right.round(2).to_string())
+warm = warm[warm["model"] == "image alone"]
+warm = warm.pivot_table("value", "seed", ["measure", "setting"])
+print(warm[columns[1:]].round(2).to_string())
+
+# %% [markdown]
+# On so few rows a calibrated model shows an error of that size too, *by chance*. What is left to
+# say:
+
+# %%
+saved = {name: warm[name, "raw"] - warm[name, "divided by T"]
+         for name in ("cross-entropy", "calibration error")}  # fmt: skip
+claim("temperature lowers cross-entropy in each seed", saved["cross-entropy"].min() > 0)
+claim("ECE falls on average by over 0.01", saved["calibration error"].mean() > 0.01)
+claim("but not in each seed", saved["calibration error"].min() < 0)
+
+# %% [markdown]
 # ## Build: the audit
 #
 # Four models of picture and headline, *first* to *fourth*. In one, a mark was planted in the
@@ -582,15 +649,18 @@ show(widgets.draw_reliability(bins, after),
 # with pictures of other rows, so it cannot use them; one is sound. High accuracy proves nothing.
 #
 # A real cause moves about: motifs lie anywhere, and a section has a dozen words. A planted one lies
-# always in the same place, or in the same word. So look at each class's *second* largest fall: in a
-# sound model it is near the largest.
+# always in the same place, or word. So look at each class's *second* largest fall: in a sound model
+# it is near the largest.
 #
-# Tools from `explain`: `without_patch(image, place, fill, patch)` hides a square of the grid,
-# `place` (B, 2) its row and column; `word_falls(model, batch, target)` gives (B, L), $-\infty$ at
-# padding;
-# `chosen(logits, target)` picks each row's logit; `by_class(falls, named, classes)` takes the mean
-# over the rows of each named class; `stands_out(table)` gives the largest fall of a class divided
-# by its second largest, most among the classes, and its place in the flat table.
+# Tools from `explain`:
+#
+# - `without_patch(image, place, fill, patch)` hides a square of the grid, `place` (B, 2) its row
+#   and column;
+# - `word_falls(model, batch, target)` gives (B, L), $-\infty$ at padding;
+# - `chosen(logits, target)` picks each row's logit;
+# - `by_class(falls, named, classes)` takes the mean over the rows of each named class;
+# - `stands_out(table)` gives a class's largest fall divided by its second largest, most among the
+#   classes, and its place in the flat table.
 #
 # ### Exercise 5: `audit` · 35 min · hard
 
@@ -609,36 +679,31 @@ def audit(model, batch, patch=8):
         "where": the modality's name, (row, column), the word's id, or None}
     """
     ### BEGIN SOLUTION
-    with torch.no_grad():
-        logits = model(batch)
-        named, worth = logits.argmax(dim=1), {}
-        for name, parts in (("image", ["image"]), ("text", ["text", "text_length"])):
-            others = {part: batch[part].roll(-1, dims=0) for part in parts}
-            left = accuracy(model({**batch, **others}), batch["label"])
-            worth[name] = accuracy(logits, batch["label"]) - left
-        image, whole = batch["image"], explain.chosen(logits, named)
-        fill, grid = explain.median_colour(image), [n // patch for n in image.shape[2:]]
-        falls = torch.zeros(len(image), *grid)
-        for place in torch.cartesian_prod(*map(torch.arange, grid)):
-            where = place.expand(len(image), 2)
-            hidden = {
-                **batch,
-                "image": explain.without_patch(image, where, fill, patch),
-            }
-            falls[:, place[0], place[1]] = whole - explain.chosen(model(hidden), named)
-    told = explain.word_falls(model, batch, named)
-    by_id = torch.zeros(len(image), int(batch["text"].max()) + 1)
-    by_id.scatter_add_(1, batch["text"], told.masked_fill(told.isinf(), 0))
-    places, words = (
-        explain.by_class(f, named, logits.shape[1]) for f in (falls, by_id)
-    )
+    image, text, label = batch["image"], batch["text"], batch["label"]
+    logits, worth = model(batch), {}
+    named, fill = logits.argmax(dim=1), explain.median_colour(image)
+    for name, parts in (("image", ["image"]), ("text", ["text", "text_length"])):
+        others = {part: batch[part].roll(-1, dims=0) for part in parts}
+        left = accuracy(model({**batch, **others}), label)
+        worth[name] = accuracy(logits, label) - left
+    rows, columns = (side // patch for side in image.shape[2:])
+    falls = torch.zeros(len(image), rows, columns)
+    for place in torch.cartesian_prod(torch.arange(rows), torch.arange(columns)):
+        hidden = explain.without_patch(image, place.expand(len(image), 2), fill, patch)
+        left = model({**batch, "image": hidden})
+        falls[:, place[0], place[1]] = explain.chosen(logits - left, named)
+    told = explain.word_falls(model, batch, named).nan_to_num(neginf=0)
+    by_id = torch.zeros(len(image), int(text.max()) + 1).scatter_add(1, text, told)
+    places = explain.by_class(falls, named, logits.shape[1])
+    words = explain.by_class(by_id, named, logits.shape[1])
     (of_place, place), (of_word, word) = map(explain.stands_out, (places, words))
     fault, where, least = "none", None, min(worth, key=worth.get)
     if worth[least] < 0.02:
         fault, where = "unused", least
-    elif max(of_place, of_word) > 3:
-        mark = "mark", divmod(place, grid[1])
-        fault, where = ("leak", word) if of_word > of_place else mark
+    elif of_word > max(of_place, 3):
+        fault, where = "leak", word
+    elif of_place > 3:
+        fault, where = "mark", divmod(place, columns)
     found = {"worth": worth, "places": places, "words": words}
     return {**found, "fault": fault, "where": where}
     ### END SOLUTION
@@ -648,15 +713,17 @@ def audit(model, batch, patch=8):
 audit = check(audit)
 
 # %% [markdown]
-# The four suspects, on fresh cards of the kind that each learnt from:
+# The four suspects, on fresh cards of the kind that each learnt from. Squares of $12 \times 12$, as
+# in the file: 16 of them ask the model 16 times, where $8 \times 8$ would ask it 36 times.
 
 # %%
 told = {}
 for name in ("first", "second", "third", "fourth"):
     suspect, readers = suspects.load(name)
-    batch = batch_of(suspects.cards_of(name, 120, seed=3000), readers)
+    batch = batch_of(suspects.cards_of(name, 3 * MANY, seed=3000), readers)
     said = audit(suspect, batch, patch=12)
     fault, where = said["fault"], said["where"]
+    # A leak's place is the id of a word.
     where = readers["text"].vocabulary.words[where] if fault == "leak" else where
     times = [explain.stands_out(said[part])[0] for part in ("places", "words")]
     told[name] = [accuracy(suspect(batch), batch["label"]), *times, fault, where]
@@ -668,7 +735,8 @@ print(shown.to_string(float_format="{:.2f}".format))
 
 # %%
 claim("each of the four verdicts is the truth",
-      [*shown["fault"]] == ["leak", "none", "mark", "unused"])  # fmt: skip
+      [*shown["fault"]] == ["leak", "none", "mark", "unused"],
+      trained=True)  # fmt: skip
 
 # %% [markdown]
 # The file holds the same for suspects of five seeds. This rule is our second, made after a look at
@@ -697,9 +765,9 @@ claim("but not on all five", found["mark"].min() == 0)
 # %% [markdown]
 # ## On real pictures
 #
-# Emoji (lesson 08) have no box. But a map can be tested by
-# *deletion*: hide the square of $8 \times 8$ pixels that it rates highest, in the median colour,
-# and see how far the named class's probability falls. Five seeds of news cards, three of emoji:
+# Emoji (lesson 08) have no box. But a map can be tested by *deletion*: hide the square of
+# $8 \times 8$ pixels that it rates highest, in the median colour, and see how far the named class's
+# probability falls. Five seeds of each:
 
 # %%
 falls = {world: seeds_of("deletion", "fall of p", "", world)
@@ -709,24 +777,17 @@ ways = ["IG, median", *OTHERS, *BLIND, "IG, random weights", "centre", "random m
 print(deleted.loc[ways].round(2).to_string())
 
 # %% [markdown]
-# Occlusion leads, but it is made by such hiding. *IG, random weights*, which hit so often, is no
-# better here than the centre: two tests need not agree. And this could have come out either way:
-# contrast might have pointed as well as IG again. It does not. How sure the emoji model is:
+# Occlusion leads, but it is made by such hiding. *IG, random weights*, which hit so often, does
+# about as badly here as the centre: two tests need not agree. And this could have come out either
+# way: contrast might have pointed as well as IG again. On emoji it does not:
 
 # %%
-real = falls["emoji"]
+real, made = falls["emoji"], falls["news cards"]
 GUIDED = ["IG, median", "Grad-CAM"]
 claim("on emoji IG and Grad-CAM beat edges and contrast by deletion, in each seed",
       (real[GUIDED].min(axis=1) > real[BLIND].max(axis=1)).all())  # fmt: skip
-made = falls["news cards"]
 claim("on news cards they beat the edges, in each seed",
       (made[GUIDED].min(axis=1) > made["edges"]).all())  # fmt: skip
-warm = calibrated.query("world == 'emoji' and model == 'image alone'")
-sure = warm.pivot_table("value", "measure", "setting")
-print(sure.round(3).to_string(na_rep=""))
-claim("temperature takes over a third of the emoji model's ECE, on average",
-      sure.loc["calibration error", "divided by T"]
-      < sure.loc["calibration error", "raw"] * 2 / 3)  # fmt: skip
 
 # %% [markdown]
 # | on news cards | on emoji |
@@ -734,8 +795,6 @@ claim("temperature takes over a third of the emoji model's ECE, on average",
 # | IG beats the edges, by hits and by deletion | holds |
 # | contrast points about as well as IG | does not hold |
 # | Grad-CAM does not beat the edges, by hits | no box to hit; by deletion it does, on cards too |
-# | temperature lowers cross-entropy | holds |
-# | the picture reader's ECE hardly moves | does not hold |
 
 # %% [markdown]
 # ## Recap: where does it look, and is the map right?
@@ -744,7 +803,7 @@ claim("temperature takes over a third of the emoji model's ECE, on average",
 # - Test maps where the truth is known: a box, a mark, a word; elsewhere by deletion.
 # - IG is complete, and blind to what has the baseline's colour.
 # - What we planted lies always in the same place. That is how our audit finds it.
-# - Temperature makes a model's confidence fit better on average, not in each bin.
+# - Temperature lowers cross-entropy. The calibration error can stay.
 #
 # **The article's row.** "Hard to explain" is true of a map that one looks at, and no end of the
 # matter: a map can be tested, and where we planted a cause four of them found it.

@@ -243,4 +243,4 @@ def test_words_added_up_by_id_are_right():
 def test_a_fixed_size_of_squares_is_told_with_the_size_that_was_asked():
     verdict = judge(lesson13.audit, lambda model, batch, patch=8: explain.audit(model, batch, 8), 0)
     assert verdict.kind == WRONG
-    assert re.search(r"the places: .*`patch=5`", verdict.sentence)
+    assert re.search(r"the places: .*`patch=3`", verdict.sentence)

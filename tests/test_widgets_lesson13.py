@@ -49,6 +49,13 @@ def test_maps_are_drawn_beside_their_pictures_with_the_box_told(card):
     assert "edges in 2, centre in 2, of 2" in widgets.describe_maps(image, maps, box)
 
 
+def test_a_map_that_gives_nearly_all_to_one_pixel_still_shows_the_others(card):
+    one = torch.zeros(48, 48)
+    one[:4, :3], one[0, 0] = 1.0, 1000.0
+    drawn = widgets.draw_maps(card.image[None], {"spike": one[None]}).axes[1].images[0]
+    assert (drawn.norm(0.0), drawn.norm(1.0)) == (0, 1)
+
+
 def test_the_bin_with_the_largest_gap_is_told():
     bins = {"one": [ConfidenceBin(10, 0.9, 0.5), ConfidenceBin(100, 0.6, 0.61)]}
     assert "confidence 0.90, where accuracy is 0.50, below" in widgets.describe_reliability(bins)

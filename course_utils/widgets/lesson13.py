@@ -15,6 +15,7 @@ from course_utils.fonts import as_written
 from course_utils.widgets.core import InteractiveFigure, outline, two_decimals
 
 PATCH = 8  # pixels of a square that can be hidden
+TOP = 10  # pixels of a map that are drawn as bright as can be
 
 # --- maps side by side ------------------------------------------------------------------------
 
@@ -35,10 +36,11 @@ def four_maps(model: Any, image: Tensor, target: Tensor) -> dict[str, Tensor]:
 
 
 def draw_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = None) -> Figure:
-    """Pictures (B, 3, H, W), and beside each its map (B, H, W) under every name, 0 and below dark.
+    """Pictures (B, 3, H, W), and beside each its map (B, H, W) under every name.
 
-    box (B, 4) left, top, right, bottom: framed in every picture and map. A ring marks the largest
-    number of each map.
+    Dark is a map's median and what is below; brightest is its tenth largest number and what is
+    above, or a map that gives nearly all to a few pixels would show nothing else. box (B, 4) left,
+    top, right, bottom: framed in every picture and map. A ring marks the largest number of each.
     """
     names = ["picture", *maps]
     figure = Figure(figsize=(1.75 * len(names), 1.85 * len(image)), layout="constrained")
@@ -46,7 +48,7 @@ def draw_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = No
     for row, line in enumerate(places):
         line[0].imshow(image[row].permute(1, 2, 0).numpy())
         for axes, one in zip(line[1:], maps.values(), strict=True):
-            axes.imshow(one[row].numpy(), cmap="cividis", vmin=0 if one[row].max() > 0 else None)
+            axes.imshow(one[row].numpy(), cmap="cividis", **_limits(one[row]))
             down, across = np.unravel_index(int(one[row].argmax()), one[row].shape)
             axes.plot(across, down, "o", ms=14, mfc="none", mec="white", mew=2)
             axes.plot(across, down, "o", ms=14, mfc="none", mec=PALETTE["text"], mew=1)
@@ -58,6 +60,12 @@ def draw_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = No
     for axes, name in zip(places[0], names, strict=True):
         axes.set_title(name, fontsize=10)
     return as_written(figure)
+
+
+def _limits(one: Tensor) -> dict[str, float]:
+    """What is darkest and what is brightest in a map (H, W), for ``imshow``."""
+    low, high = one.median().item(), one.flatten().topk(min(TOP, one.numel())).values[-1].item()
+    return {"vmin": low, "vmax": high} if high > low else {}
 
 
 def describe_maps(image: Tensor, maps: Mapping[str, Tensor], box: Tensor | None = None) -> str:
