@@ -457,9 +457,10 @@ def verdict_sets(seed):
     for part, joint, noise, behind in (
         (3, 2.0, 0.2, 15),
         (4, 0.0, 0.2, 15),
-        (5, 2.0, 0.0, 0),  # no noise, so that it surely interacts: its verdict is the gain's
+        (5, 2.0, 0.0, 1),  # no noise, so that it surely interacts: its verdict is the gain's
         (6, 0.0, 0.2, 1),
         (7, None, 0.0, 15),
+        (8, 0.0, 0.2, 0),  # as good as its rival, row by row: a gain of 0 exactly
     ):
         rng = seeded(seed, part)
         made = barely_interacting(rng) if joint is None else drawn_set(rng, joint, noise)
