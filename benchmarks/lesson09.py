@@ -83,12 +83,25 @@ def fresh(task: str, seed: int) -> Rows:
     return news_cards.rows_for(news_cards.make(TESTED, seed + 2000, **mismatch), task)
 
 
-def cached_cards(made: frozen.Frozen, seed: int, task: str) -> dict[str, dict[str, Tensor]]:
-    """Features of the cards that taught the encoders, with fresh ones in place of the test rows."""
+def rows_of(made: frozen.Frozen, seed: int, task: str) -> dict[str, Rows]:
+    """The cards that taught the encoders, with fresh ones in place of the test rows."""
     rows = split_rows(news_cards.rows_for(news_cards.make(made.recipe.cards, seed), task))
-    rows["test"] = fresh(task, seed)
+    return rows | {"test": fresh(task, seed)}
+
+
+def cached_cards(made: frozen.Frozen, seed: int, task: str) -> dict[str, dict[str, Tensor]]:
+    """Their features."""
+    rows = rows_of(made, seed, task)
     tensors = {split: to_tensors(part, made.readers) for split, part in rows.items()}
     return cache_features(made.encoders, tensors)
+
+
+RAW = "linear, raw"  # of pictures and words as they are, tuned on validation cards; no encoders
+
+
+def raw_linear(rows: Mapping[str, Rows], readers: Mapping) -> Tensor:
+    """The classes that a tuned linear model of raw pictures and words names for the test rows."""
+    return tuned_linear(rows, readers)["both"].predicted
 
 
 def score_of(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
@@ -111,6 +124,9 @@ def cards(
         line = line_of(task, seed, len(label))
         found = heads_on(cached, alone | heads, classes, seed)
         yield line("majority", "accuracy", majority_baseline(cached["train"]["label"], label))
+        if alone:
+            right = raw_linear(rows_of(made, seed, task), made.readers) == label
+            yield line(RAW, "accuracy", right.double().mean())
         for name, one in found.items():
             yield line(name, "accuracy", accuracy(one.logits, label))
         for name in heads:
@@ -196,18 +212,20 @@ def thumbnails(tensors: Mapping[str, Any]) -> Tensor:
     return nn.functional.adaptive_avg_pool2d(pictures, GRID).flatten(1) - 0.5
 
 
-def leaky_features(made: frozen.Frozen, seed: int) -> tuple[dict, dict, dict]:
-    """The colleague's cards under frozen encoders; with thumbnails; and their tensors.
-
-    "test" are fresh cards with marks, "clean" the same without.
-    """
+def leaky_rows(made: frozen.Frozen, seed: int) -> dict[str, Rows]:
+    """The colleague's cards. "test" are fresh cards with marks, "clean" the same without."""
     cards = planted.colleagues_cards(made.recipe.cards, seed)
     rows = split_rows(news_cards.rows_for(cards, "match"))
     clean = fresh("match", seed)
     rows["test"] = news_cards.rows_for(
         planted.mark_fits(clean, planted.SHARE, seed + 2000), "match"
     )
-    rows["clean"] = clean
+    return rows | {"clean": clean}
+
+
+def leaky_features(made: frozen.Frozen, seed: int) -> tuple[dict, dict, dict]:
+    """The colleague's cards under frozen encoders; with thumbnails; and their tensors."""
+    rows = leaky_rows(made, seed)
     tensors = {split: to_tensors(part, made.readers) for split, part in rows.items()}
     cached = cache_features(made.encoders, tensors)
     wide = {
@@ -224,6 +242,7 @@ def leak(seed: int) -> Iterator[Run]:
     label = cached["test"]["label"]
     line = line_of("leak", seed, len(label))
     yield line("majority", "accuracy", majority_baseline(cached["train"]["label"], label))
+    yield from leaky_linear(leaky_rows(made, seed), made.readers, line)
     for kind, features in {"encoder": cached, "encoder and thumbnail": wide}.items():
         heads = {name: HEADS[name] for name in ("concat + linear", "product", "concat + MLP")}
         for name, one in heads_on(features, ALONE | heads, 2, seed).items():
@@ -245,6 +264,21 @@ def leak(seed: int) -> Iterator[Run]:
                     yield line(name, f"{sense} shuffled", drop[0], kind)
     yield from blocks(tensors, seed)
     yield from reports(made, cached, wide, seed)
+
+
+def leaky_linear(rows: Mapping[str, Rows], readers: Mapping, line: Any) -> Iterator[Run]:
+    """The linear model of raw inputs, on cards with marks and on the same without."""
+    marked, clean = rows["test"], rows["clean"]
+    twice = {
+        name: np.concatenate([column, clean[name]]) if isinstance(column, np.ndarray)
+        else [*column, *clean[name]]
+        for name, column in marked.items() if name in clean
+    }  # fmt: skip
+    both = {split: rows[split] for split in ("train", "validation")}
+    named = raw_linear(both | {"test": marked.with_columns(twice)}, readers)
+    label = torch.as_tensor(marked["label"])
+    for measure, part in zip(("accuracy", "accuracy, mended"), named.chunk(2), strict=True):
+        yield line(RAW, measure, (part == label).double().mean())
 
 
 def score_or_alone(model: nn.Module, features: Mapping[str, Tensor]) -> Tensor:

@@ -61,6 +61,10 @@ OTHERS = [
     ({"second_drop": lesson09.drop_of(lesson09.first_shuffled)}, "first sense for 'second_drop'"),
     ({"second_drop": lesson09.drop_of(lesson09.both_shuffled)}, "both senses for 'second_drop'"),
     ({"interaction": lesson09.interaction_of_shares}, "EMAP of the probabilities"),
+    ({"interaction": lesson09.interaction_over_rival(turned=True)}, "EMAP with the rival"),
+    ({"interaction": lambda *given: multimodality_report(*given)["gain"]}, "rival once more"),
+    ({"verdict": lesson09.verdict_with_ties(False, True)}, "ask for `> 0`"),
+    ({"verdict": lesson09.verdict_with_ties(True, True)}, "ask for `<= 0`"),
     ({"verdict": lesson09.interaction_first}, "about the interaction first"),
     ({"verdict": lesson09.verdict_by(2, 1)}, "low end of the gain's interval"),
 ]
@@ -69,6 +73,14 @@ OTHERS = [
 @pytest.mark.parametrize(("ways", "said"), OTHERS)
 def test_natural_slips_of_the_report_are_named(ways, said):
     assert said in judge(BUILD, lesson09.reported(**ways), seed=3).sentence
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_questions_in_the_wrong_order_are_found_at_any_seed(seed):
+    ways = {"verdict": lesson09.interaction_first}
+    report, sets = lesson09.reported(**ways), lesson09.verdict_sets(seed)
+    wanted = [multimodality_report(*one)["verdict"] for one in sets]
+    assert [report(*one)["verdict"] for one in sets] != wanted
 
 
 @pytest.mark.parametrize(

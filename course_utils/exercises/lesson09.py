@@ -451,20 +451,21 @@ def as_good_but(right, rows):
 def verdict_sets(seed):
     """Sets that end in each verdict, by a wide margin and by a narrow one."""
     found = []
-    for part, joint, behind in (
-        (3, 2.0, 15),
-        (4, 0.0, 15),
-        (5, 2.0, 0),
-        (6, 0.0, 1),
-        (7, None, 15),
+    for part, joint, noise, behind in (
+        (3, 2.0, 0.2, 15),
+        (4, 0.0, 0.2, 15),
+        (5, 2.0, 0.0, 1),  # no noise, so that it surely interacts: its verdict is the gain's
+        (6, 0.0, 0.2, 1),
+        (7, None, 0.0, 15),
+        (8, 0.0, 0.2, 0),  # as good as its rival, row by row: a gain of 0 exactly
     ):
         rng = seeded(seed, part)
-        made = barely_interacting(rng) if joint is None else drawn_set(rng, joint)
+        made = barely_interacting(rng) if joint is None else drawn_set(rng, joint, noise)
         score, first, second, label, _, orders = made
         right = score(first, second).argmax(dim=1) == label
         alone = {"weak": as_good_but(right, 18), "strong": as_good_but(right, behind)}
         found.append((score, first, second, label, alone, orders))
-    return found  # fmt: skip
+    return found
 
 
 def barely_interacting(rng):
@@ -623,6 +624,31 @@ def turned_interaction(score, first, second, label, alone, orders):
     return paired_gain(one, other)
 
 
+def interaction_over_rival(turned=False):
+    """The gain of the model's EMAP over the rival, or of the rival over it."""
+
+    def interaction(score, first, second, label, alone, orders):
+        added = added_rows(score, first, second, label)
+        rival = max(alone.values(), key=lambda right: right.double().mean())
+        return paired_gain(rival, added) if turned else paired_gain(added, rival)
+
+    return interaction
+
+
+def verdict_with_ties(gain_passes, interaction_passes):
+    """The verdict that lets a low end of exactly 0 pass in the gain, or in the interaction."""
+
+    def judged(*arguments):
+        found = multimodality.multimodality_report(*arguments)
+        gain, interaction = found["gain"][1], found["interaction"][1]
+        if gain < 0 or (gain == 0 and not gain_passes):
+            return f"no better than {found['rival']}"
+        above = interaction > 0 or (interaction == 0 and interaction_passes)
+        return "interacts" if above else "adds"
+
+    return judged
+
+
 def verdict_by(gain_end, interaction_end):
     """The verdict that looks at other ends of the intervals: 0 the value, 1 low, 2 high."""
 
@@ -686,6 +712,10 @@ DROP_FAULTS = (
         drop_of(first_shuffled, lambda orders: orders[:1]),
     ),
 )
+EMAP_AND_RIVAL = (
+    "Your interaction compares EMAP with the rival. Compare the model with its own EMAP: only "
+    "then do both sides know the same, and what differs is the interaction."
+)
 EMAP_FAULTS = (
     (
         "interaction",
@@ -697,6 +727,21 @@ EMAP_FAULTS = (
         "You take EMAP of the probabilities. Take it of the logits as `score` gives them.",
         interaction_of_shares,
     ),
+    ("interaction", EMAP_AND_RIVAL, interaction_over_rival()),
+    ("interaction", EMAP_AND_RIVAL, interaction_over_rival(turned=True)),
+    (
+        "interaction",
+        "Your interaction is the gain over the rival once more. Compare the model with its own "
+        "EMAP.",
+        lambda *arguments: multimodality.multimodality_report(*arguments)["gain"],
+    ),
+)
+ZERO_GAIN = (
+    "Your verdict lets a gain pass whose low end is exactly 0. 0 is not better: ask for `<= 0`."
+)
+ZERO_INTERACTION = (
+    'Your verdict is "interacts" where the low end of the interaction is exactly 0. A model that '
+    "only adds has just that: ask for `> 0`."
 )
 VERDICT_FAULTS = (
     (
@@ -717,6 +762,9 @@ VERDICT_FAULTS = (
         "other verdict: ask about the gain first.",
         interaction_first,
     ),
+    ("verdict", ZERO_GAIN, verdict_with_ties(True, False)),
+    ("verdict", ZERO_INTERACTION, verdict_with_ties(False, True)),
+    ("verdict", ZERO_GAIN, verdict_with_ties(True, True)),
 )
 
 
@@ -833,5 +881,7 @@ multimodality_report = Exercise(
         Mistake(reported(verdict=verdict_by(0, 1)), VERDICT_FAULTS[0][1]),
         Mistake(reported(verdict=verdict_by(1, 0)), VERDICT_FAULTS[1][1]),
         Mistake(reported(first_drop=drop_with_label_moved(0)), LABEL_MOVED),
+        Mistake(reported(verdict=verdict_with_ties(True, False)), ZERO_GAIN),
+        Mistake(reported(interaction=interaction_over_rival()), EMAP_AND_RIVAL),
     ),
 )

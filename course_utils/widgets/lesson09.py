@@ -1,5 +1,6 @@
 """Lesson 09: what two bits tell about a label, in parts; and which block of a picture tells it."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ def joint_of(p00: float, p01: float, p10: float, p11: float, alike: float) -> np
     return np.stack([cells * (1 - one), cells * one], axis=-1)
 
 
+@functools.lru_cache(maxsize=32)  # a drawing and its alt text ask for the same numbers
 def numbers_of(
     p00: float, p01: float, p10: float, p11: float, alike: float
 ) -> tuple[float, float, float, float, float]:
