@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: Missing modalities
-#     minutes: {read: 45, exercises: 30, deeper: 8, build: 30}
+#     minutes: {read: 45, exercises: 30, deeper: 10, build: 30}
 #     needs: [00_start_here, 01_convolution, 02_words_to_vectors, 04_weighted_fusion,
 #       05_interactions, 06_training]
 #     teaches: [imputation, modality dropout, learnt token, missingness mechanisms, MCAR, MAR, MNAR]
@@ -276,8 +276,9 @@ alone_mean = sum(references["text alone"]) / len(references["text alone"])
 claim("ridge brings the product to within 0.02 of the headline alone",
       by_seed.loc["ridge"].mean() > alone_mean - 0.02)  # fmt: skip
 apart = by_seed.max(axis=1) - by_seed.min(axis=1)
+unsteady = apart[["zeros", "black, unknown"]].min()
 claim("zeros and black differ by over 0.1 between seeds, the ridge by under 0.04",
-      apart[["zeros", "black, unknown"]].min() > 0.1 and apart["ridge"] < 0.04)  # fmt: skip
+      unsteady > 0.1 and apart["ridge"] < 0.04)  # fmt: skip
 
 # %% [markdown]
 # For sums, the MLP and the tree:
@@ -299,7 +300,7 @@ claim("the tree is nowhere 0.005 better than the ridge",
 # nobody knows what.
 #
 # Why not above the headline alone? The prediction is computed from the headline. Who reads that
-# perfectly learns nothing from it (the first *Deeper* section proves it).
+# perfectly learns nothing from it (the *Deeper* on filled values proves it).
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the instructor: the 20-minute path.* The first guess and its result (4 min), one table of
@@ -537,7 +538,7 @@ a_harmless_deletion = check(a_harmless_deletion)
 # **On cards.** Half of the headlines go missing, in the four ways of the figure. A reader of
 # pictures learns from the cards that are left. *share*: sport and business among these cards.
 # *belief*: how much the reader believes in them where a picture shows no motif. *exact* is a
-# perfect reader of these cards; the trained one goes only a part of the way:
+# perfect reader of these cards; the trained one goes a part of the way (see the first *Deeper*):
 
 # %%
 deletion = read_results("11", "deletion")
@@ -571,6 +572,36 @@ claim("the accuracy moves by less than 0.02", right.max() - right.min() < 0.02)
 # *At this guess* 0.8 (nothing changes) and 0.1 are usual; the odds 4 : 1 become 4 · 0.1 : 1. *Ask:*
 # would the data alone tell which mechanism it was? No: of the lost values we know nothing. *In
 # exercise 5* the first try is often four equal chances.
+
+# %% [markdown]
+# ## Deeper: why the trained belief falls less
+#
+# Every training keeps the epoch with the best accuracy on validation cards. But accuracy asks only
+# which label is the likeliest, not how likely. We delete by the label, live, and train a short and
+# a long time:
+
+# %%
+left = {"test": test}
+for split in ("train", "validation"):
+    stays = torch.from_numpy(holes.kept(rows[split], "text", 0.5, "on the label"))
+    left[split] = {name: cached[split][name][stays] for name in ("image", "label")}
+only = {"image alone": fusions["image alone"]}
+motifless = torch.from_numpy(rows["test"]["motif_box"][:, 0] < 0)
+after = {}
+for epochs in (12, 200):
+    one = models_fused(
+        only, left, 5, names=["image"], options=learn | {"epochs": epochs}
+    )
+    chances = one["image alone"].logits.softmax(dim=1)
+    # Sport and business, where a test picture shows no motif.
+    after[epochs] = chances[motifless][:, list(holes.INCLINED)].sum(dim=1).mean()
+    print(f"{after[epochs]:.2f}  {epochs} epochs")
+claim("the longer training believes less, by over 0.015",
+      after[200] < after[12] - 0.015, trained=True)  # fmt: skip
+
+# %% [markdown]
+# A longer training goes further, to be compared with *exact* above. What remains of the gap we did
+# not take apart.
 
 # %% [markdown]
 # ## Deeper: what a filled value can add
@@ -660,7 +691,7 @@ claim("with 0.5 missing it moves the average by less than 0.04",
 # ## From a folder to the fusion
 #
 # In a folder holes are empty cells and missing files. They become `None` in the rows, zeros in the
-# tensors, and `False` in `present`, {modality: (B,) bool}, which every fusion of the package takes.
+# tensors, and `False` in `present`, which every fusion of the package takes.
 
 # %% [markdown]
 # ### Exercise 6: `read_holes` · 30 min · hard · *a build*
