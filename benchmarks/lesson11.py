@@ -388,9 +388,6 @@ def deletion(world: World) -> Iterator[Run]:
         yield line("image alone", mechanism, share, measure="share")
         yield line("image alone", mechanism, belief, measure="belief")
         yield line("image alone", mechanism, accuracy(one.logits, label))
-        if world.seed == 0:  # the same for every seed
-            for what, exact in holes.kept_belief("text", rate, as_if).items():
-                yield line("exact", mechanism, exact, measure=what)
 
 
 def what_holes_tell(world: World) -> Iterator[Run]:
