@@ -46,3 +46,18 @@ def test_gaps_are_differences_to_the_sense_that_is_left():
     found = widgets.gaps(table, {"image alone": [0.7, 0.9], "text alone": [0.6]})
     assert found.loc["product: one, less the other alone"].round(9).tolist() == [-0.1, -0.3]
     assert (found.loc["concat: zeros, less ridge"] == 0).all()
+
+
+def test_by_fill_averages_the_seeds_of_one_world_and_of_accuracies_alone():
+    import pandas as pd
+
+    from course_utils.data.results import Run
+
+    def run(world, seed, value, measure="accuracy"):
+        dials = "text missing"
+        return Run("complete", world, dials, "product", "ridge", seed, 9, measure, value)
+
+    runs = [run("emoji", 0, 0.4), run("emoji", 1, 0.6), run("emoji", 0, 9.0, "chosen rate"),
+            run("news_cards", 0, 0.9)]  # fmt: skip
+    table = widgets.by_fill(pd.DataFrame(runs), "emoji")
+    assert table.to_dict() == {"ridge": {("text missing", "product"): 0.5}}

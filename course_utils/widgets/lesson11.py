@@ -42,11 +42,19 @@ def missing_curves(results: Any) -> dict[tuple[str, str], dict[str, dict[float, 
     return found
 
 
+def by_fill(results: Any, world: str) -> Any:
+    """Mean accuracies over the seeds: a row for each (what is missing, model), a column a fill.
+
+    results: the experiment "complete" of lesson 11, as ``read_results`` gives it. world: whose.
+    """
+    own = results[(results["world"] == world) & (results["measure"] == "accuracy")]
+    return own.pivot_table("value", ["dials", "model"], "setting")
+
+
 def gaps(accuracy: Any, alone: Mapping[str, Sequence[float]]) -> Any:
     """Differences that the lesson speaks of: a DataFrame with a column for each missing sense.
 
-    accuracy: mean accuracies, a row for each (what is missing, model), a column for each fill, as
-    of the experiment "complete". alone: {"image alone": accuracies, "text alone": accuracies}.
+    accuracy: what ``by_fill`` gives. alone: {"image alone": accuracies, "text alone": accuracies}.
     """
     import pandas as pd
 
