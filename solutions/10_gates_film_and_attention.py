@@ -20,9 +20,8 @@
 # **The question.** Lesson 04 gave all cards one $\alpha$. *Does a fusion that weighs each card
 # anew do better, and which one should you choose?*
 #
-# The article asks this too ("how do I choose a fusion?"). It names *weighted average*, *element
-# space* (our *product*, `element-wise` in the tables) and *self-attention*, and advises to try them
-# and keep the best.
+# The article names *weighted average*, *element space* (our *product*, `element-wise` in the
+# tables) and *self-attention*, and advises to try them and keep the best.
 
 # %%
 import torch
@@ -43,10 +42,11 @@ clean = {split: to_tensors(part, world.readers) for split, part in rows.items()}
 from course_utils.display import card_wall
 from course_utils.widgets import lesson10 as widgets
 
-NOISE, LOST, SHARE = 0.5, 0.8, 0.4
-bad = {}
-for place, (split, part) in enumerate(clean.items()):
-    bad[split] = spoilt_senses.corrupt(part, NOISE, LOST, SHARE, seed=place)
+BAD = {"noise": 0.5, "lost": 0.8, "share": 0.4}
+bad = {
+    split: spoilt_senses.corrupt(part, **BAD, seed=place)
+    for place, (split, part) in enumerate(clean.items())
+}
 four = widgets.as_corrupted(rows["test"], bad["test"], [2, 0, 6, 14], world.readers)
 show(card_wall(four), alt="Four cards: as made, without words, noisy, and both.")
 
@@ -106,9 +106,9 @@ found = models_fused(HEADS, seen, 5, encoders=world.encoders, options=LEARN)
 guess("what the gate gains on corrupted cards", ...)
 
 # %% [markdown]
-# From `data/results/10.csv` (`make results LESSON=10` measures it anew): five seeds, each with
-# encoders and cards of its own, 5,000 fresh cards. *Retrained* readers learnt on corrupted cards;
-# rows with *+ flags* are told which sense is bad. All heads have one learning rate, not tuned.
+# From `data/results/10.csv`: five seeds, each with encoders and cards of its own, 5,000 fresh
+# cards. *Retrained* readers learnt on corrupted cards; rows with *+ flags* are told which sense is
+# bad. All heads have one learning rate, not tuned.
 
 # %%
 from course_utils.data.results import read_results, scores
@@ -122,11 +122,16 @@ gain = never["gate"] - never["weighted average"]
 settle("what the gate gains on corrupted cards", gain, near=0.01)
 
 # %% [markdown]
-# One seed of it here (who is ahead by a hair may differ), and claims:
+# One seed of it here (who is ahead by a hair may differ):
 
 # %%
 label = bad["test"]["label"]
 print({name: round(accuracy(one.logits, label), 2) for name, one in found.items()})
+
+# %% [markdown]
+# And over all seeds:
+
+# %%
 alike = ["weighted average", "concat + linear", "gate", "concat + MLP"]
 claim("four fusions lie within 0.02 of each other",
       never[alike].max() - never[alike].min() < 0.02)  # fmt: skip
@@ -155,6 +160,7 @@ print(of_reader.groupby("setting").mean().T.round(2).to_string())
 
 # %%
 of_noisy, plain = of_reader["noisy pictures"], of_reader["plain sum"]["accuracy"]
+# One number a seed, under "never saw it" and "retrained".
 excess = (of_noisy["believes"] - of_noisy["right"]).unstack("setting")
 average = right[right["model"] == "weighted average"].set_index(["setting", "seed"])
 less = (average["value"] - plain).unstack("setting")
@@ -162,7 +168,8 @@ claim("retrained: believes less than 0.1 too much, and its sum is within 0.02",
       excess["retrained"].abs().max() < 0.1
       and less["retrained"].abs().max() < 0.02)  # fmt: skip
 claim("never saw it: over 0.3 too much, and its sum is over 0.05 behind",
-      excess["never saw it"].min() > 0.3 and less["never saw it"].min() > 0.05)  # fmt: skip
+      excess["never saw it"].min() > 0.3
+      and less["never saw it"].min() > 0.05)  # fmt: skip
 
 # %% [markdown]
 # Retrained, the reader is nearly honest, and a sum that learnt nothing is level with the trained
@@ -299,7 +306,7 @@ told = models_fused(TOLD, flagged, 5, names=names, options=LEARN)
 flag = read_results("10", "flag")
 flag = flag[flag["measure"] == "accuracy"]
 flag["model"] = (flag["model"] + " " + flag["setting"]).str.strip()
-of_flag = flag.pivot_table("value", "model", "dials", sort=False)
+of_flag = flag.pivot_table("value", "model", "dials", sort=False)  # means over seeds
 print(of_flag.round(2).to_string(na_rep=""))
 pure = of_flag["q=1 r=1"]
 settle(
@@ -307,7 +314,7 @@ settle(
 )
 
 # %% [markdown]
-# The heads trained here, and what stands in the first column:
+# The heads trained here:
 
 # %%
 label = flagged["test"]["label"]
@@ -315,6 +322,11 @@ here = {name: accuracy(one.logits, label) for name, one in told.items()}
 print("here:", {name: round(share, 2) for name, share in here.items()})
 claim("here the gate is over 0.1 above concat + linear", trained=True,
       ok=here["gate + flag"] > here["concat + linear + flag"] + 0.1)  # fmt: skip
+
+# %% [markdown]
+# What stands in the first column:
+
+# %%
 deaf = ["weighted average + flag", "concat + linear + flag"]
 claim("the flag gives the adding fusions less than 0.02",
       max(pure[deaf]) < pure["weighted average"] + 0.02)  # fmt: skip
@@ -327,7 +339,7 @@ claim("concat + MLP is behind the gate after 12 epochs, and level after 60",
               - pure["gate + flag 60 epochs"]) < 0.015)  # fmt: skip
 
 # %% [markdown]
-# Told, and no better! In a sum $g(a) + h(b) + k(\text{flag})$ the flag can only vote for a class,
+# Told, and no better. In a sum $g(a) + h(b) + k(\text{flag})$ the flag can only vote for a class,
 # and no class is likelier for it. It has to *multiply*: "if 1, then less of $a$", lesson 05's
 # interaction. The gate is built for it; concat + MLP learns it too, at this rate in more epochs.
 #
@@ -355,8 +367,8 @@ def useless_flag():
     -> {"q": ..., "r": ...}
     """
     ### BEGIN SOLUTION
-    # Where little is spoilt there is reason to trust both senses, and such a flag is too
-    # often wrong to outweigh what they say.
+    # Little is spoilt, so both senses are to be trusted; such a flag is too often wrong
+    # to outweigh what they say.
     return {"q": 0.15, "r": 0.68}
     ### END SOLUTION
 
@@ -412,8 +424,8 @@ claim("FiLM with the flag is within 0.03 of the gate, at q = 1 and at 0.5",
 # %% [markdown]
 # ## Attention between modalities
 #
-# So far each modality was one vector. Now it is many *tokens*: a vector for each word, and for each
-# place of the CNN's last map. In *cross-attention* the tokens of one modality ask (queries), those
+# Now each modality is many *tokens*: a vector for each word, and for each place of the CNN's last
+# map. In *cross-attention* the tokens of one modality ask (queries), those
 # of the other answer (keys, values). It is lesson 03's formula with two sequences:
 #
 # $$ \mathrm{softmax}\big(Q_a K_b^\top / \sqrt d + M_b\big) V_b , $$
@@ -504,19 +516,19 @@ def patchify(image, size):
 patchify = check(patchify)
 
 # %% [markdown]
-# Each patch then goes through one linear layer. That is a convolution whose stride is its kernel
-# (lesson 01).
+# One linear layer on each patch is a convolution whose stride is its kernel (lesson 01).
 
 # %%
 picture = torch.rand(2, 3, 48, 48)
 conv = torch.nn.Conv2d(3, 64, kernel_size=8, stride=8)
+# Shape (2 pictures, 36 patches, 3 * 8 * 8 numbers) before, (2, 36, 64) after.
 tokens = patchify(picture, 8) @ conv.weight.flatten(start_dim=1).T + conv.bias
 as_conv = conv(picture).flatten(start_dim=2).transpose(1, 2)
 torch.testing.assert_close(as_conv, tokens, rtol=1e-5, atol=1e-5)
 print("tokens:", tuple(tokens.shape))
 
 # %% [markdown]
-# So an encoder needs no CNN. Ours keep theirs, which learns from fewer pictures (shown below).
+# So an encoder needs no CNN. Ours keep theirs, which learns from fewer pictures (*deeper*, next).
 
 # %% [markdown]
 # ## Deeper: patches from scratch
@@ -544,16 +556,15 @@ claim("the encoder of patches has over twice the CNN's weights",
 # %% [markdown]
 # ## One transformer over all tokens
 #
-# The article's third fusion: put the tokens of both modalities side by side, with a learnt vector
-# that says which modality each is of, and a learnt token before them. Self-attention runs, and
+# The article's third fusion: the tokens of both modalities stand side by side, each with a learnt
+# vector that says which modality it is of, and a learnt token before them. Self-attention runs, and
 # that first token is read off.
 #
 # ### Exercise 6: `JointAttentionFusion` · 35 min · hard · *a build*
 #
-# A second sitting. `EncoderLayer` and `token_mask` are lesson 03's;
-# `as_tokens` makes one token of a vector; `presence(present, names, rows, device)` says which
-# modalities each row has, (B, M) bool. `nn.ModuleDict` and
-# `nn.ModuleList` hold layers, `nn.ParameterDict` named tensors.
+# `EncoderLayer` and `token_mask` are lesson 03's; `as_tokens` makes one token of a vector;
+# `presence(present, names, rows, device)` says which modalities each row has, (B, M) bool.
+# `nn.ModuleDict` and `nn.ModuleList` hold layers, `nn.ParameterDict` named tensors.
 
 # %% tags=["exercise"]
 from torch import nn
@@ -601,7 +612,7 @@ class JointAttentionFusion(nn.Module):
             real.append(tokens.real & there[:, [m]])
         x, mask = torch.cat(x, dim=1), token_mask(torch.cat(real, dim=1))
         for layer in self.layers:
-            x = layer(x, mask)
+            x = layer(x, mask)  # (B, 1 + all tokens, dim)
         return x[:, 0]
         ### END SOLUTION
 
@@ -643,6 +654,11 @@ claim("300 cards: attention over tokens is over 0.05 behind, in every seed",
 pooled = small["self-attention, two vectors"] - small["self-attention"]
 claim("attention over the two pooled vectors is over 0.03 above it, in every seed",
       pooled.min() > 0.03)  # fmt: skip
+
+# %% [markdown]
+# And with more cards:
+
+# %%
 lag = by_cards["concat + MLP"] - by_cards["self-attention"]
 claim("the lag shrinks with more cards, and with all it is over 0.02",
       lag[300] > lag[1000] > lag["all"] > 0.02)  # fmt: skip
@@ -650,8 +666,8 @@ claim("with all cards attention over tokens learns match: over 0.7 in every seed
       min(known["self-attention"]) > 0.7)  # fmt: skip
 
 # %% [markdown]
-# Attention as such is not to blame: over the two *pooled* vectors it loses less. Do tokens learn
-# their few cards by heart?
+# Attention as such is not to blame: over the two *pooled* vectors it loses less. Does attention
+# over tokens learn its few cards by heart?
 
 # %%
 heart = of_few["training accuracy"].groupby("dials").mean()
@@ -660,7 +676,7 @@ claim("there too attention over tokens is last of the three",
       (heart.idxmin(axis=1) == "self-attention").all())  # fmt: skip
 
 # %% [markdown]
-# No, they fit their own cards worst: it may be too little training. Or it is our encoders, which
+# No, it fits its own cards worst: it may be too little training. Or it is our encoders, which
 # learnt `section` through the pooled vector. We cannot tell which.
 
 # %% [markdown]
@@ -690,6 +706,7 @@ LATER = ["gate", "FiLM", "cross-attention", "self-attention, two vectors"]
 PLAIN = ["concat + linear", "concat + MLP", "linear, both", "image alone", "text alone"]
 TASKS = ["section", "match", "emoji"]
 runs = pd.concat([read_results("10", task) for task in TASKS])
+# Accuracies, and how many numbers fusion and head learnt.
 runs, counted = (runs[runs["measure"] == m] for m in ("accuracy", "weights"))
 means = runs.pivot_table("value", "model", "experiment")[TASKS]
 means = means.loc[[*THREE, *LATER, *PLAIN, "majority"]]
@@ -712,24 +729,20 @@ settle("one of the article's three is best on both", both)
 # On the generated cards:
 
 # %%
-section, match = means["section"], means["match"]
-ahead = section["weighted average"] - section["element-wise"]
-claim("on section the weighted average is over 0.01 above the product", ahead > 0.01)
-behind = match["element-wise"] - match["weighted average"]
-claim("on match it is over 0.2 below it", behind > 0.2)
+ahead = means.loc["weighted average"] - means.loc["element-wise"]
+claim("the weighted average is over 0.01 above the product on section, "
+      "and over 0.2 below it on match",
+      ahead["section"] > 0.01 and ahead["match"] < -0.2)  # fmt: skip
 claim("self-attention over tokens is best of the three on neither",
       "self-attention" not in set(best[TASKS[:2]]))  # fmt: skip
 short = means.loc[[*THREE, *LATER]].max() - means.loc["concat + MLP"]
-claim(
-    "on both concat + MLP is within 0.02 of the best row", max(short[TASKS[:2]]) < 0.02
-)
+claim("on both concat + MLP is within 0.02 of the best", max(short[TASKS[:2]]) < 0.02)
 
 # %% [markdown]
 # **What the article says, and what came out.** "Try them and keep the best" is right, and here its
-# list has no winner. The product leads its three where comparing is asked for, and is last where
-# adding is enough. The task decides: to add (`section`), whatever adds; to compare (`match`),
-# whatever multiplies or bends. The later inventions tie at best with a plain concat + MLP, which is
-# near the front of both.
+# list has no winner. The product leads the three where comparing is asked for, and is last where
+# adding is enough. The later inventions tie at best with a plain concat + MLP, which is near the
+# front of both.
 #
 # And on real pictures and names?
 
@@ -742,7 +755,7 @@ claim("no fusion is over 0.02 better than the tuned linear model",
       emoji[fusions].max() < emoji["linear, both"] + 0.02)  # fmt: skip
 
 # %% [markdown]
-# Two senses help there too. A tuned linear model without encoders is the equal of all fusions.
+# Two senses help there too, and a tuned linear model without encoders keeps up with all fusions.
 
 # %% [markdown]
 # ## Deeper: which differences can be told from chance?
@@ -800,7 +813,7 @@ print(f"{at_end} of {len(rates)} chosen rates are at an end of the three;",
 # %% [markdown]
 # ## The answer
 #
-# **So, does a fusion that weighs each card anew do better?** Where faults show in the senses, no;
+# **Does a fusion that weighs each card anew do better?** Where faults show in the senses, no:
 # better readers pay. Where a side channel knows what the senses do not, yes, by much, over fusions
 # that add; concat + MLP gets there with more epochs. **Which one should you choose?** Start with
 # concat + linear and concat + MLP. Try gate or FiLM when you have a side channel; attention over
