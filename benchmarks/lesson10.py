@@ -402,7 +402,7 @@ def honesty(pairs: Mapping[str, Any], tensors: Any, seed: int) -> Iterator[Run]:
 # --- a patch encoder from scratch ------------------------------------------------------------
 
 PATCHES = {600: 20, 1858: 12, 6000: 8}  # training pictures -> epochs
-PATCH_SEEDS = range(1)
+PATCH_SEEDS = SEEDS
 PATCH_RATES = {"CNN": 3e-3, "patches": 1e-3}
 
 
