@@ -2,13 +2,13 @@
 
     make results LESSON=10      # about fifteen minutes of one core
 
-Five seeds, each with encoders, cards and heads of its own; of bottlenecks and of flags with more
-cards three, for they are dear. Heads learn on cached features of the cards that the encoders were
-made with, keep the epoch that is best on validation cards, and are tested on fresh cards: 10,000
-for ``match``, the half of them that fits for ``section``. Every head but concat + linear has about
-as many weights as concat + MLP, and gets the same number of tries: three learning rates, of which
-the validation cards of the first seed choose one. Corruption, flags, bottlenecks and patches have
-one fixed rate each. The tuned linear model is tested on 5,000 fresh cards.
+Five seeds, each with encoders, cards and heads of its own; of bottlenecks one, for they are dear,
+and of how honest readers are three. Heads learn on cached features of the cards that the encoders were made with, keep
+the epoch that is best on validation cards, and are tested on fresh cards: 10,000 for ``match``, the
+half of them that fits for ``section``. Every head but concat + linear has about as many weights as
+concat + MLP, and gets the same number of tries: three learning rates, of which the validation cards
+of the first seed choose one. Corruption, flags and patches have one fixed rate each, not tuned. The
+tuned linear model is tested on 5,000 fresh cards.
 
 Emoji are read where COURSE_DATA_DIR holds them; without them the lines in the file are kept.
 """
@@ -212,17 +212,15 @@ def linear(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Run]:
                   found.accuracy)  # fmt: skip
 
 
-BOTTLENECK_SEEDS = range(3)
-
-
 def bottlenecks(cached: Features, seed: int) -> Iterator[Run]:
-    """Bottleneck tokens on ``match``, two layers at equal weights, and one; one rate, not tuned."""
+    """Bottleneck tokens on ``match``, with one layer and with two, at equal weights; one seed."""
     label = cached["test"]["label"]
     heads = {
         "bottleneck": sized(BottleneckFusion, 2),
         "bottleneck, one layer": partial(BottleneckFusion, dim=24, layers=1),
     }
-    rates = dict.fromkeys(heads, 3e-3)
+    rates = chosen_rates({"bottleneck": heads["bottleneck"]}, cached, 2, seed)
+    rates["bottleneck, one layer"] = 3e-3
     for name, one in trained(heads, cached, 2, seed, rates).items():
         yield Run("bottleneck", CARDS, "", name, "", seed, len(label), "accuracy",
                   accuracy(one.logits, label))  # fmt: skip
@@ -299,29 +297,6 @@ def flags(cached: Features, seed: int, dials: Any = DIALS) -> Iterator[Run]:
             for name, one in found.items():
                 yield line(name, f"{PATIENT} epochs", seed, len(label), "accuracy",
                            accuracy(one.logits, label))  # fmt: skip
-
-
-MORE = 10_000
-MORE_SEEDS = range(3)
-
-
-def more_cards(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Run]:
-    """The gate without and with the flag at q = 0.25, taught by the usual cards and by MORE."""
-    rows = made.rows()
-    rows["test"] = news_cards.rows_for(news_cards.make(fresh, seed + 1000, mismatch=0), "section")
-    rows["more"] = news_cards.rows_for(news_cards.make(MORE, seed + 3000, mismatch=0), "section")
-    tensors = {split: to_tensors(part, made.readers) for split, part in rows.items()}
-    cached = cache_features(made.encoders, tensors)
-    heads = {name: FLAGGED[name] for name in ("gate", "gate + flag")}
-    for source in ("train", "more"):
-        parts = {"train": cached[source]} | {s: cached[s] for s in ("validation", "test")}
-        own = {
-            split: spoilt_senses.spoil(part, 0.25, 1, 10 * seed + place)
-            for place, (split, part) in enumerate(parts.items())
-        }
-        for name, one in trained(heads, own, 5, seed, dict.fromkeys(heads, FLAG_RATE)).items():
-            yield Run("flag, more cards", SPOILT, str(len(own["train"]["label"])), name, "", seed,
-                      fresh, "accuracy", accuracy(one.logits, own["test"]["label"]))  # fmt: skip
 
 
 def weight_by_flag(name: str, one: Trained, test: Any, line: Any, seed: int) -> Iterator[Run]:
@@ -519,14 +494,12 @@ def everything() -> Iterator[Run]:
             say(f"seed {seed}: {task}")
             yield from main_table(cached, task, seed, rates)
         yield from linear(made, seed)
-        if seed in BOTTLENECK_SEEDS:
+        if seed == 0:
             yield from bottlenecks(cached, seed)
         say(f"seed {seed}: few cards")
         yield from few_cards(cached, seed, few)
         say(f"seed {seed}: flags")
         yield from flags(cached, seed)
-        if seed in MORE_SEEDS:
-            yield from more_cards(made, seed)
         say(f"seed {seed}: corruption")
         yield from corruption(made, seed)
     yield from ceilings()

@@ -440,20 +440,8 @@ claim("the readers' beliefs: less than that at q = 0.25, and over 0.2 at q = 1",
 
 # %% [markdown]
 # So weighing, which is what a gate does, can take the flag's whole worth: the form is not to blame.
-# With our readers' beliefs (one seed here) a part is left. And a gate has to *learn* when to doubt,
-# from cards whose sense in doubt is mostly right. Give it more of them; three seeds, rate as
-# before:
-
-# %%
-by_many = read_results("10", "flag, more cards").astype({"dials": int})
-by_many = by_many.pivot_table("value", ["dials", "seed"], "model")
-print(by_many.round(3).to_string())
-gained = (by_many["gate + flag"] - by_many["gate"]).groupby("dials").mean()
-claim("with 10,000 cards the flag gives the gate over 0.015 more than with 1,858",
-      gained.iloc[-1] > gained.iloc[0] + 0.015)  # fmt: skip
-
-# %% [markdown]
-# The same gate now takes most of it. Too few cards to learn from are the larger part of the answer.
+# With our readers' beliefs (one seed here) a part of it is left. A gate also has to *learn* when to
+# doubt, from cards whose sense in doubt is mostly right; whether more cards would help it, try.
 
 # %% [markdown]
 # ## FiLM
@@ -549,10 +537,10 @@ torch.testing.assert_close(ours(words_of, places_of, real), want)
 # own tokens and a few shared ones, which are averaged after each layer. Only through these may one
 # modality hear of another; their mean is read off. After *one* layer they hold a mean of what each
 # said without having heard the other: a sum $g(a) + h(b)$, and lesson 05 says what becomes of
-# `match`. Three seeds, one rate, not tuned:
+# `match`. One seed:
 
 # %%
-of_bottleneck = scores(read_results("10", "bottleneck"))  # a number a seed
+of_bottleneck = scores(read_results("10", "bottleneck"))  # one seed
 print(of_bottleneck)
 one, two = (of_bottleneck[n] for n in ("bottleneck, one layer", "bottleneck"))
 claim("with one layer the bottleneck only tosses a coin", max(one) < 0.55)
