@@ -441,7 +441,7 @@ claim("the readers' beliefs: less than that at q = 0.25, and over 0.2 at q = 1",
 # %% [markdown]
 # So weighing, which is what a gate does, can take the flag's whole worth: the form is not to blame.
 # With our readers' beliefs (one seed here) a part of it is left. A gate also has to *learn* when to
-# doubt, from cards whose sense in doubt is mostly right; whether more cards would help it, try.
+# doubt, from cards whose sense in doubt is mostly right. More cards to learn from may help.
 
 # %% [markdown]
 # ## FiLM
