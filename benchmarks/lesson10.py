@@ -1,14 +1,14 @@
 """What lesson 10 reads from data/results/10.csv: gates, FiLM and attention, at equal weights.
 
-    make results LESSON=10      # about fifteen minutes of one core
+    make results LESSON=10      # about twenty-five minutes of one core
 
-Five seeds, each with encoders, cards and heads of its own; of patches and bottlenecks one, for
-they are dear. Heads learn on cached features of the cards that the encoders were made with, keep
-the epoch that is best on validation cards, and are tested on fresh cards: 10,000 for ``match``, the
-half of them that fits for ``section``. Every head but concat + linear has about as many weights as
-concat + MLP, and gets the same number of tries: three learning rates, of which the validation cards
-of the first seed choose one. Corruption, flags and patches have one fixed rate each, not tuned. The
-tuned linear model is tested on 5,000 fresh cards.
+Five seeds, each with encoders, cards and heads of its own; of bottlenecks one, for they are dear,
+and of how honest readers are three. Heads learn on cached features of the cards that the encoders
+were made with, keep the epoch that is best on validation cards, and are tested on fresh cards:
+10,000 for ``match``, the half of them that fits for ``section``. Every head but concat + linear has
+about as many weights as concat + MLP, and gets the same number of tries: three learning rates, of
+which the validation cards of the first seed choose one. Corruption, flags and patches have one
+fixed rate each, not tuned. The tuned linear model is tested on 5,000 fresh cards.
 
 Emoji are read where COURSE_DATA_DIR holds them; without them the lines in the file are kept.
 """
@@ -425,7 +425,7 @@ def honesty(pairs: Mapping[str, Any], tensors: Any, seed: int) -> Iterator[Run]:
 # --- a patch encoder from scratch ------------------------------------------------------------
 
 PATCHES = {600: 20, 1858: 12, 6000: 8}  # training pictures -> epochs
-PATCH_SEEDS = range(1)
+PATCH_SEEDS = SEEDS
 PATCH_RATES = {"CNN": 3e-3, "patches": 1e-3}
 
 

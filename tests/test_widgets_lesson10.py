@@ -4,9 +4,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from course_utils.data import news_cards, spoilt_senses
+from course_utils.data.batches import to_tensors
+from course_utils.data.readers import ImageReader, TextReader, fit_readers
 from course_utils.widgets import lesson10 as widgets
 
 CURVE = pd.DataFrame({"CNN": [0.8, 0.83], "patches": [0.5, 0.7]}, index=[600, 6000])
+
+
+def test_corrupted_cards_show_their_noise_and_a_mark_for_each_lost_word():
+    rows = news_cards.rows_for(news_cards.make(4, 0), "match")
+    before = list(rows["headline"])
+    readers = fit_readers({"image": ImageReader(), "text": TextReader()}, rows)
+    bad = spoilt_senses.corrupt(to_tensors(rows, readers), noise=0.5, lost=1.0)
+    shown = widgets.as_corrupted(rows, bad, [2, 0], readers)
+    assert (shown["image"][0] == bad["image"][2].permute(1, 2, 0).numpy()).all()
+    assert set(shown["headline"][0].split()) == {"?"}
+    assert len(shown["headline"][1].split()) == bad["text_length"][0]
+    assert list(rows["headline"]) == before, "what was given is left alone"
 
 
 def read(noise, lost):

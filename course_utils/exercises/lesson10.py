@@ -338,6 +338,13 @@ def cut(image, size, order):
     return parts.permute(*order).reshape(rows, -1, channels * size * size)
 
 
+def strided(image, size, order):
+    """Split by ``(size, -1)``: the axes are B, C, y, rows, x, columns (0 to 5)."""
+    rows, channels, height, width = image.shape
+    parts = image.reshape(rows, channels, size, height // size, size, width // size)
+    return parts.permute(*order).flatten(3).flatten(1, 2)
+
+
 def patches_by_loop(image, size):
     patches = [
         image[:, :, top : top + size, left : left + size].flatten(start_dim=1)
@@ -386,12 +393,22 @@ patchify = Exercise(
             lambda image, size: cut(image, size, (0, 2, 4, 1, 5, 3)),
             "Within a patch the rows and the columns are exchanged.",
         ),
+        Mistake(
+            lambda image, size: strided(image, size, (0, 2, 4, 1, 3, 5)),
+            "You split an axis by `(size, -1)`: as many parts as a patch has pixels. The patches "
+            "come first, and the pixels in each behind them: `(-1, size)`.",
+        ),
+        Mistake(
+            lambda image, size: strided(image, size, (0, 3, 5, 1, 2, 4)),
+            "Your patches gather pixels from all over the picture: so an axis is split by `(size, "
+            "-1)`. Neighbours stay together by `(-1, size)`.",
+        ),
     ),
 )
 
 # --- useless_flag: break this claim --------------------------------------------------------------
 
-LEAST_GAIN, LEAST_SPOILT, LEAST_HONEST = 0.005, 0.2, 0.6
+NOTHING, MUCH, LEAST_SPOILT = 0.005, 0.06, 0.15  # gains of the ceiling; q
 
 
 def no_share(dials):
@@ -406,50 +423,62 @@ def no_share(dials):
     return None
 
 
+def worth(q, r):
+    """By how much the flag raises the best accuracy."""
+    best = spoilt_senses.ceiling(q, r)
+    return best["with"] - best["without"]
+
+
 def flag_is_useless(dials, seed):
-    """Whether the flag raises the best accuracy by less than LEAST_GAIN; ``seed`` plays no part."""
+    """Whether the flag is worth under NOTHING at q, and MUCH at 1; ``seed`` plays no part."""
     if problem := no_share(dials):
         return problem
     q, r = float(dials["q"]), float(dials["r"])
     if q < LEAST_SPOILT:
         return f"At least {LEAST_SPOILT:.0%} of the senses in doubt are to be spoilt; q is {q:g}."
-    if r < LEAST_HONEST:
+    if r <= 0.5:
         return (
             f"A flag that is right in {r:.0%} of the rows is no better than a coin, or tells the "
-            f"truth by lying. It is to be right in {LEAST_HONEST:.0%} at least."
+            "truth by lying. It is to be right more often than not."
         )
-    best = spoilt_senses.ceiling(q, r)
-    numbers = (
-        f"without the flag the best accuracy is {best['without']:.3f}, with it {best['with']:.3f}"
-    )
-    if best["with"] - best["without"] < LEAST_GAIN:
+    at_one, gain = worth(1.0, r), worth(q, r)
+    if at_one < MUCH:
+        return (
+            f"This flag helps too little where all is spoilt: at q = 1 it raises the ceiling by "
+            f"{at_one:.3f}, and {MUCH:g} is asked for. Take one that is right more often."
+        )
+    numbers = f"at q = 1 the flag raises the ceiling by {at_one:.3f}, and at your q by {gain:.3f}"
+    if gain < NOTHING:
         return Broken(numbers)
-    return f"The claim still holds: {numbers}. You win below {LEAST_GAIN:g} of difference."
+    return f"The claim still holds: {numbers}. You win below {NOTHING:g}."
 
 
 useless_flag = Exercise(
     verify=flag_is_useless,
     exact=True,
-    right_dials={"q": 0.2, "r": 0.6},
+    right_dials={"q": 0.15, "r": 0.68},
     wrong_dials=(
         {"q": 1.0, "r": 1.0},
-        {"q": 1.0, "r": 0.6},
-        {"q": 0.2, "r": 1.0},
-        {"q": 0.2, "r": 0.7},
+        {"q": 0.15, "r": 1.0},
+        {"q": 0.15, "r": 0.6},
+        {"q": 0.15, "r": 0.75},
+        {"q": 0.25, "r": 0.65},
+        {"q": 0.15, "r": 0.51},
         {"q": 0.0, "r": 1.0},
         {"q": 1.0, "r": 0.5},
         {"q": 0.5, "r": 0.0},
-        {"q": 0.2},
-        {"q": 0.2, "r": "0.6"},
-        {"q": 0.2, "r": ...},
+        {"q": 0.15},
+        {"q": 0.15, "r": "0.68"},
+        {"q": 0.15, "r": ...},
         {"q": -0.2, "r": 0.6},
         {"q": True, "r": 0.6},
     ),
     hints=(
-        "An answer changes only if the flag outweighs what picture and headline say. When is it "
-        "too weak for that?",
-        "Where senses are seldom spoilt there is good reason to trust them, and a flag that is "
-        "wrong nearly as often as right is no reason to doubt. Go to the smallest q and r allowed.",
+        "Choose r first: how right must a flag be to raise the ceiling by 0.06 at q = 1? Try a few "
+        "with `spoilt_senses.ceiling(1, r)`.",
+        "An answer changes only if the flag outweighs what picture and headline say. Where senses "
+        "are seldom spoilt there is good reason to trust both. Keep the smallest r that is right "
+        "often enough, and lower q.",
     ),
 )
 

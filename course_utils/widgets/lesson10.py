@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from course_utils.data.batches import Batches
-from course_utils.data.spoilt_senses import corrupt
+from course_utils.data.rows import Rows, take
+from course_utils.data.spoilt_senses import UNKNOWN, corrupt
 from course_utils.display import PALETTE
 from course_utils.widgets.core import InteractiveFigure, slider, two_decimals
 
@@ -55,6 +56,21 @@ def reader_of(
         return Reading(picture, (known, length), weight, dict(zip(classes, beliefs, strict=True)))
 
     return read
+
+
+def as_corrupted(
+    rows: Rows, tensors: Mapping[str, Any], chosen: Sequence[int], readers: Mapping[str, Any]
+) -> Rows:
+    """Some rows with the pictures and headlines that their corrupted tensors show.
+
+    tensors: of all rows, as ``corrupt`` gives them. readers: the ones that made them. A word that
+    the vocabulary lacks, or that was lost, is a "?".
+    """
+    some, words = take(rows, chosen), readers["text"].vocabulary.words
+    some["image"] = tensors["image"][list(chosen)].permute(0, 2, 3, 1).numpy()
+    for at, ids in enumerate(tensors["text"][list(chosen)].tolist()):
+        some["headline"][at] = " ".join("?" if i == UNKNOWN else words[i] for i in ids if i)
+    return some
 
 
 def draw_gate(noise: float, lost: float, read: Reader) -> Figure:
