@@ -111,7 +111,12 @@ def emoji_sources() -> list[Source]:
 
 def _emoji_registry() -> list[dict[str, str]]:
     """``file`` (code points, as 1f600.png), ``bytes`` and ``sha256`` of each picture, in order."""
-    path = course_root() / "data" / "emoji.registry.csv"
+    return _registry("emoji")
+
+
+def _registry(name: str) -> list[dict[str, str]]:
+    """``file``, ``bytes`` and ``sha256`` of each file of a set that has many, in order."""
+    path = course_root() / "data" / f"{name}.registry.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -225,6 +230,33 @@ def _text_rows(
     return Rows(columns, classes)
 
 
+# --- spoken digits ----------------------------------------------------------------------------
+
+SPOKEN = "Jakobovski/free-spoken-digit-dataset/26eb9aaf76e81b692f806f9140c2d2777410d7a1/recordings"
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+TAKES = 50  # recordings of each digit by each speaker
+
+
+def digit_sources() -> list[Source]:
+    """3,000 recordings."""
+    return [
+        Source(f"{RAW}/{SPOKEN}/{row['file']}", f"fsdd/{row['file']}", row["sha256"])
+        for row in _registry("spoken_digits")
+    ]
+
+
+def finish_digits(folder: Path) -> None:
+    """Write fsdd.csv (file, label, speaker, index) from the names, digit_speaker_index.wav."""
+    unfinished = folder / "fsdd.csv.part"
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "label", "speaker", "index"))
+        for row in _registry("spoken_digits"):
+            told = row["file"].removesuffix(".wav").split("_")
+            table.writerow((f"fsdd/{row['file']}", *told))
+    os.replace(unfinished, folder / "fsdd.csv")
+
+
 REGISTRY = {
     "emoji": DataSet(
         name="emoji",
@@ -261,6 +293,17 @@ REGISTRY = {
         size=1_259_719,
         sources=review_sources,
         own_folder="text",
+    ),
+    "spoken_digits": DataSet(
+        name="spoken_digits",
+        title="Free Spoken Digit Dataset: 3,000 recordings of ten digits by six speakers, 8 kHz",
+        licence="CC BY-SA 4.0",
+        citation="Z. Jackson and others, Free Spoken Digit Dataset, github.com/Jakobovski, 2018",
+        table="fsdd.csv",
+        size=21_128_848,
+        sources=digit_sources,
+        finish=finish_digits,
+        own_folder="digits",
     ),
 }
 
@@ -353,6 +396,43 @@ def movie_reviews(fold: int = 0, download: bool = True) -> Rows | None:
     place = (np.arange(len(texts)) - fold) % FOLDS
     split = np.select([place == 0, place == 1], ["test", "validation"], "train")
     return _text_rows(texts, labels, split, ("unfavourable", "favourable"))
+
+
+def spoken_digits(fold: int = 0, speaker: str | None = None, download: bool = True) -> Rows | None:
+    """Digits read aloud, or None where they cannot be had.
+
+    Columns ``audio`` (n paths of WAV files), ``label`` (n,) int64, ``speaker`` (n strings),
+    ``index`` (n,) int64, which of a speaker's 50 recordings of a digit, and ``split`` (n,).
+
+    fold: of the recordings. Five of each digit by each speaker are the test part, 0 to 4 in fold 0,
+        as the set's authors have it; the next five are for validation. All speakers are in all
+        parts.
+    speaker: who is heard in the test part alone; of the others the five recordings of ``fold`` are
+        for validation.
+
+    Raises ValueError for a fold or a speaker that is not there.
+    """
+    if fold not in range(FOLDS):
+        raise ValueError(f"a fold is a number from 0 to {FOLDS - 1}, not {fold!r}")
+    if speaker is not None and speaker not in SPEAKERS:
+        raise ValueError(f"there is no speaker {speaker!r}; there are {', '.join(SPEAKERS)}")
+    folder = fetch("spoken_digits", download)
+    if folder is None:
+        return None
+    with (folder / "fsdd.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    columns = {
+        "audio": [str(folder / row["file"]) for row in table],
+        "label": np.array([int(row["label"]) for row in table]),
+        "speaker": [row["speaker"] for row in table],
+        "index": np.array([int(row["index"]) for row in table]),
+    }
+    place = (columns["index"] // (TAKES // FOLDS) - fold) % FOLDS
+    test, validation = place == 0, place == 1
+    if speaker is not None:
+        test, validation = np.array(columns["speaker"]) == speaker, place == 0
+    columns["split"] = np.select([test, validation], ["test", "validation"], "train")
+    return Rows(columns, [str(digit) for digit in range(10)])
 
 
 def cache_folder() -> Path:

@@ -1,0 +1,398 @@
+"""What lesson 14 reads from data/results/14.csv: covers with clips, and spoken digits.
+
+    python benchmarks/lesson14.py                 # all of it, a quarter of an hour of a quiet core
+    python benchmarks/lesson14.py cards 0 1 2     # some seeds; "noise", "digits", "rates" alike
+
+Five seeds, each with cards, encoders and heads of its own. Encoders and heads keep the epoch that
+is best on validation cards and are tested on 3,000 fresh cards (2,000 where noise is turned).
+Learning rates were chosen, of three, by the validation cards of a seed of their own, 100.
+
+The spoken digits are read where COURSE_DATA_DIR holds them; without them the lines in the file are
+kept. What is measured anew replaces the same lines in the file, and the others stay.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from course_utils.baselines import majority_baseline, tuned_linear
+from course_utils.classifier import MultimodalClassifier
+from course_utils.data import music_cards, real
+from course_utils.data.audio import MelReader
+from course_utils.data.augment import CropAndFlip
+from course_utils.data.batches import Batches, to_tensors
+from course_utils.data.readers import ImageReader, fit_readers
+from course_utils.data.results import Run, path_of, read_results, write_results
+from course_utils.data.rows import Rows, count_rows, split_rows
+from course_utils.encoders import CNNEncoder, reading
+from course_utils.experiment import Trained, cache_features, models_alone, models_fused, train_on
+from course_utils.fusion import (
+    BilinearFusion,
+    ConcatFusion,
+    ConcatMLPFusion,
+    LowRankFusion,
+    MaximumFusion,
+    ProductFusion,
+    add_log_posteriors,
+)
+from course_utils.measures import accuracy
+from course_utils.sound import mix_at_snr
+from course_utils.training import fit, predict
+
+SEEDS, TUNING = range(5), 100
+CARDS, FRESH, NOISY = 4000, 3000, 2000
+NAMES = ("image", "audio")
+CLASSES = {"genre": 5, "review": 2}
+MOODS = {"image": "bright", "audio": "lively"}
+SNRS, RANGE = (20, 5, -5, -15, -25), (-25.0, 20.0)
+CLEAN = 100.0  # decibels: noise that nobody hears
+RATES = (1e-3, 3e-3, 1e-2)
+ENCODERS = {"epochs": 8, "batch_size": 64}
+HEADS = {"epochs": 12, "batch_size": 128}
+# Chosen by the validation cards of seed TUNING: see ``chosen_rates``, whose lines are in the file.
+CHOSEN = {
+    "image": 3e-3,
+    "audio": 3e-3,
+    "concat + linear": 3e-3,
+    "concat + MLP": 3e-3,
+    "product": 3e-3,
+    "low rank": 3e-3,
+    "bilinear": 3e-3,
+    "maximum": 3e-3,
+}
+FUSIONS: dict[str, Callable[[dict[str, int]], nn.Module]] = {
+    "concat + linear": ConcatFusion,
+    "concat + MLP": ConcatMLPFusion,
+    "product": ProductFusion,
+    "low rank": LowRankFusion,
+    "bilinear": BilinearFusion,
+    "maximum": MaximumFusion,
+}
+WORLD, DIGITS = "music_cards", "spoken_digits"
+MARGIN = {"accuracy": 0.02}
+
+Tensors = dict[str, Any]
+START = time.perf_counter()
+
+
+def say(what: str) -> None:
+    print(f"{time.perf_counter() - START:7.0f} s: {what}", flush=True)
+
+
+# --- cards -----------------------------------------------------------------------------------
+
+
+def rows_of(seed: int, fresh: int = FRESH, **dials: Any) -> dict[str, Rows]:
+    """Cards to learn from and to choose on, and fresh ones to be tested on."""
+    rows = split_rows(music_cards.make(CARDS, seed, **dials))
+    rows["test"] = music_cards.make(fresh, seed + 1000, **dials)
+    return rows
+
+
+def readers_for(rows: Mapping[str, Rows]) -> dict[str, Any]:
+    return fit_readers({"image": ImageReader(), "audio": MelReader()}, rows["train"])
+
+
+def tensors_of(rows: Mapping[str, Rows], readers: Mapping[str, Any]) -> dict[str, Tensors]:
+    """Tensors of every split, with the labels of both tasks and the moods beside them."""
+    side = [*CLASSES, *MOODS.values()]
+    return {split: to_tensors(part, readers, None, side) for split, part in rows.items()}
+
+
+def labelled(splits: Mapping[str, Tensors], column: str) -> dict[str, Tensors]:
+    """The same with one of the columns for a label."""
+    return {split: {**part, "label": part[column]} for split, part in splits.items()}
+
+
+def untrained(seed: int, *names: str) -> dict[str, nn.Module]:
+    torch.manual_seed(seed)
+    made = {
+        "image": CNNEncoder(64),
+        "audio": reading(CNNEncoder(64, colours=1), "audio_mel"),
+    }
+    return {name: made[name] for name in names or made}
+
+
+def learn(
+    splits: Mapping[str, Tensors], taught: Mapping[str, str], seed: int, **other: Any
+) -> tuple[dict[str, nn.Module], dict[str, Trained]]:
+    """Encoders, each taught a column alone: {name: encoder}, {name: with its linear head}."""
+    encoders, alone = untrained(seed, *taught), {}
+    for name, column in taught.items():
+        classes = CLASSES.get(column, 2)
+        options = ENCODERS | {"learning_rate": CHOSEN[name]} | other
+        alone |= models_alone(
+            {name: encoders[name]}, labelled(splits, column), classes, seed=seed, options=options
+        )
+    return encoders, alone
+
+
+def heads_on(
+    splits: Mapping[str, Tensors], task: str, seed: int, names: Sequence[str] = tuple(FUSIONS),
+    **other: Any,
+) -> dict[str, Trained]:  # fmt: skip
+    """Fusions on cached features, each at its own rate."""
+    own = {name: {"learning_rate": CHOSEN[name]} for name in names}
+    return models_fused({name: FUSIONS[name] for name in names}, labelled(splits, task),
+                        CLASSES[task], names=NAMES, seed=seed, options=HEADS | other,
+                        options_for=own)  # fmt: skip
+
+
+def line_for(experiment: str, seed: int, rows: int, dials: str = "", world: str = WORLD) -> Any:
+    def line(model: str, setting: str, value: float, measure: str = "accuracy") -> Run:
+        return Run(experiment, world, dials, model, setting, seed, rows, measure, float(value))
+
+    return line
+
+
+# --- the rates -------------------------------------------------------------------------------
+
+
+def chosen_rates() -> Iterator[Run]:
+    """Of three learning rates the one with the best validation accuracy; says where CHOSEN errs."""
+    splits = tensors_of(rows := rows_of(TUNING, 10), readers_for(rows))
+    line = line_for("rates", TUNING, len(splits["validation"]["genre"]))
+
+    def tried(found: Mapping[str, Trained], rate: float, task: str) -> Iterator[Run]:
+        for name, one in found.items():
+            best = max(one.history.validation_accuracy)
+            yield line(name, f"{task}, {rate:g}", best, "validation accuracy")
+
+    runs = []
+    for rate in RATES:
+        say(f"encoders at {rate:g}")
+        _, alone = learn(splits, dict.fromkeys(NAMES, "genre"), TUNING, learning_rate=rate)
+        runs += tried(alone, rate, "genre")
+    encoders, _ = learn(splits, MOODS, TUNING)
+    cached = cache_features(encoders, splits)
+    for rate in RATES:
+        own = {name: {"learning_rate": rate} for name in FUSIONS}
+        found = models_fused(FUSIONS, labelled(cached, "review"), 2, names=NAMES, seed=TUNING,
+                             options=HEADS, options_for=own)  # fmt: skip
+        runs += tried(found, rate, "review")
+    best: dict[str, Run] = {}
+    for run in runs:
+        best[run.model] = max(best.get(run.model, run), run, key=lambda one: one.value)
+    for name, run in best.items():
+        rate = float(run.setting.split(", ")[1])
+        if rate != CHOSEN[name]:
+            say(f"{name}: {rate:g} is best, CHOSEN says {CHOSEN[name]:g}")
+    yield from runs
+
+
+# --- genre and review ------------------------------------------------------------------------
+
+
+def cards(seed: int, scratch: bool = True) -> Iterator[Run]:
+    """Both tasks: linear models, each sense alone, fusions behind readers of genre and of mood."""
+    rows = rows_of(seed)
+    readers = readers_for(rows)
+    splits = tensors_of(rows, readers)
+    yield from linear(rows, readers, seed)
+    say(f"seed {seed}: readers")
+    by_genre, alone = learn(splits, dict.fromkeys(NAMES, "genre"), seed)
+    by_mood, moods = learn(splits, MOODS, seed)
+    yield from genre(splits, by_genre, alone, seed)
+    line = line_for("review", seed, len(splits["test"]["review"]))
+    for name, one in moods.items():
+        told = splits["test"][MOODS[name]]
+        yield line(name, "reader taught mood, on mood", accuracy(one.logits, told))
+    for setting, encoders in (("taught mood", by_mood), ("taught genre", by_genre)):
+        found = heads_on(cache_features(encoders, splits), "review", seed)
+        for name, one in found.items():
+            yield line(name, f"readers {setting}", accuracy(one.logits, splits["test"]["review"]))
+    if scratch:
+        say(f"seed {seed}: from scratch")
+        yield from from_scratch(splits, seed)
+
+
+def linear(rows: Mapping[str, Rows], readers: Mapping[str, Any], seed: int) -> Iterator[Run]:
+    """Majority, and tuned linear models on pixels and on the bands' statistics."""
+    for task in CLASSES:
+        parts = {split: music_cards.rows_for(part, task) for split, part in rows.items()}
+        line = line_for(task, seed, count_rows(parts["test"]))
+        labels = [torch.as_tensor(parts[split]["label"]) for split in ("train", "test")]
+        yield line("majority", "", majority_baseline(*labels))
+        for name, found in tuned_linear(parts, readers).items():
+            yield line(f"linear, {name}", "", found.accuracy)
+
+
+def genre(
+    splits: Mapping[str, Tensors], encoders: Mapping[str, nn.Module],
+    alone: Mapping[str, Trained], seed: int,
+) -> Iterator[Run]:  # fmt: skip
+    """Each sense alone, their log-posteriors added, and fusions of their features."""
+    label = splits["test"]["genre"]
+    line = line_for("genre", seed, len(label))
+    for name, one in alone.items():
+        yield line(f"{name} alone", "", accuracy(one.logits, label))
+    prior = splits["train"]["genre"].bincount(minlength=5).double()
+    logits = [one.logits.double() for one in alone.values()]
+    yield line("adding log-posteriors", "",
+               accuracy(add_log_posteriors(logits, prior / prior.sum()), label))  # fmt: skip
+    found = heads_on(cache_features(encoders, splits), "genre", seed)
+    for name, one in found.items():
+        yield line(name, "", accuracy(one.logits, label))
+
+
+def from_scratch(splits: Mapping[str, Tensors], seed: int) -> Iterator[Run]:
+    """Readers and head of ``review`` learnt together, from the answers alone."""
+    label = splits["test"]["review"]
+    line = line_for("review", seed, len(label))
+    for name in ("product", "concat + MLP"):
+        torch.manual_seed(seed)
+        encoders = untrained(seed)
+        fusion = FUSIONS[name](dict.fromkeys(NAMES, 64))
+        model = MultimodalClassifier(encoders, fusion, 2)
+        one = train_on(model, labelled(splits, "review"), seed, learning_rate=CHOSEN["audio"],
+                       **ENCODERS)  # fmt: skip
+        yield line(name, "from scratch", accuracy(one.logits, label))
+        yield line(name, "from scratch", max(one.history.train_accuracy), "training accuracy")
+
+
+# --- noise -----------------------------------------------------------------------------------
+
+
+def noise(seed: int) -> Iterator[Run]:
+    """Trained on clips of one signal-to-noise ratio and of many; heard at each of five."""
+    rows = rows_of(seed, NOISY, snr=CLEAN)
+    label = torch.as_tensor(rows["test"]["genre"])
+    line = line_for("noise", seed, len(label))
+    covers = None
+    for setting, ends in (("20 dB", (20.0, 20.0)), ("-25 to 20 dB", RANGE)):
+        say(f"seed {seed}: noise, {setting}")
+        heard = {split: noisy(rows[split], ends, [seed, k])
+                 for k, split in enumerate(("train", "validation"))}  # fmt: skip
+        heard |= {f"test {snr}": noisy(rows["test"], (snr, snr), [seed, 9]) for snr in SNRS}
+        heard["test"] = heard[f"test {SNRS[0]}"]
+        reader = MelReader().fit(heard["train"], "audio")
+        splits = tensors_of(heard, {"image": ImageReader(), "audio": reader})
+        if covers is None:  # the same in both: noise is heard, not seen
+            covers, seen = learn(splits, {"image": "genre"}, seed)
+            yield line("image alone", "", accuracy(seen["image"].logits, label))
+        ears, alone = learn(splits, {"audio": "genre"}, seed)
+        cached = labelled(cache_features({**covers, **ears}, splits), "genre")
+        fused = heads_on(cached, "genre", seed, ["concat + linear"])["concat + linear"]
+        for snr in SNRS:
+            line_at = line_for("noise", seed, len(label), f"snr={snr}")
+            for name, model, part in (
+                ("audio alone", alone["audio"].model, splits[f"test {snr}"]),
+                ("concat + linear", fused.model, cached[f"test {snr}"]),
+            ):
+                batches = Batches({**part, "label": label}, 256)
+                yield line_at(name, setting, accuracy(predict(model, batches), label))
+
+
+def noisy(rows: Rows, ends: tuple[float, float], seed: Sequence[int]) -> Rows:
+    """Clean clips with white noise at ratios anywhere between two, as loud as before."""
+    rng = torch.Generator().manual_seed(1000 * seed[0] + seed[1])
+    clean = torch.from_numpy(rows["clip"]).float()
+    ratio = ends[0] + (ends[1] - ends[0]) * torch.rand(len(clean), generator=rng)
+    mixed = mix_at_snr(clean, torch.randn(clean.shape, generator=rng), ratio)
+    loud = [wave.square().mean(dim=1, keepdim=True) for wave in (clean, mixed)]
+    mixed *= (loud[0] / loud[1]).sqrt()
+    return rows | {"clip": (mixed / 32768).numpy()}
+
+
+# --- spoken digits ---------------------------------------------------------------------------
+
+SHIFT = 3  # bands and frames, at most
+DIGIT_EPOCHS = 10
+
+
+def digits(parts: Iterable[tuple[str, dict[str, Any]]] | None = None) -> Iterator[Run]:
+    """A network and a linear model on ten folds of recordings, and on each speaker left out."""
+    every = [(f"fold {fold}", {"fold": fold}) for fold in range(real.FOLDS)]
+    every += [(f"without {name}", {"speaker": name}) for name in real.SPEAKERS]
+    for setting, how in every if parts is None else parts:
+        rows = real.spoken_digits(download=False, **how)
+        if rows is None:
+            return
+        say(f"digits, {setting}")
+        parts_of = split_rows(rows)
+        reader = MelReader(seconds=1.0).fit(parts_of["train"], "audio")
+        readers = {"audio": reader}
+        line = line_for("digits", 0, count_rows(parts_of["test"]), world=DIGITS)
+        yield line("linear, audio", setting, tuned_linear(parts_of, readers)["audio"].accuracy)
+        yield line("audio alone", setting, digit_network(parts_of, readers))
+
+
+def digit_network(rows: Mapping[str, Rows], readers: Mapping[str, Any], seed: int = 0) -> float:
+    """Test accuracy of the course's CNN on spectrograms that are shifted a little at each pass."""
+    splits = {split: to_tensors(part, readers) for split, part in rows.items()}
+    torch.manual_seed(seed)
+    encoder = reading(CNNEncoder(64, colours=1), "audio_mel")
+    model = MultimodalClassifier({"audio": encoder}, ConcatFusion({"audio": 64}), 10)
+    shifts = CropAndFlip(SHIFT, flip=False, name="audio_mel", seed=seed)
+    train = Batches(splits["train"], 64, shuffle=True, seed=seed, augment=shifts)
+
+    def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> Any:
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+
+    fit(model, train, Batches(splits["validation"], 256), epochs=DIGIT_EPOCHS, schedule=one_cycle,
+        seed=seed)  # fmt: skip
+    return accuracy(predict(model, Batches(splits["test"], 256)), splits["test"]["label"])
+
+
+# --- all of it -------------------------------------------------------------------------------
+
+
+def ceilings() -> Iterator[Run]:
+    for task in CLASSES:
+        line = line_for(task, 0, 0)
+        for reader, best in music_cards.ceiling(task).items():
+            yield line(f"ceiling, {reader}", "", best)
+
+
+def again() -> Iterator[Run]:
+    """The linear models of one seed anew."""
+    rows = rows_of(0)
+    yield from linear(rows, readers_for(rows), 0)
+
+
+PARTS: dict[str, Callable[[int], Iterator[Run]]] = {"cards": cards, "noise": noise}
+WHOLE: dict[str, Callable[[], Iterator[Run]]] = {
+    "rates": chosen_rates,
+    "digits": digits,
+    "ceilings": ceilings,
+}
+
+
+def measured(asked: Sequence[str]) -> Iterator[Run]:
+    """The parts that are asked for, of the seeds that are asked for; by default all of all."""
+    seeds = [int(word) for word in asked if word.isdigit()] or [*SEEDS]
+    names = [word for word in asked if not word.isdigit()] or [*WHOLE, *PARTS]
+    for name in names:
+        if name in WHOLE:
+            yield from WHOLE[name]()
+        else:
+            for seed in seeds:
+                yield from PARTS[name](seed)
+
+
+def kept(new: Sequence[Run]) -> Iterator[Run]:
+    """The lines of the file that were not measured anew, then those that were, in order."""
+    ours = {run[:-1] for run in new}
+    if path_of("14").is_file():
+        for row in read_results("14").itertuples(index=False):
+            if (run := Run(*row))[:-1] not in ours:
+                yield run
+    yield from new
+
+
+def main() -> None:
+    """Measure what is asked for and write the file."""
+    runs = [*kept([*measured(sys.argv[1:])])]
+    order = [*WHOLE, *CLASSES, "noise"]
+    runs.sort(key=lambda run: (order.index(run.experiment) if run.experiment in order else 99,
+                               run.seed))  # fmt: skip
+    path = write_results("14", runs)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
