@@ -5,6 +5,8 @@ All is made of steps that lesson 14 builds: cut into frames, weigh each by a win
 with cosines and sines, add the power up in mel bands, take the logarithm.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -71,7 +73,7 @@ def hz_to_mel(hertz: Tensor, scale: str = "htk") -> Tensor:
     """
     if check_scale(scale) == "htk":
         return 2595 * torch.log10(1 + hertz / 700)
-    above = 15 + 27 * torch.log(hertz.clamp(min=1000) / 1000) / torch.tensor(6.4).log()
+    above = 15 + 27 * torch.log(hertz.clamp(min=1000) / 1000) / math.log(6.4)
     return torch.where(hertz < 1000, hertz * 3 / 200, above)
 
 
@@ -140,5 +142,6 @@ def mix_at_snr(signal: Tensor, noise: Tensor, snr: float | Tensor) -> Tensor:
     one number or (...); power is the mean of the squares over time. Silence stays silence.
     """
     powers = [part.square().mean(dim=-1, keepdim=True) for part in (signal, noise)]
-    ratio = 10 ** (torch.as_tensor(snr, device=signal.device).to(signal)[..., None] / 10)
+    decibels = torch.as_tensor(snr, dtype=signal.dtype, device=signal.device)
+    ratio = 10 ** (decibels[..., None] / 10)
     return signal + noise * (powers[0] / (powers[1].clamp(min=1e-20) * ratio)).sqrt()
