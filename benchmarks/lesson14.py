@@ -18,17 +18,19 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from course_utils.baselines import majority_baseline, tuned_linear
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data import music_cards, real
-from course_utils.data.audio import MelReader
+from course_utils.data.audio import MelReader, MusicFolder, collate_clips
 from course_utils.data.augment import CropAndFlip
 from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.readers import ImageReader, fit_readers
 from course_utils.data.results import Run, path_of, read_results, write_results
 from course_utils.data.rows import Rows, count_rows, split_rows
 from course_utils.encoders import CNNEncoder, reading
+from course_utils.environment import course_root
 from course_utils.experiment import Trained, cache_features, models_alone, models_fused, train_on
 from course_utils.fusion import (
     BilinearFusion,
@@ -338,6 +340,71 @@ def digit_network(rows: Mapping[str, Rows], readers: Mapping[str, Any], seed: in
     return accuracy(predict(model, Batches(splits["test"], 256)), splits["test"]["label"])
 
 
+# --- pairs that are made by label ------------------------------------------------------------
+
+PAIRINGS = range(5)
+
+
+def pairs(speaker: str = "theo", seed: int = 0) -> Iterator[Run]:
+    """Signs and a new speaker's digits, paired by label five times: every time the same result."""
+    spoken = real.spoken_digits(speaker=speaker, download=False)
+    signs = real.sign_digits(download=False)
+    if spoken is None or signs is None:
+        return
+    say("pairs")
+    rows = split_rows(real.pair_by_label(spoken, signs, "image"))
+    readers = {"image": ImageReader(), "audio": MelReader(seconds=1.0).fit(rows["train"], "audio")}
+    splits = {split: to_tensors(part, readers) for split, part in rows.items()}
+    torch.manual_seed(seed)
+    encoders = untrained(seed)
+    options = {"epochs": DIGIT_EPOCHS, "learning_rate": 3e-3}
+    alone = models_alone(encoders, splits, 10, seed=seed, options=options)
+    cached = cache_features(encoders, splits)
+    fused = models_fused({"concat + linear": ConcatFusion}, cached, 10, names=NAMES, seed=seed,
+                         options=HEADS | {"learning_rate": 3e-3})["concat + linear"]  # fmt: skip
+    prior = torch.full((10,), 0.1, dtype=torch.double)
+    for pairing in PAIRINGS:
+        again = split_rows(real.pair_by_label(spoken, signs, "image", pairing))["test"]
+        tensors = to_tensors(again, readers)
+        label, batches = tensors["label"], Batches(tensors, 256)
+        line = line_for("pairs", pairing, len(label), f"without {speaker}", "paired_digits")
+        logits = [predict(one.model, batches).double() for one in alone.values()]
+        for name, one in zip(alone, logits, strict=True):
+            yield line(f"{name} alone", "", accuracy(one, label))
+        yield line("adding log-posteriors", "", accuracy(add_log_posteriors(logits, prior), label))
+        features = cache_features(encoders, {"test": tensors})["test"]
+        said = predict(fused.model, Batches(features, 256))
+        yield line("concat + linear", "", accuracy(said, label))
+
+
+# --- files through a DataLoader --------------------------------------------------------------
+
+
+def loading(times: int = 3) -> Iterator[Run]:
+    """Cards a second: files through a DataLoader without and with workers, and Batches in memory.
+
+    The median of some passes. It says how this machine is, and no test holds it to the numbers.
+    """
+    say("loading")
+    cards_in = MusicFolder(course_root() / "data" / "music_cards", music_cards.GENRES)
+    line = line_for("loading", 0, len(cards_in))
+    clips = collate_clips([cards_in[k] for k in range(len(cards_in))])
+    ways = {
+        "Batches in memory": lambda: Batches(clips, 30),
+        "DataLoader, no worker": lambda: DataLoader(cards_in, 30, collate_fn=collate_clips),
+        "DataLoader, 2 workers": lambda: DataLoader(
+            cards_in, 30, num_workers=2, collate_fn=collate_clips
+        ),
+    }
+    for name, make in ways.items():
+        seconds = []
+        for _ in range(times):
+            start = time.perf_counter()
+            rows = sum(len(batch["label"]) for batch in make())
+            seconds.append(time.perf_counter() - start)
+        yield line(name, "", rows / sorted(seconds)[times // 2], "cards a second")
+
+
 # --- all of it -------------------------------------------------------------------------------
 
 
@@ -358,6 +425,8 @@ PARTS: dict[str, Callable[[int], Iterator[Run]]] = {"cards": cards, "noise": noi
 WHOLE: dict[str, Callable[[], Iterator[Run]]] = {
     "rates": chosen_rates,
     "digits": digits,
+    "pairs": pairs,
+    "loading": loading,
     "ceilings": ceilings,
 }
 

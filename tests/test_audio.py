@@ -372,6 +372,36 @@ def test_real_recordings_are_read_at_their_lengths(digits):
     assert MelReader(seconds=1.0).fit(some, "audio")(some, "audio")["audio_mel"].isfinite().all()
 
 
+@needs_digits
+def test_a_students_signs_stay_in_one_split(monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_DIR", str(DATA))
+    monkeypatch.setattr(real, "read_image", lambda path, size: np.zeros((*size, 3), np.uint8))
+    rows = real.sign_digits(download=False)
+    assert len(rows["label"]) == 2062
+    assert abs(len(set(rows["student"])) - 218) <= 2, "about as many as the authors count"
+    parts = split_rows(rows)
+    seen = [set(part["student"]) for part in parts.values()]
+    assert sum(map(len, seen)) == len(set.union(*seen))
+    assert [len(part["label"]) / 2062 for part in parts.values()] == pytest.approx(
+        [0.6, 0.2, 0.2], abs=0.02
+    )
+
+
+def test_partners_have_the_same_label_and_split_and_are_drawn_anew_by_seed():
+    splits = ["train"] * 6 + ["test"] * 6
+    one = Rows({"audio": [*range(12)], "label": np.arange(12) % 2, "split": splits})
+    other = Rows({"image": np.arange(48), "label": np.arange(48) % 2,
+                  "split": ["train"] * 20 + ["test"] * 28})  # fmt: skip
+    pairs = real.pair_by_label(one, other, "image")
+    assert pairs["audio"] == one["audio"]
+    for image, label, split in zip(pairs["image"], pairs["label"], pairs["split"], strict=True):
+        assert (other["label"][image], other["split"][image]) == (label, split)
+    again = real.pair_by_label(one, other, "image", seed=1)
+    assert not np.array_equal(pairs["image"], again["image"])
+    with pytest.raises(ValueError, match="no partner of label 0 in the split 'train'"):
+        real.pair_by_label(one, split_rows(other)["test"], "image")
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [({"fold": 10}, "a fold is a number from 0 to 9"), ({"speaker": "ann"}, "no speaker 'ann'")],

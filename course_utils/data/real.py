@@ -28,7 +28,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from course_utils.data.folder import read_emoji
-from course_utils.data.rows import BadData, Rows
+from course_utils.data.readers import read_image
+from course_utils.data.rows import BadData, Rows, take
 from course_utils.data.table import LEAVE_OUT, Sieve
 from course_utils.display import progress_bar
 from course_utils.environment import course_root
@@ -257,6 +258,28 @@ def finish_digits(folder: Path) -> None:
     os.replace(unfinished, folder / "fsdd.csv")
 
 
+SIGNS = "ardamavi/Sign-Language-Digits-Dataset/4b09433ef9d5c60602e8805bb54b8aa2428527f8/Dataset"
+
+
+def sign_sources() -> list[Source]:
+    """2,062 photographs of 100 × 100 pixels, three of them larger."""
+    return [
+        Source(f"{RAW}/{SIGNS}/{row['file']}", f"sign_digits/{row['file']}", row["sha256"])
+        for row in _registry("sign_digits")
+    ]
+
+
+def finish_signs(folder: Path) -> None:
+    """Write sign_digits.csv (file, label) from the names, digit/IMG_number.JPG."""
+    unfinished = folder / "sign_digits.csv.part"
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "label"))
+        for row in _registry("sign_digits"):
+            table.writerow((f"sign_digits/{row['file']}", row["file"].split("/")[0]))
+    os.replace(unfinished, folder / "sign_digits.csv")
+
+
 REGISTRY = {
     "emoji": DataSet(
         name="emoji",
@@ -303,6 +326,20 @@ REGISTRY = {
         size=21_128_848,
         sources=digit_sources,
         finish=finish_digits,
+        own_folder="digits",
+    ),
+    "sign_digits": DataSet(
+        name="sign_digits",
+        title="Sign Language Digits: 2,062 photographs of hands, ten digits by 218 students",
+        licence="Apache-2.0",
+        citation=(
+            "A. Mavi, A New Dataset and Proposed Convolutional Neural Network Architecture for "
+            "Classification of American Sign Language Digits, arXiv:2011.08927, 2020"
+        ),
+        table="sign_digits.csv",
+        size=24_241_777,
+        sources=sign_sources,
+        finish=finish_signs,
         own_folder="digits",
     ),
 }
@@ -433,6 +470,56 @@ def spoken_digits(fold: int = 0, speaker: str | None = None, download: bool = Tr
         test, validation = np.array(columns["speaker"]) == speaker, place == 0
     columns["split"] = np.select([test, validation], ["test", "validation"], "train")
     return Rows(columns, [str(digit) for digit in range(10)])
+
+
+def sign_digits(size: tuple[int, int] = (48, 48), download: bool = True) -> Rows | None:
+    """Photographs of hands that sign a digit, or None where they cannot be had.
+
+    Columns ``image`` (n, H, W, 3) uint8 for ``size`` = (H, W), ``label`` (n,) int64, ``student``
+    (n,) int64 and ``split`` (n,). The files do not name the students, but number the photographs
+    of each one after the other, digit by digit: where the digits begin anew, the next student does.
+    A student stays in one split: three of five train, one validates, one tests.
+    """
+    folder = fetch("sign_digits", download)
+    if folder is None:
+        return None
+    with (folder / "sign_digits.csv").open(encoding="utf-8", newline="") as file:
+        table = sorted(csv.DictReader(file), key=lambda row: _number_of(row["file"]))
+    label = np.array([int(row["label"]) for row in table])
+    student = np.cumsum(np.diff(label, prepend=label[0]) <= 0) - 1  # the digits begin anew
+    columns = {
+        "image": np.stack([read_image(folder / row["file"], size) for row in table]),
+        "label": label,
+        "student": student,
+        "split": np.select([student % 5 == 4, student % 5 == 3], ["test", "validation"], "train"),
+    }
+    return Rows(columns, [str(digit) for digit in range(10)])
+
+
+def _number_of(file: str) -> int:
+    """The number of a photograph, as 1118 of 0/IMG_1118.JPG."""
+    return int(Path(file).stem.removeprefix("IMG_"))
+
+
+def pair_by_label(one: Rows, other: Rows, column: str, seed: int = 0) -> Rows:
+    """The rows of ``one``, each with the ``column`` of a row of ``other`` of its label and split.
+
+    Such pairs are made, not found. Which partner a row gets is a throw of dice, so the two tell
+    nothing of each other beyond the label: they are independent given it, whatever real pairs are.
+
+    Raises ValueError where ``other`` has no row of a label in a split.
+    """
+    dice = np.random.default_rng([seed, 14])
+    partner = np.empty(len(one["label"]), dtype=np.intp)
+    own, theirs = ([*zip(rows["label"], rows["split"], strict=True)] for rows in (one, other))
+    for kind in dict.fromkeys(own):
+        there = [row for row, each in enumerate(theirs) if each == kind]
+        if not there:
+            raise ValueError(f"there is no partner of label {kind[0]} in the split {kind[1]!r}; "
+                             "leave such rows out with take(rows, ...)")  # fmt: skip
+        here = [row for row, each in enumerate(own) if each == kind]
+        partner[here] = dice.choice(there, len(here))
+    return one | {column: take(other, partner)[column]}
 
 
 def cache_folder() -> Path:
