@@ -251,7 +251,7 @@ class MusicFolder(Dataset):
         row = self.rows[k]
         picture = read_image(self.folder / row["cover"])
         return {
-            "image": torch.from_numpy(picture).permute(2, 0, 1).float() / 255,
+            "image": torch.tensor(picture).permute(2, 0, 1).float() / 255,
             "audio": torch.from_numpy(read_audio(self.folder / row["clip"])),
             "label": self.numbers[row[self.label]],
         }

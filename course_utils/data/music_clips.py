@@ -67,6 +67,7 @@ def plucked(frequency: float, brightness: float) -> Sound:
     """
     period = round(RATE / frequency)
     loop = np.random.default_rng(period).uniform(-1, 1, period)
+    loop -= loop.mean()  # which would never die away
     rounds = []
     for _ in range(-(-NOTE // period)):
         rounds.append(loop)
@@ -226,7 +227,7 @@ class Song:
 
 
 def play_waltz(song: Song) -> None:
-    """In three: a low note on one, chords on two and three, a long note above them."""
+    """In three: a low note on one, chords on two and three or one held, a long note above them."""
     low, lead = song.one_of("bass", "strings", "accordion"), song.one_of("strings", "flute")
     chords, late = song.one_of("strings", "accordion", "piano"), song.chance(0.25)
     for beat in range(song.beats):
@@ -237,7 +238,8 @@ def play_waltz(song: Song) -> None:
             song.play(lead, beat, song.semitone(chord + song.rng.choice((0, 2, 4)), 2), 0.6, held)
         elif beat % 3 == 1 or not late:
             for degree in (2, 4):
-                song.play(chords, beat, song.semitone(chord + degree, 1), 0.5, 0.6)
+                length = 1.7 if late else 0.6
+                song.play(chords, beat, song.semitone(chord + degree, 1), 0.5, length)
 
 
 def play_folk(song: Song) -> None:
