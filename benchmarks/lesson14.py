@@ -1,7 +1,7 @@
 """What lesson 14 reads from data/results/14.csv: covers with clips, and spoken digits.
 
     python benchmarks/lesson14.py                 # all of it, a quarter of an hour of a quiet core
-    python benchmarks/lesson14.py cards 0 1 2     # some seeds; "noise", "digits", "rates" alike
+    python benchmarks/lesson14.py cards 0 1 2     # some seeds; "few", "noise", "rates" alike
 
 Five seeds, each with cards, encoders and heads of its own. Encoders and heads keep the epoch that
 is best on validation cards and are tested on 3,000 fresh cards (2,000 where noise is turned).
@@ -88,9 +88,9 @@ def say(what: str) -> None:
 # --- cards -----------------------------------------------------------------------------------
 
 
-def rows_of(seed: int, fresh: int = FRESH, **dials: Any) -> dict[str, Rows]:
+def rows_of(seed: int, fresh: int = FRESH, made: int = CARDS, **dials: Any) -> dict[str, Rows]:
     """Cards to learn from and to choose on, and fresh ones to be tested on."""
-    rows = split_rows(music_cards.make(CARDS, seed, **dials))
+    rows = split_rows(music_cards.make(made, seed, **dials))
     rows["test"] = music_cards.make(fresh, seed + 1000, **dials)
     return rows
 
@@ -256,6 +256,27 @@ def from_scratch(splits: Mapping[str, Tensors], seed: int) -> Iterator[Run]:
         yield line(name, "from scratch", max(one.history.train_accuracy), "training accuracy")
 
 
+# --- few cards -------------------------------------------------------------------------------
+
+FEW, FEW_FRESH, FEW_EPOCHS = 600, 1000, 24
+
+
+def few(seed: int, networks: bool = True) -> Iterator[Run]:
+    """Clips alone, 360 of them to learn from: statistics of the bands, and the CNN."""
+    rows = {split: music_cards.rows_for(part, "genre")
+            for split, part in rows_of(seed, FEW_FRESH, made=FEW).items()}  # fmt: skip
+    readers = {"audio": MelReader().fit(rows["train"], "audio")}
+    line = line_for("few cards", seed, count_rows(rows["test"]))
+    yield line("linear, audio", "", tuned_linear(rows, readers)["audio"].accuracy)
+    if networks:
+        say(f"seed {seed}: few cards")
+        splits = {split: to_tensors(part, readers) for split, part in rows.items()}
+        options = ENCODERS | {"learning_rate": CHOSEN["audio"], "epochs": FEW_EPOCHS}
+        alone = models_alone(untrained(seed, "audio"), splits, 5, seed=seed, options=options)
+        label = splits["test"]["label"]
+        yield line("audio alone", "", accuracy(alone["audio"].logits, label))
+
+
 # --- noise -----------------------------------------------------------------------------------
 
 
@@ -416,12 +437,12 @@ def ceilings() -> Iterator[Run]:
 
 
 def again() -> Iterator[Run]:
-    """The linear models of one seed anew."""
-    rows = rows_of(0)
-    yield from linear(rows, readers_for(rows), 0)
+    """The ceilings, and one seed's linear model of few cards, anew."""
+    yield from ceilings()
+    yield from few(0, networks=False)
 
 
-PARTS: dict[str, Callable[[int], Iterator[Run]]] = {"cards": cards, "noise": noise}
+PARTS: dict[str, Callable[[int], Iterator[Run]]] = {"cards": cards, "few": few, "noise": noise}
 WHOLE: dict[str, Callable[[], Iterator[Run]]] = {
     "rates": chosen_rates,
     "digits": digits,
@@ -456,7 +477,7 @@ def kept(new: Sequence[Run]) -> Iterator[Run]:
 def main() -> None:
     """Measure what is asked for and write the file."""
     runs = [*kept([*measured(sys.argv[1:])])]
-    order = [*WHOLE, *CLASSES, "noise"]
+    order = ["rates", *CLASSES, "few cards", "noise", "digits", "pairs", "loading"]
     runs.sort(key=lambda run: (order.index(run.experiment) if run.experiment in order else 99,
                                run.seed))  # fmt: skip
     path = write_results("14", runs)
