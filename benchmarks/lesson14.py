@@ -291,7 +291,7 @@ def noise(seed: int) -> Iterator[Run]:
     rows = rows_of(seed, NOISY, snr=CLEAN)
     label = torch.as_tensor(rows["test"]["genre"])
     line = line_for("noise", seed, len(label))
-    covers = None
+    covers, heads = None, ("concat + linear", "concat + MLP")
     for setting, ends in (("20 dB", (20.0, 20.0)), ("-25 to 20 dB", RANGE)):
         say(f"seed {seed}: noise, {setting}")
         heard = {split: noisy(rows[split], ends, [seed, k])
@@ -299,21 +299,24 @@ def noise(seed: int) -> Iterator[Run]:
         heard |= {f"test {snr}": noisy(rows["test"], (snr, snr), [seed, 9]) for snr in SNRS}
         heard["test"] = heard[f"test {SNRS[0]}"]
         reader = MelReader().fit(heard["train"], "audio")
-        splits = tensors_of(heard, {"image": ImageReader(), "audio": reader})
+        splits = labelled(tensors_of(heard, {"image": ImageReader(), "audio": reader}), "genre")
         if covers is None:  # the same in both: noise is heard, not seen
             covers, seen = learn(splits, {"image": "genre"}, seed)
             yield line("image alone", "", accuracy(seen["image"].logits, label))
         ears, alone = learn(splits, {"audio": "genre"}, seed)
-        cached = labelled(cache_features({**covers, **ears}, splits), "genre")
-        fused = heads_on(cached, "genre", seed, ["concat + linear"])["concat + linear"]
+        cached = cache_features({**covers, **ears}, splits)
+        fused = heads_on(cached, "genre", seed, heads)
+        prior = splits["train"]["label"].bincount(minlength=5).double()
         for snr in SNRS:
             line_at = line_for("noise", seed, len(label), f"snr={snr}")
-            for name, model, part in (
-                ("audio alone", alone["audio"].model, splits[f"test {snr}"]),
-                ("concat + linear", fused.model, cached[f"test {snr}"]),
-            ):
-                batches = Batches({**part, "label": label}, 256)
-                yield line_at(name, setting, accuracy(predict(model, batches), label))
+            said = predict(alone["audio"].model, Batches(splits[f"test {snr}"], 256))
+            yield line_at("audio alone", setting, accuracy(said, label))
+            logits = [seen["image"].logits.double(), said.double()]
+            added = add_log_posteriors(logits, prior / prior.sum())
+            yield line_at("adding log-posteriors", setting, accuracy(added, label))
+            for name, one in fused.items():
+                said = predict(one.model, Batches(cached[f"test {snr}"], 256))
+                yield line_at(name, setting, accuracy(said, label))
 
 
 def noisy(rows: Rows, ends: tuple[float, float], seed: Sequence[int]) -> Rows:
