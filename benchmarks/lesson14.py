@@ -211,8 +211,11 @@ def cards(seed: int) -> Iterator[Run]:
         yield line(name, "reader taught mood, on mood", accuracy(one.logits, told))
     for setting, encoders in (("taught mood", by_mood), ("taught genre", by_genre)):
         found = heads_on(cache_features(encoders, splits), "review", seed)
+        label = splits["test"]["review"]
         for name, one in found.items():
-            yield line(name, f"readers {setting}", accuracy(one.logits, splits["test"]["review"]))
+            yield line(name, f"readers {setting}", accuracy(one.logits, label))
+            loss = nn.functional.cross_entropy(one.logits, label)
+            yield line(name, f"readers {setting}", loss, "cross-entropy")
     if seed in SCRATCH:
         say(f"seed {seed}: from scratch")
         yield from from_scratch(splits, seed)
@@ -286,14 +289,16 @@ def few(seed: int, networks: bool = True) -> Iterator[Run]:
 # --- noise -----------------------------------------------------------------------------------
 
 
-def noise(seed: int) -> Iterator[Run]:
+def noise(
+    seed: int, ways: Sequence[str] = ("20 dB", "-25 to 20 dB"), dials: str = "", **more: float
+) -> Iterator[Run]:
     """Trained on clips of one signal-to-noise ratio and of many; heard at each of five."""
-    rows = rows_of(seed, NOISY, snr=CLEAN)
+    rows = rows_of(seed, NOISY, snr=CLEAN, **more)
     label = torch.as_tensor(rows["test"]["genre"])
-    line = line_for("noise", seed, len(label))
     covers, heads = None, ("concat + linear", "concat + MLP")
-    for setting, ends in (("20 dB", (20.0, 20.0)), ("-25 to 20 dB", RANGE)):
-        say(f"seed {seed}: noise, {setting}")
+    for setting in ways:
+        say(f"seed {seed}: noise, {setting} {dials}")
+        ends = (20.0, 20.0) if setting == "20 dB" else RANGE
         heard = {split: noisy(rows[split], ends, [seed, k])
                  for k, split in enumerate(("train", "validation"))}  # fmt: skip
         heard |= {f"test {snr}": noisy(rows["test"], (snr, snr), [seed, 9]) for snr in SNRS}
@@ -302,21 +307,30 @@ def noise(seed: int) -> Iterator[Run]:
         splits = labelled(tensors_of(heard, {"image": ImageReader(), "audio": reader}), "genre")
         if covers is None:  # the same in both: noise is heard, not seen
             covers, seen = learn(splits, {"image": "genre"}, seed)
+            line = line_for("noise", seed, len(label), dials.strip())
             yield line("image alone", "", accuracy(seen["image"].logits, label))
         ears, alone = learn(splits, {"audio": "genre"}, seed)
         cached = cache_features({**covers, **ears}, splits)
         fused = heads_on(cached, "genre", seed, heads)
         prior = splits["train"]["label"].bincount(minlength=5).double()
         for snr in SNRS:
-            line_at = line_for("noise", seed, len(label), f"snr={snr}")
+            line = line_for("noise", seed, len(label), f"{dials}snr={snr}")
             said = predict(alone["audio"].model, Batches(splits[f"test {snr}"], 256))
-            yield line_at("audio alone", setting, accuracy(said, label))
+            yield line("audio alone", setting, accuracy(said, label))
             logits = [seen["image"].logits.double(), said.double()]
             added = add_log_posteriors(logits, prior / prior.sum())
-            yield line_at("adding log-posteriors", setting, accuracy(added, label))
+            yield line("adding log-posteriors", setting, accuracy(added, label))
             for name, one in fused.items():
                 said = predict(one.model, Batches(cached[f"test {snr}"], 256))
-                yield line_at(name, setting, accuracy(said, label))
+                yield line(name, setting, accuracy(said, label))
+
+
+def murmurless(seed: int) -> Iterator[Run]:
+    """The same at one ratio, where no clip is a murmur: noise is then like nothing that was heard.
+
+    Where some clips are a murmur, a reader has learnt that noise says nothing about the genre.
+    """
+    yield from noise(seed, ("20 dB",), "without_music=0 ", without_music=0.0)
 
 
 def noisy(rows: Rows, ends: tuple[float, float], seed: Sequence[int]) -> Rows:
@@ -451,7 +465,12 @@ def again() -> Iterator[Run]:
     yield from few(0, networks=False)
 
 
-PARTS: dict[str, Callable[[int], Iterator[Run]]] = {"cards": cards, "few": few, "noise": noise}
+PARTS: dict[str, Callable[[int], Iterator[Run]]] = {
+    "cards": cards,
+    "few": few,
+    "noise": noise,
+    "murmurless": murmurless,
+}
 WHOLE: dict[str, Callable[[], Iterator[Run]]] = {
     "rates": chosen_rates,
     "digits": digits,
