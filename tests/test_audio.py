@@ -254,6 +254,19 @@ def test_a_reader_without_units_says_what_to_do(rows):
         MelReader()(rows["test"], "audio")
 
 
+def test_how_near_the_microphone_was_does_not_matter_to_a_reader_of_one_loudness():
+    dice = np.random.default_rng(0)
+    words = [dice.normal(size=n) for n in (2000, 3000, 4000)]
+    near, far = ({"audio": [gain * word for word in words]} for gain in (0.5, 0.005))
+    reader = MelReader(loudness=0.1, floor=1e-2).fit(near, "audio")
+    ours, theirs = (reader(rows, "audio")["audio_mel"] for rows in (near, far))
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+    as_recorded = MelReader().fit(near, "audio")
+    gap = as_recorded(near, "audio")["audio_mel"] - as_recorded(far, "audio")["audio_mel"]
+    assert gap.mean() > 0.5
+    assert reader({"audio": [np.zeros(900)]}, "audio")["audio_mel"].isfinite().all(), "silence"
+
+
 def test_an_absent_sound_is_the_mean_and_does_not_count_in_the_units():
     sounds = [sine(440), sine(900)]
     alone, more = (MelReader().fit({"audio": cells}, "audio") for cells in

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from course_utils.data.readers import Reader, read_image
 from course_utils.data.rows import BadData, present_in
-from course_utils.sound import BANDS, HOP, SIZE, log_mel, mel_filters
+from course_utils.sound import BANDS, FLOOR, HOP, SIZE, log_mel, mel_filters
 
 RATE = 8000  # samples a second that the course reads at
 NO_SOUNDFILE = (
@@ -182,11 +182,19 @@ class MelReader(AudioReader):
         bands: int = BANDS,
         size: int = SIZE,
         hop: int = HOP,
+        loudness: float | None = None,
+        floor: float = FLOOR,
     ):
-        """bands: in mel, HTK's. size, hop: of the frames, in samples, as ``sound.frame_signal``."""
+        """bands: in mel, HTK's. size, hop: of the frames, in samples, as ``sound.frame_signal``.
+
+        loudness: the root mean square to which each sound is brought before, so that it does not
+            matter how near the microphone was; by default sounds stay as loud as they are.
+        floor: added to the power before the logarithm. What is quieter, as a room's hiss between
+            words, looks all the same.
+        """
         super().__init__(column, rate, seconds)
         self.filters = mel_filters(bands, size, rate)
-        self.size, self.hop = size, hop
+        self.size, self.hop, self.loudness, self.floor = size, hop, loudness, floor
         self.units: tuple[float, float] | None = None  # mean and standard deviation
 
     def fit(self, rows: Mapping[str, Any], modality: str) -> "MelReader":
@@ -208,9 +216,13 @@ class MelReader(AudioReader):
 
     def spectrograms(self, cells: Any) -> Tensor:
         """(n, 1, bands, frames) float, logarithms of power as they are."""
-        wave = super().read(cells)[""]
+        wave, length = super().read(cells).values()
+        if self.loudness is not None:
+            power = wave.square().sum(dim=1) / length.clamp(min=1)
+            wave = wave * (self.loudness / power.sqrt().clamp(min=1e-9))[:, None]
         wave = nn.functional.pad(wave, (0, max(0, self.size - wave.shape[1])))  # one frame at least
-        some = [log_mel(part, self.filters, self.size, self.hop) for part in wave.split(256)]
+        some = [log_mel(part, self.filters, self.size, self.hop, self.floor)
+                for part in wave.split(256)]  # fmt: skip
         frames = 1 + (wave.shape[1] - self.size) // self.hop
         return torch.cat(some)[:, None] if some else torch.zeros(0, 1, len(self.filters), frames)
 
