@@ -57,7 +57,7 @@ CLEAN = 100.0  # decibels: noise that nobody hears
 RATES = (1e-3, 3e-3, 1e-2)
 ENCODERS = {"epochs": 8, "batch_size": 64}
 HEADS = {"epochs": 12, "batch_size": 128}
-# What the validation cards of seed TUNING chose: ``rates`` measures it anew and says where it differs.
+# Chosen by the validation cards of seed TUNING; ``rates`` measures anew and says where it differs.
 CHOSEN = {
     "image": 3e-3,
     "audio": 1e-2,
