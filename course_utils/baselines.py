@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_utils.data.audio import MelReader
 from course_utils.data.batches import class_numbers
 from course_utils.data.readers import ImageReader, Reader, TextReader, as_texts
 from course_utils.data.text import with_phrases
 from course_utils.environment import is_smoke
+from course_utils.sound import spectrum_statistics
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the larger, the freer the weights
 DIRECTIONS = (20, 50, 100)  # of the pictures
@@ -61,9 +63,9 @@ def tuned_linear(
     rows: "train", "validation" and "test" -> rows; readers: {modality: its reader}.
 
     Pictures pass through the main directions of the training pictures (PCA), texts through TF-IDF
-    of their reader's words or of words and pairs, other modalities as their reader gives them
-    (``features_of``). Rows of features have length 1, one by one or on average, so that no modality
-    drowns another.
+    of their reader's words or of words and pairs, spectrograms through each band's statistics,
+    other modalities as their reader gives them (``features_of``). Rows of features have length 1,
+    one by one or on average, so that no modality drowns another.
     For each modality the validation rows choose among features and strengths; for all side by side,
     by each modality's chosen features, among strengths. Of equals the first, the more regular one,
     is taken. Under ``COURSE_SMOKE=1`` one setting is taken untried.
@@ -135,9 +137,14 @@ def features_of(reader: Reader, rows: Mapping[str, Any], modality: str) -> Candi
     spread that all columns share. Rows keep their length: a price is more than its sign.
     """
     found = {split: _mean_vectors(*reader(part, modality).values()) for split, part in rows.items()}
+    yield {}, _in_even_units(found)
+
+
+def _in_even_units(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Each column at mean 0 and a spread that all share, so that rows have length 1 on average."""
     mean, spread = found["train"].mean(axis=0), found["train"].std(axis=0)
-    scale = np.where(spread > 0, spread, 1) * len(mean) ** 0.5  # rows have length 1 on average
-    yield {}, {split: (values - mean) / scale for split, values in found.items()}
+    scale = np.where(spread > 0, spread, 1) * len(mean) ** 0.5
+    return {split: (values - mean) / scale for split, values in found.items()}
 
 
 def _mean_vectors(values: Tensor, length: Tensor | None = None, *_: Tensor) -> np.ndarray:
@@ -188,6 +195,15 @@ def _(reader: TextReader, rows: Mapping[str, Any], modality: str) -> Candidates:
         train = weigh.fit_transform(texts["train"])
         others = {split: weigh.transform(part) for split, part in texts.items() if split != "train"}
         yield {"phrases": phrases}, {"train": train, **others}
+
+
+@features_of.register
+def _(reader: MelReader, rows: Mapping[str, Any], modality: str) -> Candidates:
+    found = {}
+    for split, part in rows.items():
+        (spectrograms,) = reader(part, modality).values()  # (n, 1, bands, frames)
+        found[split] = spectrum_statistics(spectrograms[:, 0].double()).numpy()
+    yield {}, _in_even_units(found)
 
 
 def _some(pixels: Tensor) -> np.ndarray:

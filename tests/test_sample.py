@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from course_utils.data import sample, trick_cards
+from course_utils.data.audio import read_audio
+from course_utils.data.music_cards import GENRES
 from course_utils.data.news_cards import MODALITIES, SECTIONS
 from course_utils.environment import course_root
 
@@ -61,6 +63,7 @@ def test_the_trick_cards_have_labels_with_names(rows):
 
 def test_writing_the_samples_gives_the_files_that_the_tables_name(tmp_path, monkeypatch):
     monkeypatch.setattr(sample, "SAMPLE", sample.SAMPLE | {"n": 6})
+    monkeypatch.setattr(sample, "MUSIC", sample.MUSIC | {"n": 3})
     sample.main(tmp_path)
     for folder, n in (("news_cards", 6), ("trick_cards", 12)):
         written = {path for path in (tmp_path / "data" / folder).rglob("*") if path.is_file()}
@@ -122,7 +125,52 @@ def test_the_data_card_states_the_counts_that_the_table_has():
         assert f"| {section} | {numbers} |" in card
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+# --- music cards -----------------------------------------------------------------------------
+
+
+def music_table():
+    with (DATA / "music_cards" / "cards.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_music_cards_made_again_look_and_sound_the_same(tmp_path):
+    rows = sample.make_music()
+    for row, cover, clip in zip(music_table(), rows["cover"], rows["clip"], strict=True):
+        picture = np.asarray(Image.open(DATA / "music_cards" / row["cover"]))
+        assert np.array_equal(picture, cover), row["cover"]
+        samples = read_audio(DATA / "music_cards" / row["clip"]) * 32768
+        assert np.abs(samples - clip).max() <= 2, row["clip"]  # the last bits are the machine's
+
+
+def test_writing_music_cards_gives_the_table_and_the_files_that_it_names(tmp_path):
+    sample.write_music(sample.make_music(), tmp_path)
+    table = (tmp_path / "cards.csv").read_bytes()
+    assert table == (DATA / "music_cards" / "cards.csv").read_bytes()
+    files = {row[kind] for row in music_table() for kind in ("cover", "clip")}
+    for folder in (tmp_path, DATA / "music_cards"):
+        there = {p.relative_to(folder).as_posix() for p in folder.rglob("*.*")}
+        assert there - {"README.md"} == files | {"cards.csv"}
+
+
+def test_the_music_cards_take_at_most_3_megabytes():
+    files = [path for path in (DATA / "music_cards").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 3_000_000
+
+
+def test_the_music_cards_data_card_states_the_counts_that_the_table_has():
+    card = (DATA / "music_cards" / "README.md").read_text(encoding="utf-8")
+    rows = music_table()
+    for genre in GENRES:
+        own = [row for row in rows if row["genre"] == genre]
+        counts = [sum(row["split"] == split for row in own)
+                  for split in ("train", "validation", "test")]  # fmt: skip
+        counts += [len(own)]
+        counts += [sum(row[kind] == genre for row in rows) for kind in ("sound_style",
+                                                                        "cover_style")]  # fmt: skip
+        assert f"| {genre} | {' | '.join(map(str, counts))} |" in card
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, "music_cards"])
 def test_the_data_card_says_how_to_make_the_files_again_and_the_licence(folder):
     card = (DATA / folder / "README.md").read_text(encoding="utf-8")
     assert "python -m course_utils.data.sample" in card

@@ -28,7 +28,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from course_utils.data.folder import read_emoji
-from course_utils.data.rows import BadData, Rows
+from course_utils.data.readers import read_image
+from course_utils.data.rows import BadData, Rows, take
 from course_utils.data.table import LEAVE_OUT, Sieve
 from course_utils.display import progress_bar
 from course_utils.environment import course_root
@@ -111,7 +112,12 @@ def emoji_sources() -> list[Source]:
 
 def _emoji_registry() -> list[dict[str, str]]:
     """``file`` (code points, as 1f600.png), ``bytes`` and ``sha256`` of each picture, in order."""
-    path = course_root() / "data" / "emoji.registry.csv"
+    return _registry("emoji")
+
+
+def _registry(name: str) -> list[dict[str, str]]:
+    """``file``, ``bytes`` and ``sha256`` of each file of a set that has many, in order."""
+    path = course_root() / "data" / f"{name}.registry.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -225,6 +231,55 @@ def _text_rows(
     return Rows(columns, classes)
 
 
+# --- spoken digits ----------------------------------------------------------------------------
+
+SPOKEN = "Jakobovski/free-spoken-digit-dataset/26eb9aaf76e81b692f806f9140c2d2777410d7a1/recordings"
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+TAKES = 50  # recordings of each digit by each speaker
+
+
+def digit_sources() -> list[Source]:
+    """3,000 recordings."""
+    return [
+        Source(f"{RAW}/{SPOKEN}/{row['file']}", f"fsdd/{row['file']}", row["sha256"])
+        for row in _registry("spoken_digits")
+    ]
+
+
+def finish_digits(folder: Path) -> None:
+    """Write fsdd.csv (file, label, speaker, index) from the names, digit_speaker_index.wav."""
+    unfinished = folder / "fsdd.csv.part"
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "label", "speaker", "index"))
+        for row in _registry("spoken_digits"):
+            told = row["file"].removesuffix(".wav").split("_")
+            table.writerow((f"fsdd/{row['file']}", *told))
+    os.replace(unfinished, folder / "fsdd.csv")
+
+
+SIGNS = "ardamavi/Sign-Language-Digits-Dataset/4b09433ef9d5c60602e8805bb54b8aa2428527f8/Dataset"
+
+
+def sign_sources() -> list[Source]:
+    """2,062 photographs of 100 × 100 pixels, three of them larger."""
+    return [
+        Source(f"{RAW}/{SIGNS}/{row['file']}", f"sign_digits/{row['file']}", row["sha256"])
+        for row in _registry("sign_digits")
+    ]
+
+
+def finish_signs(folder: Path) -> None:
+    """Write sign_digits.csv (file, label) from the names, digit/IMG_number.JPG."""
+    unfinished = folder / "sign_digits.csv.part"
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "label"))
+        for row in _registry("sign_digits"):
+            table.writerow((f"sign_digits/{row['file']}", row["file"].split("/")[0]))
+    os.replace(unfinished, folder / "sign_digits.csv")
+
+
 REGISTRY = {
     "emoji": DataSet(
         name="emoji",
@@ -261,6 +316,31 @@ REGISTRY = {
         size=1_259_719,
         sources=review_sources,
         own_folder="text",
+    ),
+    "spoken_digits": DataSet(
+        name="spoken_digits",
+        title="Free Spoken Digit Dataset: 3,000 recordings of ten digits by six speakers, 8 kHz",
+        licence="CC BY-SA 4.0",
+        citation="Z. Jackson and contributors, Free Spoken Digit Dataset, github.com/Jakobovski",
+        table="fsdd.csv",
+        size=21_128_848,
+        sources=digit_sources,
+        finish=finish_digits,
+        own_folder="digits",
+    ),
+    "sign_digits": DataSet(
+        name="sign_digits",
+        title="Sign Language Digits: 2,062 photographs of hands, ten digits by 218 students",
+        licence="Apache-2.0",
+        citation=(
+            "A. Mavi, A New Dataset and Proposed Convolutional Neural Network Architecture for "
+            "Classification of American Sign Language Digits, arXiv:2011.08927, 2020"
+        ),
+        table="sign_digits.csv",
+        size=24_241_777,
+        sources=sign_sources,
+        finish=finish_signs,
+        own_folder="digits",
     ),
 }
 
@@ -353,6 +433,93 @@ def movie_reviews(fold: int = 0, download: bool = True) -> Rows | None:
     place = (np.arange(len(texts)) - fold) % FOLDS
     split = np.select([place == 0, place == 1], ["test", "validation"], "train")
     return _text_rows(texts, labels, split, ("unfavourable", "favourable"))
+
+
+def spoken_digits(fold: int = 0, speaker: str | None = None, download: bool = True) -> Rows | None:
+    """Digits read aloud, or None where they cannot be had.
+
+    Columns ``audio`` (n paths of WAV files), ``label`` (n,) int64, ``speaker`` (n strings),
+    ``index`` (n,) int64, which of a speaker's 50 recordings of a digit, and ``split`` (n,).
+
+    fold: of the recordings. Five of each digit by each speaker are the test part, 0 to 4 in fold 0,
+        as the set's authors have it; the next five are for validation. All speakers are in all
+        parts.
+    speaker: who is heard in the test part alone; of the others the five recordings of ``fold`` are
+        for validation.
+
+    Raises ValueError for a fold or a speaker that is not there.
+    """
+    if fold not in range(FOLDS):
+        raise ValueError(f"a fold is a number from 0 to {FOLDS - 1}, not {fold!r}")
+    if speaker is not None and speaker not in SPEAKERS:
+        raise ValueError(f"there is no speaker {speaker!r}; there are {', '.join(SPEAKERS)}")
+    folder = fetch("spoken_digits", download)
+    if folder is None:
+        return None
+    with (folder / "fsdd.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    columns = {
+        "audio": [str(folder / row["file"]) for row in table],
+        "label": np.array([int(row["label"]) for row in table]),
+        "speaker": [row["speaker"] for row in table],
+        "index": np.array([int(row["index"]) for row in table]),
+    }
+    place = (columns["index"] // (TAKES // FOLDS) - fold) % FOLDS
+    test, validation = place == 0, place == 1
+    if speaker is not None:
+        test, validation = np.array(columns["speaker"]) == speaker, place == 0
+    columns["split"] = np.select([test, validation], ["test", "validation"], "train")
+    return Rows(columns, [str(digit) for digit in range(10)])
+
+
+def sign_digits(size: tuple[int, int] = (48, 48), download: bool = True) -> Rows | None:
+    """Photographs of hands that sign a digit, or None where they cannot be had.
+
+    Columns ``image`` (n, H, W, 3) uint8 for ``size`` = (H, W), ``label`` (n,) int64, ``student``
+    (n,) int64 and ``split`` (n,). The files do not name the students, but number the photographs
+    of each one after the other, digit by digit: where the digits begin anew, the next student does.
+    A student stays in one split: three of five train, one validates, one tests.
+    """
+    folder = fetch("sign_digits", download)
+    if folder is None:
+        return None
+    with (folder / "sign_digits.csv").open(encoding="utf-8", newline="") as file:
+        table = sorted(csv.DictReader(file), key=lambda row: _number_of(row["file"]))
+    label = np.array([int(row["label"]) for row in table])
+    student = np.cumsum(np.diff(label, prepend=label[0]) <= 0) - 1  # the digits begin anew
+    columns = {
+        "image": np.stack([read_image(folder / row["file"], size) for row in table]),
+        "label": label,
+        "student": student,
+        "split": np.select([student % 5 == 4, student % 5 == 3], ["test", "validation"], "train"),
+    }
+    return Rows(columns, [str(digit) for digit in range(10)])
+
+
+def _number_of(file: str) -> int:
+    """The number of a photograph, as 1118 of 0/IMG_1118.JPG."""
+    return int(Path(file).stem.removeprefix("IMG_"))
+
+
+def pair_by_label(one: Rows, other: Rows, column: str, seed: int = 0) -> Rows:
+    """The rows of ``one``, each with the ``column`` of a row of ``other`` of its label and split.
+
+    Such pairs are made, not found. Which partner a row gets is a throw of dice, so the two tell
+    nothing of each other beyond the label: they are independent given it, whatever real pairs are.
+
+    Raises ValueError where ``other`` has no row of a label in a split.
+    """
+    dice = np.random.default_rng([seed, 14])
+    partner = np.empty(len(one["label"]), dtype=np.intp)
+    own, theirs = ([*zip(rows["label"], rows["split"], strict=True)] for rows in (one, other))
+    for kind in dict.fromkeys(own):
+        there = [row for row, each in enumerate(theirs) if each == kind]
+        if not there:
+            raise ValueError(f"there is no partner of label {kind[0]} in the split {kind[1]!r}; "
+                             "leave such rows out with take(rows, ...)")  # fmt: skip
+        here = [row for row, each in enumerate(own) if each == kind]
+        partner[here] = dice.choice(there, len(here))
+    return one | {column: take(other, partner)[column]}
 
 
 def cache_folder() -> Path:
