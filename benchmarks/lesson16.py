@@ -1,0 +1,315 @@
+"""What lesson 16 reads from data/results/16.csv, and the small models of data/models/16.
+
+    make results LESSON=16      # about five minutes of one core for each seed
+
+Two worlds of headlines. ``cards``: those of the news cards with three section words, where words
+are enough. ``order``: two sections are named and the first counts. For each seed: a BERT of one
+layer learns masked words from 10,000 headlines without labels; then 50, 200 and 1,000 labels. The
+rows beside it get the same labels: the same BERT from scratch, TF-IDF (words, or pairs too), and
+word vectors counted on the same 10,000 headlines. Whoever has settings has them chosen on the same
+300 validation rows: scratch among four (two rates, two spreads of its first weights), pretrained
+and LoRA among two, linear rows among strengths and features. 3,000 fresh test rows.
+
+Fixed before, from a trial on a throw-away world: one layer of 64 numbers, words that come out with
+vectors of their own (untied), rate 3e-3, .3 of the words chosen, three section words.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from room import Part, Plan, within
+from torch import Tensor
+
+from course_utils import pretrained
+from course_utils.baselines import best_strength, majority_baseline, tuned_linear
+from course_utils.counting import count_vectors, half_vectors, mean_vectors
+from course_utils.data import first_named, news_cards
+from course_utils.data.batches import Batch, to_tensors
+from course_utils.data.readers import TextReader
+from course_utils.data.results import Run
+from course_utils.data.rows import Rows, take
+from course_utils.data.text import Vocabulary
+from course_utils.huggingface import LanguageEncoder, from_configuration
+from course_utils.language import (
+    Curve,
+    MaskedWords,
+    held_out_loss,
+    next_words,
+    pretrain,
+    with_ends,
+)
+from course_utils.measures import accuracy
+from course_utils.pretrained import Kept, adapt, encoder_of
+
+SEEDS = range(5)
+UNLABELLED, VALIDATION, TEST = 10_000, 300, 3_000
+LABELS = (50, 200, 1000)
+EPOCHS = {50: 30, 200: 20, 1000: 8}
+FEWEST = 5  # times that a word must occur among the unlabelled headlines
+SHARE = 0.3
+WORLDS = {"cards": {"words_per_headline": 3, "mismatch": 0.0}, "order": {}}
+TEXTS = {"cards": 160_000, "order": 160_000}  # read in pretraining
+SHORT = (16_000, 64_000)  # pretraining that stops early
+STARTS = (0.02, 0.1)  # spread of a model's first weights
+SIZES = {"dim": 64, "layers": 1, "heads": 4, "longest": 32}
+MARGIN = {"accuracy": 0.02}
+
+
+def line(experiment: str, world: str, model: str, seed: int, value: float, setting: str = "",
+         rows: int = TEST, measure: str = "accuracy", dials: str = "") -> Run:  # fmt: skip
+    return Run(experiment, world, dials, model, setting, seed, rows, measure, float(value))
+
+
+# --- the two worlds ------------------------------------------------------------------------------
+
+
+def headlines(world: str, n: int, seed: int) -> Rows:
+    """Headlines with their labels: rows that fit, by their section."""
+    if world == "order":
+        return first_named.make(n, seed)
+    rows = news_cards.make_headlines(n, seed, **WORLDS[world])
+    return news_cards.rows_for(rows, "section")
+
+
+class World:
+    """One world's headlines of one seed, as tensors.
+
+    text, length: the unlabelled ones. splits and rows: those with labels, so many to learn from.
+    """
+
+    def __init__(self, name: str, seed: int):
+        unlabelled = headlines(name, UNLABELLED, 1000 + seed)["headline"]
+        self.name, self.seed = name, seed
+        self.vocabulary = Vocabulary.from_texts(unlabelled, fewest=FEWEST)
+        self.mask = len(self.vocabulary)
+        self.text, self.length = self.vocabulary.encode(unlabelled)
+        self.readers = {"text": TextReader(self.vocabulary)}
+        self.of = {
+            "train": headlines(name, max(LABELS), 2000 + seed),
+            "validation": headlines(name, VALIDATION, 3000 + seed),
+            "test": headlines(name, TEST, 4000 + seed),
+        }
+        self.tensors = {split: to_tensors(rows, self.readers) for split, rows in self.of.items()}
+
+    def rows(self, labels: int) -> dict[str, Rows]:
+        return self.of | {"train": take(self.of["train"], np.arange(labels))}
+
+    def splits(self, labels: int) -> dict[str, Batch]:
+        few = to_tensors(self.rows(labels)["train"], self.readers)
+        return self.tensors | {"train": few}
+
+    def fresh(self, start: float = 0.02) -> Any:
+        """An untrained BERT for these words and one that hides them."""
+        sizes = {"words": self.mask + 1, **SIZES, "start": start, "seed": self.seed}
+        return from_configuration("BERT", **sizes)
+
+    @property
+    def task(self) -> MaskedWords:
+        return MaskedWords(self.mask, self.mask, SHARE)
+
+
+@cache
+def world_of(name: str, seed: int) -> World:
+    return World(name, seed)
+
+
+@cache
+def learnt(name: str, seed: int, texts: int) -> tuple[Kept, Curve]:
+    """A BERT that guessed masked words of so many headlines, and how its loss fell."""
+    world = world_of(name, seed)
+    model = world.fresh()
+    curve = pretrain(model, world.text, world.length, world.task, texts=texts, seed=seed)
+    test = world.tensors["test"]
+    loss = held_out_loss(model, test["text"], test["text_length"], world.task, seed)
+    recipe = {"world": name, "seed": seed, "texts": texts, "share": SHARE, "loss": loss,
+              "more": {"mask": world.mask}}  # fmt: skip
+    sizes = {"words": world.mask + 1, **SIZES}
+    return Kept(model, "BERT", sizes, world.vocabulary, recipe), curve
+
+
+# --- few labels ----------------------------------------------------------------------------------
+
+
+def right(logits: Tensor, world: World) -> float:
+    return accuracy(logits, world.tensors["test"]["label"])
+
+
+def few_labels(name: str, seed: int) -> Iterator[Run]:
+    """50, 200 and 1,000 labels: scratch, pretrained, probe, LoRA, and the rows beside them."""
+    world = world_of(name, seed)
+    kept, _ = learnt(name, seed, TEXTS[name])
+    vectors = count_vectors(world.text, len(world.vocabulary))
+    for labels in LABELS:
+        said = f"{labels} labels"
+        splits, options = world.splits(labels), {"epochs": EPOCHS[labels], "seed": seed}
+
+        def its(model: str, value: float, said: str = said) -> Run:
+            return line("few labels", name, model, seed, value, said)
+
+        label = {split: part["label"] for split, part in splits.items()}
+        yield its("majority", majority_baseline(label["train"], label["test"]))
+        linear = tuned_linear(world.rows(labels), world.readers)["text"]
+        yield its("TF-IDF", linear.accuracy)
+        for model, features in {"counting": mean_vectors, "counting, halves": half_vectors}.items():
+            found = {
+                split: features(vectors, part["text"], part["text_length"]).numpy()
+                for split, part in splits.items()
+            }
+            numbers = {split: one.numpy() for split, one in label.items()}
+            yield its(model, best_strength(found, numbers, {}).accuracy)
+        starts = {
+            str(start): lambda start=start: LanguageEncoder(world.fresh(start)) for start in STARTS
+        }
+        yield its("scratch", right(adapt(starts, splits, 5, **options).logits, world))
+        for way in ("probe", "LoRA", "fine-tuned"):
+            found = adapt(encoder_of(kept), splits, 5, way, **options)
+            yield its(f"pretrained, {way}", right(found.logits, world))
+            if labels == LABELS[0]:
+                yield line("numbers", name, way, seed, found.learns, measure="that learn")
+
+
+def ceilings() -> Iterator[Run]:
+    """The best that can be done, exactly."""
+    best = news_cards.ceiling("section", **WORLDS["cards"])
+    yield line("few labels", "cards", "ceiling", 0, best["text"], "exact", 0)
+    for reader, value in first_named.ceiling().items():
+        if reader != "chance":
+            yield line("few labels", "order", f"ceiling, {reader}", 0, value, "exact", 0)
+
+
+# --- the curve of pretraining --------------------------------------------------------------------
+
+
+def plateau(name: str, seed: int) -> Iterator[Run]:
+    """Masked-word loss by headlines read, and what 50 labels make of models that stopped early."""
+    world, labels = world_of(name, seed), LABELS[0]
+    splits = world.splits(labels)
+    for texts in (*SHORT, TEXTS[name]):
+        kept, curve = learnt(name, seed, texts)
+        said = f"{texts} texts"
+        yield line("plateau", name, "BERT", seed, kept.recipe["loss"], said, measure="loss")
+        found = adapt(encoder_of(kept), splits, 5, epochs=EPOCHS[labels], seed=seed)
+        yield line(
+            "plateau", name, "pretrained, fine-tuned", seed, right(found.logits, world), said
+        )
+        if texts == TEXTS[name]:
+            for read, loss in zip(curve.texts, curve.loss, strict=True):
+                yield line("curve", name, "BERT", seed, loss, f"{read} texts", UNLABELLED,
+                           "training loss")  # fmt: skip
+    yield line("plateau", name, "words' frequencies", seed, frequency_loss(world), measure="loss")
+
+
+def frequency_loss(world: World) -> float:
+    """The masked-word loss of naming words as often as they occur, whatever stands around them."""
+    counts = world.text[world.text > 0].bincount(minlength=world.mask).double()
+    test = world.tensors["test"]["text"]
+    share = (counts + 1) / (counts + 1).sum()
+    return -share[test[test > 0]].log().mean().item()
+
+
+# --- the decoder ---------------------------------------------------------------------------------
+
+DECODER = {"dim": 96, "layers": 2, "heads": 4, "longest": 48}
+DECODER_TEXTS = 96_000
+
+
+def decoded(seed: int, texts: int = DECODER_TEXTS) -> tuple[Kept, dict[str, float]]:
+    """A GPT-2 that guessed the next words of default headlines; its loss beside a bigram's."""
+    told = news_cards.make_headlines(12_000, 5000 + seed, mismatch=0.0)["headline"]
+    vocabulary = Vocabulary.from_texts(told[:UNLABELLED], fewest=FEWEST)
+    begin, end = len(vocabulary), len(vocabulary) + 1
+    text, length = with_ends(*vocabulary.encode(told), begin, end)
+    sizes = {"words": end + 1, **DECODER}
+    model = from_configuration("GPT-2", **sizes, seed=seed)
+    learn, test = slice(0, UNLABELLED), slice(UNLABELLED, None)
+    pretrain(model, text[learn], length[learn], next_words, texts=texts, seed=seed)
+    loss = held_out_loss(model, text[test], length[test], next_words)
+    recipe = {"world": "news cards", "seed": seed, "texts": texts, "loss": loss,
+              "more": {"begin": begin, "end": end}}  # fmt: skip
+    beside = pair_loss(text[learn], text[test], end + 1)
+    return Kept(model, "GPT-2", sizes, vocabulary, recipe), {"GPT-2": loss, **beside}
+
+
+def pair_loss(learn: Tensor, test: Tensor, words: int) -> dict[str, float]:
+    """Next-word losses by counting: of words alone, and of words after the word before them."""
+
+    def pairs(text: Tensor) -> tuple[Tensor, Tensor]:
+        before, after = text[:, :-1].flatten(), text[:, 1:].flatten()
+        return before[after > 0], after[after > 0]
+
+    before, after = pairs(learn)
+    single = (after.bincount(minlength=words).double() + 1) / (len(after) + words)
+    table = (before * words + after).bincount(minlength=words**2).view(words, words).double()
+    table = (table + 10 * single) / (table.sum(dim=1, keepdim=True) + 10)
+    before, after = pairs(test)
+    return {
+        "single words counted": -single[after].log().mean().item(),
+        "pairs counted": -table[before, after].log().mean().item(),
+    }
+
+
+def decoder(seed: int) -> Iterator[Run]:
+    """Losses of next words on fresh headlines."""
+    for model, loss in decoded(seed)[1].items():
+        yield line("decoder", "cards", model, seed, loss, rows=2_000, measure="loss")
+
+
+def models() -> Iterator[Run]:
+    """Make the files of data/models/16: seed 0 of each."""
+    for name in WORLDS:
+        kept, _ = learnt(name, 0, TEXTS[name])
+        pretrained.save(kept, pretrained.path_of(f"masked {name}"))
+        yield line("models", name, "BERT", 0, kept.recipe["loss"], measure="loss")
+    kept, losses = decoded(0)
+    pretrained.save(kept, pretrained.path_of("decoder"))
+    yield line("models", "cards", "GPT-2", 0, losses["GPT-2"], rows=2_000, measure="loss")
+
+
+# --- all of it -----------------------------------------------------------------------------------
+
+
+def of(name: str, measure: Any) -> Any:
+    return lambda seed: measure(name, seed)
+
+
+PLAN = Plan(
+    "16",
+    [
+        Part(part, of(name, measure), within(*experiments, world=name, but="ceiling*"), SEEDS)
+        for name in WORLDS
+        for part, measure, experiments in (
+            (name, few_labels, ("few labels", "numbers")),
+            (f"{name}-plateau", plateau, ("plateau", "curve")),
+        )
+    ],
+    [Part("decoder", decoder, within("decoder"), SEEDS)],
+    [
+        Part("ceilings", ceilings, within("few labels", model="ceiling*")),
+        Part("models", models, within("models")),
+    ],
+)
+
+
+def again() -> list[Run]:
+    """A slice that a test makes anew: counting at 50 labels, seed 0, on both worlds."""
+    found = []
+    for name in WORLDS:
+        world = world_of(name, 0)
+        vectors = count_vectors(world.text, len(world.vocabulary))
+        splits = world.splits(LABELS[0])
+        features = {
+            split: mean_vectors(vectors, part["text"], part["text_length"]).numpy()
+            for split, part in splits.items()
+        }
+        labels = {split: part["label"].numpy() for split, part in splits.items()}
+        value = best_strength(features, labels, {}).accuracy
+        found.append(line("few labels", name, "counting", 0, value, f"{LABELS[0]} labels"))
+    return found
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    PLAN.main()
