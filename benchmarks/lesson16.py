@@ -7,8 +7,8 @@ are enough. ``order``: two sections are named and the first counts. For each see
 layer learns masked words from 10,000 headlines without labels; then 50, 200 and 1,000 labels. The
 rows beside it get the same labels: the same BERT from scratch, TF-IDF (words, or pairs too), and
 word vectors counted on the same 10,000 headlines. Whoever has settings has them chosen on the same
-300 validation rows: scratch among four (two rates, two spreads of its first weights), pretrained
-and LoRA among two, linear rows among strengths and features. 3,000 fresh test rows.
+300 validation rows: scratch among four (two rates, two spreads of its first weights), the other
+networks among two rates each, linear rows among strengths and features. 3,000 fresh test rows.
 
 Fixed before, from a trial on a throw-away world: one layer of 64 numbers, words that come out with
 vectors of their own (untied), rate 3e-3, .3 of the words chosen, three section words.
@@ -216,6 +216,7 @@ DECODER = {"dim": 96, "layers": 2, "heads": 4, "longest": 48}
 DECODER_TEXTS = 96_000
 
 
+@cache
 def decoded(seed: int, texts: int = DECODER_TEXTS) -> tuple[Kept, dict[str, float]]:
     """A GPT-2 that guessed the next words of default headlines; its loss beside a bigram's."""
     told = news_cards.make_headlines(12_000, 5000 + seed, mismatch=0.0)["headline"]
@@ -261,7 +262,7 @@ def models() -> Iterator[Run]:
     """Make the files of data/models/16: seed 0 of each."""
     for name in WORLDS:
         kept, _ = learnt(name, 0, TEXTS[name])
-        pretrained.save(kept, pretrained.path_of(f"masked {name}"))
+        pretrained.save(kept, pretrained.path_of(f"masked_{name}"))
         yield line("models", name, "BERT", 0, kept.recipe["loss"], measure="loss")
     kept, losses = decoded(0)
     pretrained.save(kept, pretrained.path_of("decoder"))

@@ -47,8 +47,8 @@ def library(name: str) -> Any:
 class Kind(NamedTuple):
     """The classes of one kind of model, and what its configuration calls things.
 
-    causal: whether a word sees only itself and those before it. query, value: the names of the
-    layers that LoRA corrects (GPT-2 has one layer for both, which is no ``nn.Linear``).
+    causal: whether a word sees only itself and those before it. names: of (words, dim, layers,
+    heads, longest), what a configuration of this kind calls them.
     """
 
     model_type: str
@@ -56,7 +56,6 @@ class Kind(NamedTuple):
     model: str
     causal: bool
     names: Callable[[int, int, int, int, int], dict[str, Any]]
-    lora: tuple[str, ...]
 
 
 def _like_bert(words: int, dim: int, layers: int, heads: int, longest: int) -> dict[str, Any]:
@@ -106,14 +105,10 @@ def _like_llama(words: int, dim: int, layers: int, heads: int, longest: int) -> 
 
 
 KINDS = {
-    "BERT": Kind("bert", "BertConfig", "BertForMaskedLM", False, _like_bert, ("query", "value")),
-    "RoBERTa": Kind(
-        "roberta", "RobertaConfig", "RobertaForMaskedLM", False, _like_roberta, ("query", "value")
-    ),
-    "GPT-2": Kind("gpt2", "GPT2Config", "GPT2LMHeadModel", True, _like_gpt, ()),
-    "Llama": Kind(
-        "llama", "LlamaConfig", "LlamaForCausalLM", True, _like_llama, ("q_proj", "v_proj")
-    ),
+    "BERT": Kind("bert", "BertConfig", "BertForMaskedLM", False, _like_bert),
+    "RoBERTa": Kind("roberta", "RobertaConfig", "RobertaForMaskedLM", False, _like_roberta),
+    "GPT-2": Kind("gpt2", "GPT2Config", "GPT2LMHeadModel", True, _like_gpt),
+    "Llama": Kind("llama", "LlamaConfig", "LlamaForCausalLM", True, _like_llama),
 }
 _DROPOUTS = {
     "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),

@@ -200,10 +200,10 @@ def test_folders_that_are_none_get_a_sentence(folder, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"has no config\.json"):
         load_published(tmp_path / "empty")
-    with pytest.raises(ValueError, match="there is no model at .*: no such folder"):
+    with pytest.raises(ValueError, match=r"there is no model at .*: no such folder"):
         load_published(tmp_path / "nowhere")
     monkeypatch.setenv("COURSE_OFFLINE", "1")
-    with pytest.raises(ValueError, match="there is no model at bert-base-uncased: .*OFFLINE is 1"):
+    with pytest.raises(ValueError, match=r"there is no model at bert-base-uncased: .*OFFLINE is 1"):
         load_published("bert-base-uncased")
     (folder / "config.json").write_text("{")
     with pytest.raises(ValueError, match=r"config\.json cannot be read"):

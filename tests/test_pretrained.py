@@ -104,7 +104,7 @@ WORLDS = {"cards": lambda: news_cards.make_headlines(600, 77, mismatch=0.0, word
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_kept_masked_model_guesses_as_its_recipe_says(world):
-    kept = load(f"masked {world}")
+    kept = load(f"masked_{world}")
     text, length = kept.vocabulary.encode(WORLDS[world]()["headline"])
     mask = kept.recipe["more"]["mask"]
     assert kept.sizes["words"] == mask + 1 == len(kept.vocabulary) + 1
@@ -130,12 +130,12 @@ def test_the_kept_decoder_guesses_as_its_recipe_says_and_writes_a_headline():
 
 def test_they_are_small():
     files = [*path_of("x").parent.glob("*.pt")]
-    assert {file.stem for file in files} == {"masked cards", "masked order", "decoder"}
+    assert {file.stem for file in files} == {"masked_cards", "masked_order", "decoder"}
     assert sum(file.stat().st_size for file in files) < 2_000_000
 
 
 def test_a_kept_model_reads_rows_like_any_encoder():
-    kept = load("masked order")
+    kept = load("masked_order")
     rows = split_rows(first_named.make(60, 1))["train"]
     tensors = to_tensors(rows, {"text": TextReader(kept.vocabulary)})
     assert encoder_of(kept)()(tensors["text"], tensors["text_length"]).shape[1] == 64
