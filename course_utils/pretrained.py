@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from course_utils import frozen
 from course_utils.classifier import MultimodalClassifier
+from course_utils.data.batches import Batches
 from course_utils.data.text import Vocabulary
 from course_utils.environment import course_root, is_smoke
-from course_utils.experiment import models_alone
+from course_utils.fusion import ConcatFusion
 from course_utils.huggingface import LanguageEncoder, from_configuration
 from course_utils.lora import add_lora, learnable
+from course_utils.training import fit, predict
 
 FORMAT = 1
 RATES = {  # the fewer numbers learn, the more they bear
@@ -151,7 +153,7 @@ def adapt(
 
     starts: what makes the encoder, pretrained or not; several by name are settings among which the
     validation rows choose, too. splits: {"train", "validation", "test": tensors}. way: one of
-    ``WAYS``. Of equals the first is taken; test rows are asked by each setting and reported by one.
+    ``WAYS``. Of equals the first is taken; the best alone is asked for the test rows.
     ``COURSE_SMOKE=1``: the first setting alone.
     """
     named = {"": starts} if callable(starts) else dict(starts)
@@ -159,15 +161,25 @@ def adapt(
     settings = [(name, rate) for name in named for rate in rates or RATES[way]]
     best: Adapted | None = None
     for name, rate in settings[:1] if is_smoke() else settings:
-        encoder = prepare(named[name](), way)
-        options = {"epochs": epochs, "learning_rate": rate, "batch_size": batch_size}
-        found = models_alone({"text": encoder}, splits, classes, seed=seed, options=options)["text"]
-        score = max(found.history.validation_accuracy)
+        model = _classifier(prepare(named[name](), way), classes, seed)
+        train = Batches(splits["train"], batch_size, shuffle=True, seed=seed)
+        history = fit(model, train, _at_once(splits["validation"]), epochs=epochs,
+                      learning_rate=rate, seed=seed)  # fmt: skip
+        score = max(history.validation_accuracy)
         if best is None or score > best.validation:
             setting = {"learning_rate": rate} | ({"start": name} if name else {})
-            learns = learnable(found.model)
-            best = Adapted(way, setting, score, found.logits, learns, found.model)
-    return best
+            best = Adapted(way, setting, score, torch.empty(0), learnable(model), model)
+    return best._replace(logits=predict(best.model, _at_once(splits["test"])))
+
+
+def _classifier(encoder: nn.Module, classes: int, seed: int) -> MultimodalClassifier:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # of the head
+        return MultimodalClassifier({"text": encoder}, ConcatFusion({"text": encoder.dim}), classes)
+
+
+def _at_once(tensors: Mapping[str, Any]) -> Batches:
+    return Batches(dict(tensors), 512)
 
 
 def encoder_of(kept: Kept) -> Callable[[], LanguageEncoder]:
