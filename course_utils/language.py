@@ -208,13 +208,13 @@ def continue_text(model: nn.Module, text: Tensor, count: int, cache: bool = True
     """Greedy decoding: the likeliest next word, ``count`` times -> (B, L + count) long.
 
     text (B, L) long, without padding. With ``cache`` each word is read once: keys and values of
-    those before are kept (``past_key_values``). Without it all are read again for every new word;
-    the words that come out are the same.
+    those before are kept, in what the model calls ``cache``. Without it all are read again for
+    every new word; the words that come out are the same.
     """
-    past, unread = None, text
+    kept, unread = None, text
     for _ in range(count):
-        said = model(input_ids=unread, past_key_values=past, use_cache=cache)
+        said = model(input_ids=unread, cache=kept, use_cache=cache)
         word = said.logits[:, -1:].argmax(dim=-1)  # (B, 1)
         text = torch.cat([text, word], dim=1)
-        past, unread = (said.past_key_values, word) if cache else (None, text)
+        kept, unread = (said.cache, word) if cache else (None, text)
     return text

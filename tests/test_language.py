@@ -29,8 +29,8 @@ class Pairs(nn.Module):
         super().__init__()
         self.table = nn.Embedding(words, words)
 
-    def forward(self, input_ids, attention_mask=None, past_key_values=None, use_cache=False):
-        return SimpleNamespace(logits=self.table(input_ids), past_key_values=(input_ids,))
+    def forward(self, input_ids, attention_mask=None, cache=None, use_cache=False):
+        return SimpleNamespace(logits=self.table(input_ids), cache=(input_ids,))
 
 
 def texts(n=400, seed=0):
