@@ -113,7 +113,8 @@ def next_words(
     model: nn.Module, text: Tensor, real: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
     """The task of GPT: the loss of one batch, text and real (B, L)."""
-    return next_word_loss(model(input_ids=text, attention_mask=real.long()).logits, text, real)
+    said = model(input_ids=text, attention_mask=real.long(), use_cache=False)
+    return next_word_loss(said.logits, text, real)
 
 
 class Curve(NamedTuple):
