@@ -218,7 +218,7 @@ def frequency_loss(world: World) -> float:
 # --- the decoder ---------------------------------------------------------------------------------
 
 DECODER = {"dim": 96, "layers": 2, "heads": 4, "longest": 48}
-DECODER_TEXTS = 64_000
+DECODER_TEXTS = 32_000
 
 
 @cache
