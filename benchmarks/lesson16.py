@@ -42,7 +42,7 @@ from course_utils.language import (
     with_ends,
 )
 from course_utils.measures import accuracy
-from course_utils.pretrained import Kept, adapt, encoder_of
+from course_utils.pretrained import WAYS, Kept, adapt, encoder_of
 
 SEEDS = range(5)
 UNLABELLED, VALIDATION, TEST = 10_000, 300, 3_000
@@ -142,36 +142,47 @@ def right(logits: Tensor, world: World) -> float:
     return accuracy(logits, world.tensors["test"]["label"])
 
 
-def few_labels(name: str, seed: int) -> Iterator[Run]:
-    """50, 200 and 1,000 labels: scratch, pretrained, probe, LoRA, and the rows beside them."""
+def without_networks(name: str, seed: int) -> Iterator[Run]:
+    """50, 200 and 1,000 labels for the commonest class, TF-IDF, and word vectors by counting."""
     world = world_of(name, seed)
-    kept, _ = learnt(name, seed, TEXTS)
     vectors = count_vectors(world.text, len(world.vocabulary))
     for labels in LABELS:
-        said = f"{labels} labels"
-        splits, options = world.splits(labels), how(labels, seed)
-
-        def its(model: str, value: float, said: str = said) -> Run:
-            return line("few labels", name, model, seed, value, said)
-
+        splits, said = world.splits(labels), f"{labels} labels"
         label = {split: part["label"] for split, part in splits.items()}
-        yield its("majority", majority_baseline(label["train"], label["test"]))
+        majority = majority_baseline(label["train"], label["test"])
+        yield line("few labels", name, "majority", seed, majority, said)
         linear = tuned_linear(world.rows(labels), world.readers)["text"]
-        yield its("TF-IDF", linear.accuracy)
-        for model, features in {"counting": mean_vectors, "counting, halves": half_vectors}.items():
-            found = {
-                split: features(vectors, part["text"], part["text_length"]).numpy()
-                for split, part in splits.items()
-            }
-            numbers = {split: one.numpy() for split, one in label.items()}
-            yield its(model, best_strength(found, numbers, {}).accuracy)
+        yield line("few labels", name, "TF-IDF", seed, linear.accuracy, said)
+        for model, means in {"counting": mean_vectors, "counting, halves": half_vectors}.items():
+            found = counted(vectors, means, splits)
+            yield line("few labels", name, model, seed, found, said)
+
+
+def counted(vectors: Tensor, means: Any, splits: dict[str, Batch]) -> float:
+    """Accuracy on the test rows of a linear model on means of counted word vectors."""
+    labels = {split: part["label"].numpy() for split, part in splits.items()}
+    features = {
+        split: means(vectors, part["text"], part["text_length"]).numpy()
+        for split, part in splits.items()
+    }
+    return best_strength(features, labels, {}).accuracy
+
+
+def networks(name: str, seed: int) -> Iterator[Run]:
+    """50, 200 and 1,000 labels for a BERT from scratch, and for a pretrained one in three ways."""
+    world = world_of(name, seed)
+    kept, _ = learnt(name, seed, TEXTS)
+    for labels in LABELS:
+        said, splits, options = f"{labels} labels", world.splits(labels), how(labels, seed)
         starts = {
             str(start): lambda start=start: LanguageEncoder(world.fresh(start)) for start in STARTS
         }
-        yield its("scratch", right(adapt(starts, splits, 5, **options).logits, world))
-        for way in ("probe", "LoRA", "fine-tuned"):
+        found = adapt(starts, splits, 5, **options)
+        yield line("few labels", name, "scratch", seed, right(found.logits, world), said)
+        for way in WAYS:
             found = adapt(encoder_of(kept), splits, 5, way, **options)
-            yield its(f"pretrained, {way}", right(found.logits, world))
+            value = right(found.logits, world)
+            yield line("few labels", name, f"pretrained, {way}", seed, value, said)
             if labels == LABELS[0]:
                 yield line("numbers", name, way, seed, found.learns, measure="that learn")
 
@@ -281,14 +292,32 @@ def of(name: str, measure: Any) -> Any:
     return lambda seed: measure(name, seed)
 
 
+BESIDE = ("majority", "TF-IDF", "counting*")
+
+
+def beside(run: Run) -> bool:
+    """Whether a line is of a model without a network."""
+    return any(within("few labels", model=model)(run) for model in BESIDE)
+
+
+def by_networks(run: Run) -> bool:
+    known = within("few labels", "numbers", but="ceiling*")(run)
+    return known and not beside(run)
+
+
+def on_world(name: str, lines: Any) -> Any:
+    return lambda run: run.world == name and lines(run)
+
+
 PLAN = Plan(
     "16",
     [
-        Part(part, of(name, measure), within(*experiments, world=name, but="ceiling*"), SEEDS)
+        Part(f"{name}-{part}", of(name, measure), on_world(name, lines), SEEDS)
         for name in WORLDS
-        for part, measure, experiments in (
-            (name, few_labels, ("few labels", "numbers")),
-            (f"{name}-plateau", plateau, ("plateau", "curve")),
+        for part, measure, lines in (
+            ("beside", without_networks, beside),
+            ("networks", networks, by_networks),
+            ("plateau", plateau, within("plateau", "curve")),
         )
     ],
     [Part("decoder", decoder, within("decoder"), SEEDS)],
@@ -305,13 +334,7 @@ def again() -> list[Run]:
     for name in WORLDS:
         world = world_of(name, 0)
         vectors = count_vectors(world.text, len(world.vocabulary))
-        splits = world.splits(LABELS[0])
-        features = {
-            split: mean_vectors(vectors, part["text"], part["text_length"]).numpy()
-            for split, part in splits.items()
-        }
-        labels = {split: part["label"].numpy() for split, part in splits.items()}
-        value = best_strength(features, labels, {}).accuracy
+        value = counted(vectors, mean_vectors, world.splits(LABELS[0]))
         found.append(line("few labels", name, "counting", 0, value, f"{LABELS[0]} labels"))
     return found
 

@@ -302,20 +302,19 @@ def _check_config(transformers: Any, name: str, here: bool, kind: str) -> None:
                          "give the folder that holds it")  # fmt: skip
     try:
         with _quiet():
-            config = transformers.AutoConfig.from_pretrained(name, local_files_only=here)
+            reads = getattr(transformers, kind_of(kind).config)
+            config = reads.get_config_dict(name, local_files_only=here)[0]
     except Exception as problem:
         if here:
             raise ValueError(f"{name}/config.json cannot be read: {_first_line(problem)}; fetch it "
                              "again") from None  # fmt: skip
         raise ValueError(f"the hub gave no {name}: {_first_line(problem)}; is there a network? A "
                          f"folder will do as well. ({LAST_SEEN})") from None  # fmt: skip
-    if config.model_type != kind_of(kind).model_type:
-        known = {one.model_type: name for name, one in KINDS.items()}
-        said = known.get(config.model_type)
+    found = config.get("model_type", "unknown")
+    if found != kind_of(kind).model_type:
+        said = {one.model_type: name for name, one in KINDS.items()}.get(found)
         advice = f"load it with kind={said!r}" if said else f"this course loads {', '.join(KINDS)}"
-        raise ValueError(
-            f"{name} holds a model of type {config.model_type}, not a {kind}; {advice}"
-        )
+        raise ValueError(f"{name} holds a model of type {found}, not a {kind}; {advice}")
 
 
 def _tokenizer_of(transformers: Any, name: str, here: bool) -> Any:
