@@ -1,8 +1,7 @@
-"""Language models that learnt once, from ``data/models/16``; and three ways to go on from one.
+"""Language models kept as files, as ``data/models/16`` is to hold them; three ways to go on.
 
-``benchmarks/lesson16.py`` makes the files (``make results LESSON=16 PART=models``). ``adapt`` takes
-a pretrained encoder to a task with few labels: a *probe* learns the head alone, *LoRA* a correction
-of low rank as well, *fine-tuning* everything.
+``adapt`` takes a pretrained encoder to a task with few labels: a *probe* learns the head alone,
+*LoRA* a correction of low rank as well, *fine-tuning* everything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -75,14 +74,13 @@ def save(kept: Kept, path: Path) -> Path:
 
 
 def load(name: str, path: Path | None = None) -> Kept:
-    """A model of lesson 16 by its name: "masked_cards", "masked_order" or "decoder".
+    """A model of lesson 16 by the name of its file in ``data/models/16``, or from another path.
 
     Raises ValueError, in a sentence, where there is no such file, or where it is cut off or of
     another version; ImportError where transformers is missing.
     """
     path = path or path_of(name)
-    again = "fetch the course's file again, or make it anew with " \
-            "`make results LESSON=16 PART=models`"  # fmt: skip
+    again = "fetch the course's file again"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.pt"))) or "none"
         raise ValueError(f"lesson 16 has no model {name!r}; it has {known}; {again}")
