@@ -78,7 +78,7 @@ def tuned_linear(
     for name, reader in readers.items():
         candidates = features_of(reader, rows, name)
         tried = [
-            (_best_strength(features, labels, settings), features)
+            (best_strength(features, labels, settings), features)
             for settings, features in _first_only(candidates)
         ]
         found[name], chosen[name] = max(tried, key=lambda pair: pair[0].validation)
@@ -86,7 +86,7 @@ def tuned_linear(
         whole = {split: _beside([one[split] for one in chosen.values()]) for split in rows}
         settings = {name: found[name].settings for name in chosen}
         together = "both" if len(chosen) == 2 else "all"
-        found[together] = _best_strength(whole, labels, settings)
+        found[together] = best_strength(whole, labels, settings)
     return found
 
 
@@ -97,10 +97,14 @@ def _first_only(candidates: Candidates) -> Candidates:
             return
 
 
-def _best_strength(
+def best_strength(
     features: Mapping[str, Any], labels: Mapping[str, np.ndarray], settings: Mapping[str, Any]
 ) -> TunedLinear:
-    """The best model on these features, by the validation rows."""
+    """Logistic regression on ready features, with the strength that validation rows choose.
+
+    features: {"train", "validation", "test": matrix (n, width)}; labels: {split: (n,)}; settings:
+    what is known of the features, kept in the answer. ``COURSE_SMOKE=1``: one strength, untried.
+    """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 

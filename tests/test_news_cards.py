@@ -59,6 +59,17 @@ def test_a_card_does_not_depend_on_how_many_are_made():
     assert differ_in(few, take(many, np.arange(30))) == set()
 
 
+def test_headlines_without_pictures_are_those_of_the_cards():
+    dials = {"words_per_headline": 2, "mismatch": 0.3, "label_noise": 0.1}
+    whole, told = make(60, 4, **dials), news_cards.make_headlines(60, 4, **dials)
+    assert set(whole) - set(told) == {"image", "motif_box"}
+    for column, values in told.items():
+        np.testing.assert_array_equal(values, whole[column], err_msg=column)
+    assert set(rows_for(told, "section")["match"]) == {1}
+    with pytest.raises(ValueError, match="no dial"):
+        news_cards.make_headlines(3, words=2)
+
+
 def test_making_cards_leaves_the_global_random_numbers_alone():
     np.random.seed(0)
     before = np.random.get_state()[1].copy()
