@@ -64,7 +64,10 @@ EVENT_WORDS = (
     ("fade", "shrink", "dwindle"),
 )
 WISH_WORDS = (("calm", "rest", "quiet"), ("rush", "race", "thrill"))
-FILLERS = "the a this one clip here now with some more of it we see you get old new small".split()
+FILLERS = (
+    *("the", "a", "this", "one", "clip", "here", "now", "with", "some", "more"),
+    *("of", "it", "we", "see", "you", "get", "old", "new", "small"),
+)
 RATE, BEEP, STEP = 8000, 900, 1280  # samples a second, of a beep, from one beep to the next
 SOUND = 4 * STEP  # samples of a track
 TUNES = ((0, 7, 0, 7), (5, 5, 5, 5), (0, 3, 6, 9), (9, 6, 3, 0))  # in semitones, by event
@@ -296,8 +299,8 @@ def sources(task: str, dial: Dials, ordered: bool = True) -> Sources:
                                          seen[:, NOTHING]], axis=1)  # fmt: skip
         return Sources(tables, np.eye(len(EVENTS)) / len(EVENTS))
     if task != "sentiment":
-        raise ValueError(f"there is no ceiling of {task!r}: there are content's and sentiment's; "
-                         "direction, shape and pace stand in the clip for who can read them")  # fmt: skip
+        raise ValueError(f"there is no ceiling of {task!r}, only of content and sentiment; what "
+                         "the clip itself shows can be read off it, noise apart")  # fmt: skip
     pace, wish = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])  # four causes
     promised = (1 - dial.without_wish) * np.eye(3)[wish] + dial.without_wish * np.eye(3)[[2] * 4]
     liked = np.where(pace == wish, 1 - dial.sentiment_noise, dial.sentiment_noise)
