@@ -23,10 +23,11 @@ av = pytest.importorskip("av")
 CODECS = {".mp4": ("mpeg4", "yuv420p"), ".webm": ("libvpx-vp9", "yuv420p"), ".gif": ("gif", "rgb8")}
 
 
-def write_video(path, frames, sound=None, rate=8):
+def write_video(path, frames, sound=None, rate=8, head_first=False):
     """frames (F, H, W, 3) uint8, and samples (T,) int16 at 8 kHz, as a file by its ending."""
     codec, form = CODECS[path.suffix]
-    with av.open(str(path), "w") as container:
+    options = {"movflags": "faststart"} if head_first else {}
+    with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], form
         stream.bit_rate = 2_000_000
@@ -99,19 +100,21 @@ def folder(tmp_path_factory):
 # --- one file --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["brighter/a.mp4", "brighter/b.webm", "darker/c.gif"])
-def test_frames_are_spread_evenly_over_files_of_any_kind_and_length(folder, name):
+@pytest.mark.parametrize(
+    ("name", "frames", "middles"),
+    [
+        ("brighter/a.mp4", 16, [2, 6, 10, 14]),
+        ("brighter/b.webm", 9, [1, 3, 5, 7]),
+        ("darker/c.gif", 24, [3, 9, 15, 21]),
+    ],
+)
+def test_frames_are_spread_evenly_over_files_of_any_kind_and_length(folder, name, frames, middles):
     clip = read_video(folder / name, count=4, size=(24, 32))
     assert (clip.shape, clip.dtype) == ((4, 24, 32, 3), np.uint8)
-    light = clip.mean(axis=(1, 2, 3))
-    # The middles of four segments of 16, of 9 and of 24 frames that go from 20 to 220.
-    frames, places = {"a": (16, [2, 6, 10, 14]), "b": (9, [1, 3, 5, 7]),
-                      "c": (24, [3, 9, 15, 21])}[name[-5]]  # fmt: skip
-    expected = 20 + 200 * np.array(places) / (frames - 1)
-    expected = expected[::-1] if name.endswith("gif") else expected
-    if name.endswith("gif"):
-        expected = 220 - 200 * np.array(places) / (frames - 1)
-    assert light == pytest.approx(expected, abs=20)  # a .gif knows eight greys of 36 steps each
+    steps = 200 * np.array(middles) / (frames - 1)
+    expected = 220 - steps if "darker" in name else 20 + steps
+    # A .gif of 8 bits knows eight steps of red, which are 36 apart.
+    assert clip.mean(axis=(1, 2, 3)) == pytest.approx(expected, abs=20)
 
 
 def test_proportions_are_kept_on_a_white_ground(tmp_path):
@@ -175,8 +178,16 @@ def test_an_empty_file_and_a_long_one_are_told(tmp_path, monkeypatch):
         read_video(long)
 
 
-def test_a_webm_that_is_cut_off_is_told_or_read_in_part(folder, tmp_path):
-    """A .webm does not say how many frames it has: what is there of it is a video of its own."""
+def test_a_file_whose_end_is_missing_is_told_where_its_head_says_how_long_it_is(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), dtype=np.uint8)
+    data = write_video(tmp_path / "whole.mp4", noise, head_first=True).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    with pytest.raises(BadData, match=r"cut\.mp4 is cut off: it promises 20 frames and has \d"):
+        read_video(tmp_path / "cut.mp4")
+    assert len(read_video(tmp_path / "whole.mp4")) == 16
+
+
+def test_a_webm_that_ends_in_its_head_is_told(folder, tmp_path):
     data = (folder / "brighter" / "b.webm").read_bytes()
     (tmp_path / "cut.webm").write_bytes(data[:60])
     with pytest.raises(BadData, match=r"cut\.webm"):
@@ -308,7 +319,7 @@ def test_what_is_no_clip_is_told(clips):
 
 def test_a_linear_model_reads_clips_by_their_main_directions(monkeypatch):
     monkeypatch.setenv("COURSE_SMOKE", "1")
-    rows = split_rows(rows_for(make(120, 3, noise=0), "pace"))
+    rows = split_rows(rows_for(make(60, 3, noise=0), "pace"))
     found = tuned_linear(rows, {"frames": FramesReader(shrink=4)})["frames"]
     assert found.settings["directions"] == 20
     assert len(found.predicted) == len(rows["test"]["label"])
