@@ -19,7 +19,7 @@ from course_utils.environment import (
     versions,
 )
 
-DEAR = ("torch", "torchvision", "torchtext", "transformers", "captum", "pandas", "sklearn",
+DEAR = ("torch", "torchvision", "torchtext", "transformers", "captum", "av", "pandas", "sklearn",
         "scipy", "matplotlib", "ipywidgets", "IPython", "numpy")  # fmt: skip
 
 
