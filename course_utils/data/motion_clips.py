@@ -19,7 +19,6 @@ reach on ``content`` and ``sentiment`` is known exactly: see ``ceiling``.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from course_utils.data.motion_pictures import (
     draw_clip,
     draw_poster,
 )
-from course_utils.data.read_dials import read_dials
+from course_utils.data.read_dials import is_number, is_whole, read_dials
 from course_utils.data.rows import SPLITS, Rows, count_rows, take
 
 EVENTS = ("clockwise", "anticlockwise", "growing", "shrinking")  # 1 is 0 reversed, 3 is 2
@@ -106,14 +105,8 @@ class Dials:
             raise ValueError(f"noise is a number from 0 up, not {self.noise!r}")
         for name, low, high in (("clutter", 0, MOST_CLUTTER), ("frames", 2, 64)):
             count = getattr(self, name)
-            whole = isinstance(count, Integral) and not isinstance(count, bool)
-            if not whole or not low <= count <= high:
+            if not is_whole(count) or not low <= count <= high:
                 raise ValueError(f"{name} is a whole number from {low} to {high}, not {count!r}")
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number to reckon with: no truth value, no NaN."""
-    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 # --- making rows -----------------------------------------------------------------------------
