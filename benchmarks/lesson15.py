@@ -31,7 +31,7 @@ from course_utils.data.video_files import FramesReader
 from course_utils.encoders import BagEncoder, CNNEncoder, reading
 from course_utils.experiment import Trained, cache_features, models_alone, models_fused, train_on
 from course_utils.fusion import ConcatFusion, add_log_posteriors
-from course_utils.measures import accuracy, paired_gain
+from course_utils.measures import accuracy, best_additive_rule, paired_gain, rule_accuracy
 from course_utils.training import predict
 from course_utils.video import shuffle_frames
 from course_utils.video_encoders import ENCODERS, Conv3dEncoder, FrameAverageEncoder
@@ -363,6 +363,12 @@ def ceilings() -> Iterator[Run]:
         line = line_for("ceilings", 0, 0)
         for reader, best in motion_clips.ceiling(task).items():
             yield line(f"ceiling, {reader}", task, best)
+    told = motion_clips.sources("sentiment", motion_clips.Dials())
+    disliked, liked = torch.from_numpy(told.joint(("frames", "text")))
+    rule = best_additive_rule(liked, disliked)
+    line = line_for("ceilings", 0, 0)
+    yield line("best additive rule, frames + text", "sentiment",
+               rule_accuracy(*rule, liked, disliked))  # fmt: skip
     for reader, best in motion_clips.ceiling("content", ordered=False).items():
         if "frames" in reader:
             yield line(f"ceiling, {reader}", "content, unordered", best)
