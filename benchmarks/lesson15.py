@@ -381,7 +381,7 @@ PLAN = Plan(
     "15",
     [Part("rates", rates, within("rates"), NONE)],
     [
-        Part("order", order, within("order", but=BY_NAME), NONE),
+        Part("order", order, within("order", but=BY_NAME), ONE),
         Part("still", still, within("still"), NONE),
         Part("linear", linear_order, within("order", model=BY_NAME), NONE),
     ],
