@@ -395,7 +395,7 @@ def corruption(seed: int, fresh: int = 5000) -> Iterator[Run]:
                                weight[these].mean().item())  # fmt: skip
 
 
-HONEST_SEEDS = range(3)
+HONEST_SEEDS = SEEDS
 
 
 def honesty(pairs: Mapping[str, Any], tensors: Any, seed: int) -> Iterator[Run]:
@@ -533,7 +533,7 @@ PLAN = Plan(
     "10",
     [
         Part("tables", tables, within("rates", *CLASSES), SEEDS),
-        Part("bottlenecks", bottlenecks, within("bottleneck"), SEEDS[:1]),
+        Part("bottlenecks", bottlenecks, within("bottleneck"), SEEDS),
         Part("few-cards", few_cards, within("few cards"), SEEDS),
         Part("flags", flags, within("flag", but=CEILINGS), SEEDS),
         Part("corruption", corruption, within("corruption", "honesty"), SEEDS),

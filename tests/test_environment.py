@@ -19,8 +19,8 @@ from course_utils.environment import (
     versions,
 )
 
-DEAR = ("torch", "torchvision", "torchtext", "transformers", "captum", "soundfile", "pandas",
-        "sklearn", "scipy", "matplotlib", "ipywidgets", "IPython", "numpy")  # fmt: skip
+DEAR = ("torch", "torchvision", "torchtext", "transformers", "captum", "soundfile", "av",
+        "pandas", "sklearn", "scipy", "matplotlib", "ipywidgets", "IPython", "numpy")  # fmt: skip
 
 
 def run(code):

@@ -5,6 +5,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 D = TypeVar("D")
@@ -23,6 +24,16 @@ def read_dials(kind: type[D], dials: Mapping[str, Any], world: str) -> D:
         if name not in known:
             raise ValueError(f"{world} has no dial {name!r}; it has {', '.join(known)}")
     return kind(**dials)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number to reckon with: no truth value, no NaN."""
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number of a kind that counts: no truth value, no 16.0."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def list_dials(kind: type) -> str:

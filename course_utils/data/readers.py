@@ -316,7 +316,7 @@ def read_image(path: str | Path, size: tuple[int, int] = (48, 48)) -> np.ndarray
             with Image.open(path) as image:
                 image.draft(None, (2 * max(size),) * 2)  # a large JPEG need not be decoded whole
                 image.load()
-                return np.asarray(_fit(to_rgb(_upright(image)), size))
+                return np.asarray(fit_to(to_rgb(_upright(image)), size))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         reason = f"has more pixels than the {Image.MAX_IMAGE_PIXELS:,} that are safe to open"
     except UnidentifiedImageError:
@@ -363,7 +363,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def fit_to(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The picture in full on a white ground of this height and width."""
     height, width = size
     if image.size == (width, height):
