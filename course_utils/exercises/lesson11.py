@@ -277,8 +277,9 @@ impute_ridge = Exercise(
         *(
             Mistake(
                 ridge_of_standard(correction),
-                f"You divide by the standard deviation (correction={correction}). Then what a slope costs depends on its "
-                "column's scale, and not so in the formula: subtract the means, and no more.",
+                f"You divide by the standard deviation (correction={correction}). Then what a "
+                "slope costs depends on its column's scale, unlike in the formula: subtract the "
+                "means, and no more.",
             )
             for correction in (0, 1)
         ),
@@ -314,8 +315,10 @@ def dropout_cases(rng):
             draws[2] = torch.linspace(0.9, 0.1, modalities) * (rate or 1)
         yield present, draws, rate
     low, middle, high = sorted((0.9 * torch.rand(3, generator=rng)).tolist())
-    draws = torch.tensor([[low / 2, 0.5 + middle / 2, 0.55 + high / 2], [0.5, 0.7, 0.9]])
-    present = torch.tensor([[True, True, True], [True, True, False]])
+    draws = torch.tensor(
+        [[low / 2, 0.5 + middle / 2, 0.55 + high / 2], [0.5, 0.7, 0.9], [0.6, 0.8, 0.2]]
+    )
+    present = torch.tensor([[True, True, True], [True, True, False], [True, True, False]])
     order = torch.randperm(3, generator=rng)
     yield present[:, order], draws[:, order], 0.5
 
@@ -515,7 +518,9 @@ def curve_cases(rng):
         }
         draws = torch.rand(n, generator=rng)
         if n > 1:
-            draws[0] = 0.0
+            # One is right only with its touch, and has it where rate and draw are both 0.
+            draws[0], features["sound"][0] = 0.0, 2 * (1 - sure[0])
+            features["touch"][0] = 5 * sure[0]
             # One row is right only with its touch, and lacks it early.
             draws[1], features["sound"][1] = 0.1, 2 * (1 - sure[1])
         yield Adder(), features, label, "touch", rates, draws
@@ -583,7 +588,8 @@ missing_rate_curve = Exercise(
         *(
             Mistake(
                 curve_over(lambda draws, rate: draws < rate, empty),
-                f"You count only the rows that lack it. A data set has the others too: count all.{more}",
+                "You count only the rows that lack it. A data set has the others too: count "
+                f"all.{more}",
             )
             for empty, more in ((0.0, ""), (math.nan, NONE_LEFT))
         ),
@@ -1053,9 +1059,21 @@ read_holes = Exercise(
         ),
         Mistake(changed(holes_as_nan), "There is a NaN among the prices."),
         Mistake(changed(scaled_by_all), "are those of all rows. Test rows do not count."),
-        Mistake(changed(scaled_by_one_less), "divides by one less than the number of prices: `correction=0`."),
-        Mistake(changed(holes_are_zero_euros), "Empty prices count as 0 in your mean and standard deviation."),
-        Mistake(changed(black_is_absent), "ask whether photos/<id>.png is a file, not what is in it."),
-        Mistake(changed(the_mean_is_absent), "so it is 0 after scaling, and is a price all the same: ask the cell."),
+        Mistake(
+            changed(scaled_by_one_less),
+            "divides by one less than the number of prices: `correction=0`.",
+        ),
+        Mistake(
+            changed(holes_are_zero_euros),
+            "Empty prices count as 0 in your mean and standard deviation.",
+        ),
+        Mistake(
+            changed(black_is_absent),
+            "ask whether photos/<id>.png is a file, not what is in it.",
+        ),
+        Mistake(
+            changed(the_mean_is_absent),
+            "so it is 0 after scaling, and is a price all the same: ask the cell.",
+        ),
     ),
 )  # fmt: skip
