@@ -843,7 +843,7 @@ claim("no picture: mean and black cost a sum over 0.05 on emoji, under 0.03 on c
 # The two ends of the story hold on the real pictures and names: one is worst, and the ridge brings
 # the product to the sense that is left. Three lines differ: a black picture costs a sum nothing on
 # cards, and much on emoji; so does the mean, we do not know why; and in a product the mean is well
-# below the ridge. A few hundredths we cannot judge on so few rows.
+# below the ridge. Less we cannot judge on so few rows.
 #
 # The generated *shop* has a price and a material; half of its prices go missing, and scikit-learn's
 # own imputers fill them. Inclined to lose it are, *on the other*, leather and wool; *on itself*,
@@ -854,8 +854,7 @@ shop = read_results("11", "table")
 of_shop = shop.pivot_table("value", "model", "setting")[["none", *holes.MECHANISMS]]
 print("shop, season from price and material", of_shop.round(2).to_string(), sep="\n")
 hidden = of_shop["on the label"]
-claim("deleting by the label costs over 0.05",
-      hidden["mean"] > hidden["deleted"] + 0.05)  # fmt: skip
+claim("deleting by the label costs 0.05", hidden["mean"] > hidden["deleted"] + 0.05)
 claim("there a flag gains over 0.01", hidden["mean and flag"] > hidden["mean"] + 0.01)
 
 # %% [markdown]
