@@ -842,8 +842,8 @@ claim("no picture: mean and black cost a sum over 0.05 on emoji, under 0.03 on c
 # %% [markdown]
 # The two ends of the story hold on the real pictures and names: one is worst, and the ridge brings
 # the product to the sense that is left. Three lines differ: a black picture costs a sum nothing on
-# cards, and much on emoji; so does the mean, we do not know why; and in a product the mean is well
-# below the ridge. Less we cannot judge on so few rows.
+# cards, and much on emoji; the mean costs less, but something (why, we do not know); and in a
+# product it is well below the ridge. Smaller gaps we cannot judge here.
 #
 # The generated *shop* has a price and a material; half of its prices go missing, and scikit-learn's
 # own imputers fill them. Inclined to lose it are, *on the other*, leather and wool; *on itself*,
