@@ -6,7 +6,7 @@
 #     name: python3
 #   lesson:
 #     title: Missing modalities
-#     minutes: {read: 45, exercises: 30, deeper: 9, build: 30}
+#     minutes: {read: 45, exercises: 30, deeper: 15, build: 30}
 #     needs: [00_start_here, 01_convolution, 02_words_to_vectors, 04_weighted_fusion,
 #       05_interactions, 06_training]
 #     teaches: [imputation, modality dropout, learnt token, missingness mechanisms, MCAR, MAR, MNAR]
@@ -37,7 +37,7 @@ for name, seed in (("image", 0), ("text", 10)):
 show(card_wall(some), alt="Eight cards; some have no picture, some no headline.")
 
 # %% [markdown]
-# So it is in life: a scan that was never made, a review without a photo. The article that this
+# In life: a scan that was never made, a review without a photo. The article that this
 # course takes apart (lesson 00) has three answers for missing values: **delete** the row, **fill**
 # the hole, "for example with data of other modalities", or **predict** it, "by linear regression or
 # a decision tree". We test all three.
@@ -112,8 +112,8 @@ claim("the product loses over 0.2 to the headline alone",
 # %% [markdown]
 # ## Fill the hole
 #
-# Something usual should stand there. The simplest is each column's mean. From which rows? A test
-# row may come alone, so all that is *fitted*, even a mean, is fitted on training rows.
+# The simplest is each column's mean. From which rows? A test row may come alone, so all that is
+# *fitted*, even a mean, is fitted on training rows.
 
 # %% [markdown]
 # ### Exercise 1: `impute_mean` · 4 min · easy
@@ -186,8 +186,7 @@ impute_ridge = check(impute_ridge)
 # The product is as it was; nothing is trained again. Four things may stand for the picture's
 # features: *zeros*, the *mean*, the *ridge* prediction, or a *black picture*'s features, which come
 # out if empty files are read as black. (Zero features are no zero factor: their projection gives
-# its bias.) With the ridge's prediction, how often is the product right? What to compare it with is
-# printed above.
+# its bias.) With the ridge's prediction, how often is the product right?
 
 # %% tags=["guess"]
 guess("product, ridge in the picture's place", ...)
@@ -233,9 +232,9 @@ for name, picture in in_its_place.items():
 settle("product, ridge in the picture's place", here["ridge"], near=0.03)
 
 # %% [markdown]
-# We chose a seed where fills differ much. The file has five, with 5,000 fresh cards each, more
-# fusions, and both senses withheld. *Tree* is the article's decision tree, its depth chosen on
-# validation rows; *one* counts as one:
+# We chose a seed where fills differ much. The file has five other heads, 5,000 fresh cards each,
+# more fusions, and both senses withheld. *Tree* is the article's decision tree, its depth chosen
+# on validation rows; *one* counts as one:
 
 # %%
 from course_utils.data.results import read_results
@@ -274,6 +273,9 @@ claim("one is over 0.2 below the ridge, in every seed",
 alone_mean = sum(references["text alone"]) / len(references["text alone"])
 claim("ridge brings the product to within 0.02 of the headline alone",
       by_seed.loc["ridge"].mean() > alone_mean - 0.02)  # fmt: skip
+less = by_seed.loc["ridge"] - by_seed.loc["mean"]
+claim("the mean is within 0.03 of the ridge on average, but not in every seed",
+      less.mean() < 0.03 and less.max() > 0.04)  # fmt: skip
 gap = by_seed.max(axis=1) - by_seed.min(axis=1)
 claim("zeros and black differ by over 0.1 between seeds, the ridge by under 0.04",
       gap["zeros"] > 0.1 < gap["black, unknown"] and gap["ridge"] < 0.04)  # fmt: skip
@@ -291,14 +293,13 @@ claim("the tree is nowhere 0.005 better than the ridge",
 
 # %% [markdown]
 # **The article's row.** *Fill*, *also from the other modality*, *predict*: on sums and the MLP
-# zeros, mean and ridge come out alike. On a product the choice decides. Zeros and black are a
-# matter of luck; the ridge brings it to the level of the headline alone, without a step of
-# training. The tree does no better than the line. And an empty file read as a *black picture*, or
-# an empty text read as an unknown word, is not "nothing": the encoder says something about it, and
-# nobody knows what.
+# zeros, mean and ridge come out alike. On a product, without the picture, zeros and black are a
+# matter of luck. The mean is nearly as good as the ridge in most seeds, but not with the live head.
+# The ridge reaches the headline alone, without a step of training; the tree does no better. And an
+# empty file read as a *black picture* is not "nothing": nobody knows what the encoder says of it.
 #
 # Why not above the headline alone? The prediction is computed from the headline. Who reads that
-# perfectly learns nothing from it (the second *Deeper* section proves it).
+# perfectly learns nothing from it (the second *Deeper* section proves it); a trained one may.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the instructor: the 20-minute path.* The first guess and its result (4 min), one table of
@@ -341,9 +342,10 @@ modality_dropout = check(modality_dropout)
 
 # %% [markdown]
 # What should stand in the hole while it learns? In the package's `ProductFusion` an absent sense's
-# features are zeros; then its projection gives its *bias*, a vector that training can move. So the
-# product has a *learnt token* for "not there". What does dropout do to the product where *both* are
-# there, compared with training on complete cards: more than 0.01 better or worse, or neither?
+# features are zeros, so its projection gives its *bias* alone. Complete rows never do that; now
+# training can make of it a *learnt token* for "not there". What does dropout do to the product
+# where *both* are there, compared with training on complete cards: more than 0.01 better or worse,
+# or neither?
 
 # %% tags=["guess"]
 guess("product with dropout, both there", ..., ["better", "neither", "worse"])
@@ -365,7 +367,7 @@ claim("dropout is within 0.015 of the ridge, whichever is missing", apart.max() 
 claim("it does not cost 0.01 where both are there", change > -0.01)
 
 # %% [markdown]
-# Dropout and the ridge are equally good here; dropout needs a training, the ridge needs none.
+# On average dropout and the ridge are equally good; dropout needs a training, the ridge none.
 # Live, at one of these rates. The package's `ModalityDropout` wraps a fusion in this function:
 
 # %%
@@ -437,11 +439,16 @@ at = "product", "at random", 0.5
 show(widgets.draw_missing(curves, *at), alt=widgets.describe_missing(curves, *at))
 
 # %% [markdown]
+# Is *none missing* below the first table's *product*? An average of five does not speak for each.
 # The dotted ceiling is exact, for we know how cards and holes are made; *with the mask* means that
 # the reader sees what is missing. **Now yours.** Headlines may be lost *at random*, or more often
-# on some cards: *on the other*, those whose picture shows sport or business; *on itself*, those
-# whose headline tells of them; *on the label*, those that are about them. Which way costs a ridge
-# least at 0.3, and why? What changes for *concat + linear*?
+# on some cards:
+#
+# - *on the other*: those whose picture shows sport or business;
+# - *on itself*: those whose headline tells of them;
+# - *on the label*: those that are about them.
+#
+# Which way costs a ridge least at 0.3, and why? What changes for *concat + linear*?
 
 # %% tags=["volatile"]
 widgets.missing_explorer(curves)
@@ -469,8 +476,7 @@ claim("one way costs the ridge over 0.01 less than each other", best > second + 
 # | MAR, *missing at random* | what is still seen | plain photos get no caption | *on the other* |
 # | MNAR, *missing not at random* | what is not seen | dear goods hide their price | *on itself* |
 #
-# *On the label* is MNAR at use, where the label is not seen; with the labels of training rows it
-# would be MAR.
+# *On the label* is MNAR at use, where no label is seen; in training, where it is, it is MAR.
 #
 # A world that can be counted: $x$ and $y$ are 0 or 1, and $p(y{=}1 \mid x)$ is 0.2 at $x = 0$ and
 # 0.8 at $x = 1$. A second sense is lost with a chance of 0.9 where $y = 1$ and never where $y = 0$;
@@ -480,14 +486,13 @@ claim("one way costs the ridge over 0.01 less than each other", best > second + 
 guess("belief after deleting by the label", ...)
 
 # %% [markdown]
-# Three mechanisms, exactly:
+# Two mechanisms, exactly; in the second the label that is lost depends on $x$:
 
 # %% tags=["nbval-check-output"]
 # p(x, y), a line for each x
 rows_of = torch.tensor([[0.8, 0.2], [0.2, 0.8]]) / 2
 # The chance of a hole, in the same four places
 lost = {
-    "by x alone": torch.tensor([[0.1, 0.1], [0.9, 0.9]]),
     "by y alone": torch.tensor([[0.0, 0.9], [0.0, 0.9]]),
     "by y, given x": torch.tensor([[0.95, 0.0], [0.0, 0.95]]),
 }
@@ -500,13 +505,8 @@ for mechanism, chance in lost.items():
 settle("belief after deleting by the label", belief["by y alone"][1])
 
 # %%
-torch.testing.assert_close(belief["by x alone"], torch.tensor([0.2, 0.8]))
 claim("by y alone both beliefs fall below 0.3", belief["by y alone"].max() < 0.3)
 claim("by y given x they are turned round", belief["by y, given x"][0] > 0.8)
-
-# %% [markdown]
-# Deleting by $x$ alone moves $p(y)$ and leaves $p(y \mid x)$. Where the chance of a hole depends on
-# $y$ among rows with the same $x$, the belief itself is wrong.
 
 # %% [markdown]
 # ### Exercise 5: `a_harmless_deletion` · 5 min · medium · *break this claim*
@@ -532,6 +532,9 @@ def a_harmless_deletion():
 a_harmless_deletion = check(a_harmless_deletion)
 
 # %% [markdown]
+# Deleting by $x$ alone moves $p(y)$ and leaves $p(y \mid x)$. Where the chance of a hole depends on
+# $y$ among rows with the same $x$, the belief itself is wrong.
+#
 # **On cards.** Half of the headlines go missing, in the four ways of the figure. A reader of
 # pictures learns from the cards that are left. *share*: sport and business among these cards.
 # *belief*: how much the reader believes in them where a picture shows no motif (the first *Deeper*
@@ -549,7 +552,7 @@ print(means.round(2).to_string())
 # %%
 believed = deletion[deletion["measure"] == "belief"]
 believed = believed.pivot_table("value", "setting", "seed")
-fallen = believed.loc["none"] - believed
+fallen = (believed.loc["none"] - believed).loc[[*holes.MECHANISMS]]
 print(fallen.round(2).to_string())
 claim("it falls by over 0.03 in every seed where the label decides",
       fallen.loc["on the label"].min() > 0.03)  # fmt: skip
@@ -633,13 +636,14 @@ for mechanism in holes.MECHANISMS:
 # %%
 told = read_results("11", "told by holes")
 told = told.pivot_table("value", ["model", "dials"], "setting")
+told = told.reindex(holes.MECHANISMS, level="dials")
 print(told.round(3).to_string())
 label_says = told.loc["concat + linear"].loc["on the label"]
 claim("on the label, a linear head with a token beats one on ridge fills by over 0.005",
       label_says["token"] > label_says["ridge"] + 0.005)  # fmt: skip
 
 # %% [markdown]
-# ## Deeper: centred, and holes in training rows
+# ## Deeper: zeros where features are not centred
 #
 # Zeros are harmless while they are usual. With 3 added to every feature, training and test rows
 # alike, they are far from all that a head has met:
@@ -655,8 +659,11 @@ claim("off centre, zeros cost the product over 0.3, and each other fusion under 
 
 # %% [markdown]
 # A product suffers most: its factors are all far from what it met.
+
+# %% [markdown]
+# ## Deeper: holes in training rows
 #
-# Now headlines are missing from *training* cards, 0.95 of them, and test cards have both. Cards are
+# Headlines are missing from *training* cards, 0.95 of them, and test cards have both. Cards are
 # *deleted*; or holes are filled with the *mean* or the *ridge* before training; or the fusion is
 # told what is absent (*mask*). We expected the ridge to cost, for a model could learn that a
 # headline repeats its picture. *concat + linear* by seed, the mask less each other way:
@@ -674,6 +681,9 @@ claim("the ridge costs less than 0.015 on average", less.loc["ridge"].mean() < 0
 # %% [markdown]
 # Deleting costs in every seed; the mean and the ridge cost in some and not in others. Five seeds
 # do not show the cost that we expected.
+
+# %% [markdown]
+# ## Deeper: black pictures and BatchNorm
 #
 # An encoder can meet holes, too. A CNN learns with a black picture in the place of each that is
 # missing. Its *BatchNorm* (06) either counts the black ones or does not; the head is told of them
@@ -765,7 +775,8 @@ def read_holes(folder):
 read_holes = check(read_holes)
 
 # %% [markdown]
-# The package's way, for any folder: `missing="absent"` keeps rows with holes.
+# The package's way, for any folder: `missing="absent"` keeps rows with holes. It skips
+# and names broken rows, and texts that two splits share.
 
 # %%
 from course_utils.data.folder import read_folder
@@ -788,8 +799,7 @@ there = to_tensors(goods, {"columns": reader})["present"]["columns"]
 print(f"{len(there)} rows; price and material are both empty in {int((~there).sum())}")
 
 # %% [markdown]
-# An empty price becomes 0 in this reader, the training mean; an empty material all zeros. The
-# modality counts as absent where both are.
+# The modality counts as absent where both are.
 
 # %% [markdown]
 # ## Where the story holds
@@ -818,20 +828,22 @@ print(both_worlds.round(2).to_string())
 # Which lines agree?
 
 # %%
-claim("on both, an implied one is over 0.2 below the sense that is left",
+claim("on both, one is over 0.2 below the sense that is left",
       both_worlds.loc["product: one, less the other alone"].max() < -0.2)  # fmt: skip
 by_ridge = both_worlds.loc["product: ridge, less the other alone"]
 claim("on both, the ridge brings it to within 0.04 of that", by_ridge.min() > -0.04)
-black_costs = both_worlds.loc["concat: black or unknown, less zeros"]
-claim("a black picture costs a sum over 0.15 on emoji, and under 0.03 on cards",
-      black_costs["emoji", "image missing"] < -0.15
-      and black_costs["cards", "image missing"] > -0.03)  # fmt: skip
+claim("on emoji the ridge beats the mean in a product by over 0.05",
+      both_worlds["emoji"].loc["product: ridge, less mean"].min() > 0.05)  # fmt: skip
+costs = both_worlds.filter(regex="concat.*less zeros", axis=0)
+claim("no picture: mean and black cost a sum over 0.05 on emoji, under 0.03 on cards",
+      costs["emoji", "image missing"].max() < -0.05
+      and costs["cards", "image missing"].min() > -0.03)  # fmt: skip
 
 # %% [markdown]
 # The two ends of the story hold on the real pictures and names: one is worst, and the ridge brings
-# the product to the sense that is left. One line differs beyond doubt: a black picture costs a sum
-# nothing on cards, and much on emoji. What differs by a few hundredths we cannot judge on so few
-# test rows.
+# the product to the sense that is left. Three lines differ: a black picture costs a sum nothing on
+# cards, and much on emoji; the mean costs less, but something (why, we do not know); and in a
+# product it is well below the ridge. Smaller gaps we cannot judge here.
 #
 # The generated *shop* has a price and a material; half of its prices go missing, and scikit-learn's
 # own imputers fill them. Inclined to lose it are, *on the other*, leather and wool; *on itself*,
@@ -839,12 +851,10 @@ claim("a black picture costs a sum over 0.15 on emoji, and under 0.03 on cards",
 
 # %%
 shop = read_results("11", "table")
-of_shop = shop.pivot_table("value", "model", "setting")
-of_shop = of_shop[["none", *holes.MECHANISMS]]
+of_shop = shop.pivot_table("value", "model", "setting")[["none", *holes.MECHANISMS]]
 print("shop, season from price and material", of_shop.round(2).to_string(), sep="\n")
 hidden = of_shop["on the label"]
-winter = hidden["mean"] - hidden["deleted"]
-claim("deleting by the label costs over 0.05", winter > 0.05)
+claim("deleting by the label costs 0.05", hidden["mean"] > hidden["deleted"] + 0.05)
 claim("there a flag gains over 0.01", hidden["mean and flag"] > hidden["mean"] + 0.01)
 
 # %% [markdown]
@@ -854,9 +864,8 @@ claim("there a flag gains over 0.01", hidden["mean and flag"] > hidden["mean"] +
 # %% [markdown]
 # ## Recap: so, what should stand in its place?
 #
-# - Something that the head has met. For sums zeros will do while features are centred; for a
-#   product predict the hole, or train with holes. Never an implied 1; never a black picture, for
-#   nobody knows what the encoder says of it.
+# - Something that the head has met. For sums zeros did in both worlds; for a product predict the
+#   hole, or train with holes. Never a factor that counts as one; never a black picture.
 # - Fit what fills on training rows alone.
 # - Deleting rows bends beliefs where a hole depends on the label given what is seen.
 # - A filled value adds nothing to what was observed; the mask may.

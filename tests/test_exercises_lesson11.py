@@ -76,6 +76,20 @@ class NeverGrey(Folder):
         return Image.open(path)
 
 
+class BlackIsAbsent(Folder):
+    def __call__(self, folder):
+        found = super().__call__(folder)
+        found["present"]["image"] = found["image"].flatten(1).any(1)
+        return found
+
+
+class TheMeanIsAbsent(Folder):
+    def __call__(self, folder):
+        found = super().__call__(folder)
+        found["present"]["price"] = found["price"].squeeze(1) != 0
+        return found
+
+
 class SeasonsOfTraining(Folder):
     def seasons(self, table):
         return sorted({row["season"] for row in table if row["split"] == "train"})
@@ -90,6 +104,132 @@ def test_another_right_reader_of_folders_is_right(seed):
 @pytest.mark.parametrize("wrong", [SortedById, ZeroIsNoPrice, Latin, NeverGrey, SeasonsOfTraining])
 def test_what_a_reader_of_folders_takes_for_granted_is_found_out(wrong, seed):
     assert judge(BUILD, wrong(), seed=seed).kind == WRONG
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (BlackIsAbsent, "a black picture is a picture"),
+        (TheMeanIsAbsent, "equals the training mean"),
+        (ZeroIsNoPrice, "0 is a price"),
+    ],
+)
+def test_a_value_that_looks_like_a_hole_is_named(wrong, why, seed):
+    said = judge(BUILD, wrong(), seed=seed)
+    assert said.kind == WRONG
+    assert why in said.sentence
+
+
+def only_the_largest_where_any_is_low(present, draws, rate):
+    result = present.clone()
+    for row in range(len(present)):
+        low = [m for m in range(present.shape[1]) if present[row, m] and draws[row, m] < rate]
+        if low:
+            own = [m for m in range(present.shape[1]) if present[row, m]]
+            result[row] = False
+            result[row, max(own, key=lambda m: float(draws[row, m]))] = True
+    return result
+
+
+def above_the_rate_alone(present, draws, rate):
+    result = present & (draws > rate)
+    best = draws.where(present, -1.0).amax(dim=1, keepdim=True)
+    lost = ~result.any(dim=1, keepdim=True)
+    return torch.where(lost, present & (draws == best), result)
+
+
+def present_plays_no_part(present, draws, rate):
+    return (draws >= rate) | (draws == draws.amax(dim=1, keepdim=True))
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (only_the_largest_where_any_is_low, "of three, two may stay"),
+        (above_the_rate_alone, "*equals* `rate`"),
+        (present_plays_no_part, "that it never had"),
+    ],
+)
+def test_dropout_that_is_right_on_two_modalities_is_refused_for_its_reason(wrong, why, seed):
+    said = judge(exercises.find("modality_dropout"), wrong, seed=seed)
+    assert said.kind == WRONG
+    assert why in said.sentence
+
+
+def curve_of(count, model_gets):
+    def curve(answer, features, label, name, rates, draws):
+        found = []
+        for rate in rates:
+            rows = count(draws, rate)
+            given = {other: one[rows] for other, one in features.items()}
+            logits = answer(given, {name: model_gets(draws, rate)[rows]})
+            found.append((logits.argmax(dim=1) == label[rows]).float().mean().item())
+        return found
+
+    return curve
+
+
+def at_least(draws, rate):
+    return draws >= rate
+
+
+def below(draws, rate):
+    return draws < rate
+
+
+def all_rows(draws, rate):
+    return torch.ones_like(draws, dtype=torch.bool)
+
+
+def above(draws, rate):
+    return draws > rate
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (curve_of(at_least, at_least), "cannot be deleted"),
+        (curve_of(below, at_least), "only the rows that lack it"),
+        (curve_of(all_rows, above), "*equals* the rate"),
+    ],
+)
+def test_a_curve_over_some_rows_is_told_so_where_nothing_is_left_too(wrong, why, seed):
+    said = judge(exercises.find("missing_rate_curve"), wrong, seed=seed)
+    assert said.kind == WRONG
+    assert why in said.sentence
+
+
+def ridge(centre=lambda x: x.mean(dim=0), scale=None, penalty=None):
+    def attempt(seen, wanted, rows, alpha):
+        spread = scale(seen) if scale else 1.0
+        x, y = (seen - centre(seen)) / spread, wanted - centre(wanted)
+        added = (penalty or (lambda a, n, d: a * torch.eye(d)))(alpha, *x.shape)
+        slopes = torch.linalg.solve(x.T @ x + added, x.T @ y)
+        return centre(wanted) + (rows - centre(seen)) / spread @ slopes
+
+    return attempt
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (ridge(penalty=lambda alpha, n, d: alpha), "every entry"),
+        (ridge(centre=lambda x: x.mean()), "one mean over the whole table"),
+        (ridge(penalty=lambda alpha, n, d: n * alpha * torch.eye(d)), "number of rows"),
+        (ridge(penalty=lambda alpha, n, d: torch.eye(d)), "whatever `alpha` is"),
+        (ridge(scale=lambda x: x.std(dim=0)), "standard deviation"),
+        (ridge(scale=lambda x: x.std(dim=0, correction=0)), "standard deviation"),
+    ],
+)
+def test_a_ridge_that_is_penalised_otherwise_is_told_how(wrong, why, seed):
+    assert judge(exercises.find("impute_ridge"), ridge(), seed=seed).kind == RIGHT
+    said = judge(exercises.find("impute_ridge"), wrong, seed=seed)
+    assert said.kind == WRONG
+    assert why in said.sentence
 
 
 def test_present_as_a_tensor_is_told_to_be_a_dict():

@@ -28,6 +28,15 @@ def test_the_drawing_has_a_line_for_each_fill_and_says_what_it_shows(curves):
     assert "at 0.5" in said
 
 
+def test_all_drawings_have_one_axis_and_hollow_markers_where_lines_lie_on_one_another(curves):
+    drawn = [widgets.draw_missing(curves, *place, 0.5).axes[0] for place in curves]
+    assert len({axes.get_ylim() for axes in drawn}) == 1
+    lines = {line.get_label(): line for line in drawn[0].get_lines()}
+    sizes = [lines[name].get_markersize() for name in ("mean", "ridge", "modality dropout")]
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert {lines[name].get_markerfacecolor() for name in ("mean", "ridge")} == {"none"}
+
+
 def test_a_control_redraws_the_figure(curves):
     figure = widgets.make_missing_explorer(curves)
     before = figure.picture.value

@@ -141,8 +141,11 @@ impute_mean = Exercise(
 
 
 def ridge_cases(rng):
-    """Wanted is a line of seen with some noise, off centre; alpha from small to large."""
-    sizes = ((8, 3, 2, 4, 1.0), (6, 2, 3, 1, 0.1), (5, 1, 1, 3, 10.0), (4, 6, 1, 2, 0.5))
+    """Wanted is a line of seen with some noise, off centre; alpha from small to large.
+
+    More rows than columns: without them a forgotten penalty gives whatever rounding leaves.
+    """
+    sizes = ((8, 3, 2, 4, 1.0), (6, 2, 3, 1, 0.1), (5, 1, 1, 3, 10.0), (12, 5, 1, 2, 0.5))
     for n, d, k, m, alpha in sizes:
         seen = torch.randn(n, d, generator=rng) + 3
         line = torch.randn(d, k, generator=rng)
@@ -188,6 +191,24 @@ def ridge_intercept_costs(seen, wanted, rows, alpha):
         return torch.cat([x, torch.ones(len(x), 1)], dim=1)
 
     return ridge_through_zero(with_one(seen), wanted, with_one(rows), alpha)
+
+
+def ridge_one_mean(seen, wanted, rows, alpha):
+    x, y = seen - seen.mean(), wanted - wanted.mean()
+    slopes = torch.linalg.solve(x.T @ x + alpha * torch.eye(x.shape[1]), x.T @ y)
+    return wanted.mean() + (rows - seen.mean()) @ slopes
+
+
+def ridge_of_mean_error(seen, wanted, rows, alpha):
+    return missing.impute_ridge(seen, wanted, rows, alpha * len(seen))
+
+
+def ridge_of_standard(correction):
+    def attempt(seen, wanted, rows, alpha):
+        scale = seen.std(dim=0, correction=correction)
+        return missing.impute_ridge(seen / scale, wanted, rows / scale, alpha)
+
+    return attempt
 
 
 def ridge_rows_as_they_come(seen, wanted, rows, alpha):
@@ -244,6 +265,28 @@ impute_ridge = Exercise(
             ridge_rows_as_they_come,
             "`rows` come in as they are. Your slopes are for rows less the mean of `seen`.",
         ),
+        Mistake(
+            ridge_one_mean,
+            "You subtract one mean over the whole table. Each column has its own: `mean(dim=0)`.",
+        ),
+        Mistake(
+            ridge_of_mean_error,
+            "Your penalty is `alpha` times the number of rows. That goes with a *mean* of squared "
+            "errors; here they are summed, so `alpha` stands alone.",
+        ),
+        *(
+            Mistake(
+                ridge_of_standard(correction),
+                f"You divide by the standard deviation (correction={correction}). Then what a "
+                "slope costs depends on its column's scale, unlike in the formula: subtract the "
+                "means, and no more.",
+            )
+            for correction in (0, 1)
+        ),
+        Mistake(
+            lambda seen, wanted, rows, alpha: missing.impute_ridge(seen, wanted, rows, 1.0),
+            "Your penalty is 1, whatever `alpha` is. Multiply `torch.eye(d)` by `alpha`.",
+        ),
     ),
 )
 
@@ -252,7 +295,10 @@ impute_ridge = Exercise(
 
 
 def dropout_cases(rng):
-    """Rows with one to four modalities, some with none; some draws lose all; rates 0 and 1."""
+    """Rows with one to four modalities, some with none; some draws lose all; rates 0 and 1.
+
+    The last is small: of three modalities exactly one goes, and a draw is the rate itself.
+    """
     sizes = ((6, 2, 0.6), (5, 3, 0.8), (4, 1, 0.9), (1, 2, 0.5), (3, 4, 1.0), (4, 2, 0.0))
     for rows, modalities, rate in sizes:
         present = torch.rand(rows, modalities, generator=rng) < 0.7
@@ -260,14 +306,21 @@ def dropout_cases(rng):
         if rows > 3:
             present[-1] = False
         draws = 0.99 * torch.rand(rows, modalities, generator=rng)
-        draws[0] *= rate  # all below the rate
-        if rows > 2:
+        draws[0] *= rate or 1  # all below the rate, if it is not 0
+        if rows > 2 and rate < 1:
             present[1], draws[1] = True, draws[1] * (1 - rate) + rate  # all above
         if rows > 3 and modalities > 1:
             # The largest draw is that of a modality which the row does not have.
             present[2] = torch.arange(modalities) > 0
-            draws[2] = torch.linspace(0.9, 0.1, modalities) * rate
+            draws[2] = torch.linspace(0.9, 0.1, modalities) * (rate or 1)
         yield present, draws, rate
+    low, middle, high = sorted((0.9 * torch.rand(3, generator=rng)).tolist())
+    draws = torch.tensor(
+        [[low / 2, 0.5 + middle / 2, 0.55 + high / 2], [0.5, 0.7, 0.9], [0.6, 0.8, 0.2]]
+    )
+    present = torch.tensor([[True, True, True], [True, True, False], [True, True, False]])
+    order = torch.randperm(3, generator=rng)
+    yield present[:, order], draws[:, order], 0.5
 
 
 def dropped_by_loop(present, draws, rate):
@@ -322,6 +375,35 @@ def keeps_the_smallest(present, draws, rate):
     return stays | (last & ~stays.any(dim=1, keepdim=True))
 
 
+def one_as_soon_as_any_goes(present, draws, rate):
+    largest = draws.masked_fill(~present, -1).argmax(dim=1, keepdim=True)
+    last = torch.zeros_like(present).scatter(1, largest, True) & present
+    return torch.where((present & (draws < rate)).any(dim=1, keepdim=True), last, present)
+
+
+def one_as_soon_as_any_draw_is_low(present, draws, rate):
+    largest = draws.masked_fill(~present, -1).argmax(dim=1, keepdim=True)
+    last = torch.zeros_like(present).scatter(1, largest, True) & present
+    return torch.where((draws < rate).any(dim=1, keepdim=True), last, present)
+
+
+def goes_at_the_rate_too(present, draws, rate):
+    largest = draws.masked_fill(~present, -1).argmax(dim=1, keepdim=True)
+    last = torch.zeros_like(present).scatter(1, largest, True) & present
+    return present & (draws > rate) | last
+
+
+def looks_at_draws_alone(present, draws, rate):
+    stays = draws >= rate
+    return stays | torch.zeros_like(stays).scatter(1, draws.argmax(1, keepdim=True), True)
+
+
+NOT_PRESENT = (
+    "You look at `draws` alone. A row comes out with a modality that it never had: what stays is "
+    "`present & (draws >= rate)`."
+)
+
+
 def asks_the_whole_batch(present, draws, rate):
     stays = present & (draws >= rate)
     return stays if stays.any() else missing.modality_dropout(present, draws, rate)
@@ -370,6 +452,27 @@ modality_dropout = Exercise(
             keeps_the_smallest,
             "A row that lost all keeps the modality with the smallest draw. Keep the largest.",
         ),
+        *(
+            Mistake(
+                one,
+                "A row of which one modality goes keeps a single one here. Only what is drawn "
+                "below `rate` goes: of three, two may stay. The largest draw matters only in a row "
+                f"that would lose *all*.{more}",
+            )
+            for one, more in (
+                (one_as_soon_as_any_goes, ""),
+                (one_as_soon_as_any_draw_is_low, " And draws of what is absent do not count."),
+            )
+        ),
+        Mistake(
+            goes_at_the_rate_too,
+            "A draw that *equals* `rate` is not below it, so that modality stays: `draws >= rate`.",
+        ),
+        Mistake(looks_at_draws_alone, NOT_PRESENT),
+        Mistake(
+            lambda present, draws, rate: draws >= rate,
+            f"{NOT_PRESENT} And a row may lose all: see the docstring.",
+        ),
         Mistake(
             asks_the_whole_batch,
             "You ask once whether the whole batch lost everything. Each row is asked for itself: "
@@ -415,7 +518,9 @@ def curve_cases(rng):
         }
         draws = torch.rand(n, generator=rng)
         if n > 1:
-            draws[0] = 0.0
+            # One is right only with its touch, and has it where rate and draw are both 0.
+            draws[0], features["sound"][0] = 0.0, 2 * (1 - sure[0])
+            features["touch"][0] = 5 * sure[0]
             # One row is right only with its touch, and lacks it early.
             draws[1], features["sound"][1] = 0.1, 2 * (1 - sure[1])
         yield Adder(), features, label, "touch", rates, draws
@@ -438,15 +543,21 @@ def curve_with_all_names(answer, features, label, name, rates, draws):
     return found
 
 
-def curve_without_them(answer, features, label, name, rates, draws):
-    found = []
-    for rate in rates:
-        keep = draws >= rate
-        left = {other: one[keep] for other, one in features.items()}
-        logits = answer(left, {name: torch.ones(int(keep.sum()), dtype=torch.bool)})
-        right = (logits.argmax(dim=1) == label[keep]).double()
-        found.append(right.mean().item() if len(right) else 0.0)
-    return found
+NONE_LEFT = " Where no row is left, a mean is NaN."
+
+
+def curve_over(counted, empty):
+    """Accuracy over the rows that ``counted(draws, rate)`` names; ``empty`` where there is none."""
+
+    def attempt(answer, features, label, name, rates, draws):
+        found = []
+        for rate in rates:
+            logits = answer(features, {name: draws >= rate})
+            right = (logits.argmax(dim=1) == label)[counted(draws, rate)].double()
+            found.append(right.mean().item() if len(right) else empty)
+        return found
+
+    return attempt
 
 
 def curve_of_zeros(answer, features, label, name, rates, draws):
@@ -466,10 +577,27 @@ missing_rate_curve = Exercise(
         "`accuracy(answer(features, {name: draws >= rate}), label)` for each rate, in a list.",
     ),
     mistakes=(
+        *(
+            Mistake(
+                curve_over(lambda draws, rate: draws >= rate, empty),
+                "You leave out the rows that lack it. A test row cannot be deleted: somebody waits "
+                f"for its answer. Count all.{more}",
+            )
+            for empty, more in ((0.0, ""), (math.nan, NONE_LEFT))
+        ),
+        *(
+            Mistake(
+                curve_over(lambda draws, rate: draws < rate, empty),
+                "You count only the rows that lack it. A data set has the others too: count "
+                f"all.{more}",
+            )
+            for empty, more in ((0.0, ""), (math.nan, NONE_LEFT))
+        ),
         Mistake(
-            curve_without_them,
-            "You leave out the rows that lack it. A test row cannot be deleted: somebody waits "
-            "for its answer. Count all.",
+            lambda answer, features, label, name, rates, draws: [
+                accuracy(answer(features, {name: draws > rate}), label) for rate in rates
+            ],
+            "A row whose draw *equals* the rate is not below it and has `name`: `draws >= rate`.",
         ),
         Mistake(
             lambda answer, features, label, name, rates, draws: [
@@ -601,8 +729,8 @@ def holes_of_folder(folder):
 def drawn_folder(seed):
     """The rows of a small folder, as (id, price, season, split, picture or None).
 
-    The ids are in no order, and one has an umlaut; a price is 0, three are empty or blank; a
-    picture is grey; a season stands in test rows alone.
+    The ids are in no order, and one has an umlaut; a price is 0, one is the training rows' mean,
+    three are empty or blank; a picture is grey, one is black; a season stands in test rows alone.
     """
     rng = np.random.default_rng(seed)
     ids = [f"{100 + 7 * k}" for k in rng.permutation(9)]
@@ -616,6 +744,11 @@ def drawn_folder(seed):
         rows.append((ids[k], price, season, split, picture))
     rows[3] = (ids[3], "0", "summer", *rows[3][3:])
     rows[4] = (*rows[4][:2], "spring", "test", rows[4][4][:, :, 0])
+    # Training prices are `one`, 0 and `other`: whole numbers, so their mean is exact.
+    mean, one = int(rng.integers(25, 40)), int(rng.integers(5, 60))
+    for row, price in ((0, one), (6, 3 * mean - one), (8, mean)):
+        rows[row] = (rows[row][0], f"{price}.00", *rows[row][2:])
+    rows[6] = (*rows[6][:4], np.zeros((8, 8, 3), dtype=np.uint8))
     return rows
 
 
@@ -687,22 +820,32 @@ def judge_rows(seen, seed):
     return None
 
 
+def why_there(name, row, right):
+    """Why a row of the folder has its picture or price, or has none."""
+    if right[f"present {name}"][row] and not right[name][row].any():
+        return {
+            "image": "Its picture is black, and a black picture is a picture: ask whether "
+            "photos/<id>.png is a file, not what is in it.",
+            "price": "Its price equals the training mean, so it is 0 after scaling, and is a price "
+            "all the same: ask the cell.",
+        }[name]
+    return {
+        "image": "A picture is there where photos/<id>.png is a file; the table is UTF-8.",
+        "price": "A price is there where its cell holds more than blanks; 0 is a price.",
+    }[name]
+
+
 def judge_masks(seen, seed):
     right = expected_of(seed)
-    for name, why in (
-        (
-            "present image",
-            "A picture is there where photos/<id>.png is a file; the table is UTF-8.",
-        ),
-        ("present price", "A price is there where its cell holds more than blanks; 0 is a price."),
-    ):
-        if problem := about_tensor(seen, right, name):
+    for name in ("image", "price"):
+        mask = f"present {name}"
+        if problem := about_tensor(seen, right, mask):
             return problem
-        if torch.equal(seen[name], ~right[name]):
-            return f"`{name}` is upside down: True means that the row has it."
-        if not torch.equal(seen[name], right[name]):
-            row = int((seen[name] != right[name]).nonzero()[0])
-            return f"`{name}` is wrong in row {row} of the table. {why}"
+        if torch.equal(seen[mask], ~right[mask]):
+            return f"`{mask}` is upside down: True means that the row has it."
+        if not torch.equal(seen[mask], right[mask]):
+            row = int((seen[mask] != right[mask]).nonzero()[0])
+            return f"`{mask}` is wrong in row {row} of the table. {why_there(name, row, right)}"
     return None
 
 
@@ -741,10 +884,36 @@ def judge_prices(seen, seed):
             "An empty price should be the training mean, which is 0 *after* scaling. Yours is "
             "filled in before."
         )
+    for used, why in other_scales(seed):
+        if torch.allclose(got[there], used[there], atol=1e-3):
+            return why
     return (
         "The prices are scaled by other numbers. Mean and standard deviation (correction=0) are "
         "those of the *training* rows that *have* a price; test rows and holes do not count."
     )
+
+
+def other_scales(seed):
+    """Prices (n, 1) scaled by the numbers that people take, each with what is wrong with them."""
+    rows = drawn_folder(seed)
+    price = torch.tensor([float(cell) if cell.strip() else math.nan for _, cell, *_ in rows])
+    train = torch.tensor([row[3] == "train" for row in rows])
+    known = ~price.isnan()
+    own, zeros = price[train & known], price.nan_to_num()
+    holes = "Empty prices count as 0 in your mean and standard deviation. Leave them out."
+    tests = "Your mean and standard deviation are those of all rows. Test rows do not count."
+    less = "Your standard deviation divides by one less than the number of prices: `correction=0`."
+    for used, mean, correction, why in (
+        (own, own.mean(), 1, less),
+        (price[known], price[known].mean(), 0, tests),
+        (price[known], price[known].mean(), 1, f"{tests} {less}"),
+        (zeros[train], zeros[train].mean(), 0, holes),
+        (zeros[train], zeros[train].mean(), 1, f"{holes} {less}"),
+        (zeros, zeros.mean(), 0, f"{holes} {tests}"),
+        (own, torch.tensor(0.0), 0, "You divide, and do not subtract the mean."),
+    ):
+        yield ((price - mean) / used.std(correction=correction))[:, None], why
+    yield (price - own.mean())[:, None], "You subtract the mean, and do not divide."
 
 
 def leaves_out_holes(folder):
@@ -776,6 +945,20 @@ def scaled_by_all(found, folder):
     price, _ = prices_of(folder)
     known = price[~price.isnan()]
     return {"price": ((price - known.mean()) / known.std(correction=0)).nan_to_num()[:, None]}
+
+
+def scaled_by_one_less(found, folder):
+    price, train = prices_of(folder)
+    known = price[train & ~price.isnan()]
+    return {"price": ((price - known.mean()) / known.std()).nan_to_num()[:, None]}
+
+
+def black_is_absent(found, folder):
+    return {"present": found["present"] | {"image": found["image"].flatten(1).any(1)}}
+
+
+def the_mean_is_absent(found, folder):
+    return {"present": found["present"] | {"price": found["price"][:, 0] != 0}}
 
 
 def holes_are_zero_euros(found, folder):
@@ -820,7 +1003,7 @@ read_holes = Exercise(
     also_right=(by_pandas,),
     parts=(
         Part(
-            "rows",
+            "every row",
             result_of,
             judge_rows,
             (
@@ -875,7 +1058,22 @@ read_holes = Exercise(
             "divide them by 255.",
         ),
         Mistake(changed(holes_as_nan), "There is a NaN among the prices."),
-        Mistake(changed(scaled_by_all), "test rows and holes do not count."),
-        Mistake(changed(holes_are_zero_euros), "test rows and holes do not count."),
+        Mistake(changed(scaled_by_all), "are those of all rows. Test rows do not count."),
+        Mistake(
+            changed(scaled_by_one_less),
+            "divides by one less than the number of prices: `correction=0`.",
+        ),
+        Mistake(
+            changed(holes_are_zero_euros),
+            "Empty prices count as 0 in your mean and standard deviation.",
+        ),
+        Mistake(
+            changed(black_is_absent),
+            "ask whether photos/<id>.png is a file, not what is in it.",
+        ),
+        Mistake(
+            changed(the_mean_is_absent),
+            "so it is 0 after scaling, and is a price all the same: ask the cell.",
+        ),
     ),
 )  # fmt: skip

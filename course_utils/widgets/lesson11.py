@@ -17,6 +17,8 @@ LOOKS = {
     "ridge": (PALETTE["text"], "o", "-"),
     "modality dropout": (PALETTE["both"], "^", "-"),
 }
+# Fills that lie on one another are told apart by hollow markers of several sizes.
+SIZES = {"mean": 13, "ridge": 9, "modality dropout": 5}
 CEILING = "ceiling, with the mask"
 MECHANISMS = ("at random", "on the other", "on itself", "on the label")
 MODELS = ("product", "concat + linear")
@@ -66,7 +68,8 @@ def gaps(accuracy: Any, alone: Mapping[str, Sequence[float]]) -> Any:
             "product: one, less the other alone": product["one"] - sense,
             "product: ridge, less the other alone": product["ridge"] - sense,
             "product: dropout, less ridge": product["modality dropout"] - product["ridge"],
-            "product: black or unknown, less mean": product["black, unknown"] - product["mean"],
+            "product: ridge, less mean": product["ridge"] - product["mean"],
+            "product: black or unknown, less zeros": product["black, unknown"] - product["zeros"],
             "concat: black or unknown, less zeros": adds["black, unknown"] - adds["zeros"],
             "concat: mean, less zeros": adds["mean"] - adds["zeros"],
             "concat: zeros, less ridge": adds["zeros"] - adds["ridge"],
@@ -80,8 +83,10 @@ def draw_missing(curves: Any, model: str, mechanism: str, rate: float) -> Figure
     axes = figure.subplots()
     for name, line in curves[model, mechanism].items():
         colour, marker, dash = LOOKS.get(name, (PALETTE["ceiling"], "", ":"))
-        axes.plot(list(line), list(line.values()), dash, color=colour, marker=marker, label=name)
-    lowest = min(min(line.values()) for line in curves[model, mechanism].values())
+        axes.plot(list(line), list(line.values()), dash, color=colour, marker=marker, label=name,
+                  markersize=SIZES.get(name, 5), markerfacecolor="none")  # fmt: skip
+    # One axis for all models: what falls from one drawing to the next has fallen.
+    lowest = min(at for lines in curves.values() for line in lines.values() for at in line.values())
     axes.axvline(rate, color="0.6", linewidth=1)
     axes.set(xlabel="share of test headlines that are missing", ylabel="accuracy",
              xlim=(0, 1), ylim=(math.floor(10 * lowest) / 10, 1),
