@@ -50,6 +50,17 @@ def test_heads_of_ones_own_choice_are_refused(fixed):
     assert "Hand `heads` on" in told.sentence
 
 
+class OneLayerMore(JointAttentionFusion):
+    def __init__(self, dims, dim=64, heads=4, layers=1):
+        super().__init__(dims, dim, heads, layers + 1)
+
+
+def test_a_layer_too_many_is_counted():
+    told = judge(BUILD, OneLayerMore, seed=0)
+    assert told.kind == WRONG
+    assert "holds 2 of `EncoderLayer`" in told.sentence
+
+
 class ScaledVectors(Changed):
     def marked(self, vectors, name):
         return vectors + 0.5 * self.kind[name]

@@ -574,11 +574,14 @@ def judge_attributes(seen, seed):
     if seen["of a layer"] != ONE_LAYER:
         return "Each layer should be an `EncoderLayer(dim, heads, 2 * dim)`, one for each."
     for heads, found in seen["heads"].items():
-        if found != [heads]:
+        if len(found) != 1:
             return (
-                f"With `heads={heads}` your layer is "
-                + (f"one of {found[0]} heads" if found else "no `EncoderLayer`")
-                + ". Hand `heads` on: `EncoderLayer(dim, heads, 2 * dim)`."
+                f"With `layers=1` your module holds {len(found)} of `EncoderLayer`: make `layers`."
+            )
+        if found[0] != heads:
+            return (
+                f"With `heads={heads}` your layer has {found[0]}. Hand `heads` on: "
+                "`EncoderLayer(dim, heads, 2 * dim)`."
             )
     if seen["of a modality"] < _DIM * (_SIZES["touch"] + 1):
         return (
@@ -1101,9 +1104,9 @@ JointAttentionFusion = Exercise(
         Mistake(FirstNotLearnt, "A plain tensor is not learnt: make it an `nn.Parameter`."),
         Mistake(MeanOut, "Is another token than the learnt one read off, or their mean?"),
         Mistake(AbsentAsZeros, "they take attention from the others."),
-        Mistake(ByFeatures, "`features` may hold names that `dims` lacks"),
-        Mistake(KindIgnored, "Nothing reaches the output from `kind."),
-        Mistake(KindTimes, "is to be *added* to each of its projected tokens"),
+        Mistake(ByFeatures, "go through `self.names`, not through `features`."),
+        Mistake(KindIgnored, "no gradient comes back."),
+        Mistake(KindTimes, "modality's: `project(tokens) + vector`."),
         Mistake(OneKindForAll, "is one used for all?"),
         Mistake(AllTokensOut, "Read off the token that stands for the row: (3, 8)."),
         Mistake(AttendsPadding, "in the order of the tokens, and hand `token_mask` of it on."),
