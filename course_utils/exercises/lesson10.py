@@ -303,9 +303,14 @@ cross_attention = Exercise(
             "the softmax of equals is a mean over padding. Such a row is told nothing: zeros.",
         ),
         Mistake(
-            weighed_by(lambda scores, real: hidden(-scores, ~real).nan_to_num()),
+            weighed_by(lambda scores, real: hidden(scores, ~real).nan_to_num()),
             "Your mask is upside down: what is real is hidden. `masked_fill` fills where its mask "
             "is True.",
+        ),
+        Mistake(
+            weighed_by(lambda scores, real: hidden(scores, ~real)),
+            "Your mask is upside down: `masked_fill` fills where its mask is True. And in a row of "
+            "which all is hidden the softmax is nan: `.nan_to_num()` of the weights.",
         ),
         Mistake(
             without_root,
