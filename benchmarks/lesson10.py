@@ -75,7 +75,7 @@ def of_vectors(dims: dict[str, int], dim: int = 64) -> nn.Module:
 
 SIZED = {
     "weighted average": WeightedFusion,
-    "element-wise": ProductFusion,
+    "product": ProductFusion,
     "self-attention": JointAttentionFusion,
     "gate": GatedFusion,
     "FiLM": FiLMFusion,
@@ -355,7 +355,7 @@ SHOWS = {
     "gate": plain(GatedFusion, dim=32),
     "gate + flags": plain(GatedFusion, dim=32, reads=BAD, width=2),
     "concat + MLP": plain(ConcatMLPFusion),
-    "element-wise": plain(ProductFusion),
+    "product": plain(ProductFusion),
 }
 
 
@@ -453,7 +453,7 @@ def patches(seed: int) -> Iterator[Run]:
 # --- emoji -----------------------------------------------------------------------------------
 
 EMOJI_SEEDS = SEEDS
-EMOJI_HEADS = ("weighted average", "element-wise", "self-attention", "gate", "FiLM",
+EMOJI_HEADS = ("weighted average", "product", "self-attention", "gate", "FiLM",
                "concat + MLP", "concat + linear")  # fmt: skip
 
 

@@ -75,7 +75,11 @@ def _of_leaf(name, mine, wanted):
         return f"The values are right, but no gradient reaches {name}. {_CULPRITS}"
     finite = wanted.isfinite()
     if mine[finite].isnan().any():
-        return f"The values are right, but the gradient that reaches {name} is NaN."
+        return (
+            f"The values are right, but the gradient that reaches {name} is NaN. A nan or an "
+            "infinity that is replaced at the end still spoils the steps before it on the way "
+            "back: replace it where it arises, before the next step uses it."
+        )
     scale = wanted[finite].abs().max()
     if ((mine - wanted)[finite].abs() > 0.01 * scale + 1e-6).any():
         return (

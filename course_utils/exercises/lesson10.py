@@ -273,7 +273,8 @@ cross_attention = Exercise(
         "Scores are (B, T, S): a row for each query, a column for each key. `real` (B, S) speaks "
         "of the keys, so it needs an axis for the queries: `real[:, None]`.",
         "`scores.masked_fill(~real[:, None], -torch.inf).softmax(dim=-1)`; a row with nothing real "
-        "is nan and becomes zeros by `.nan_to_num()`. Then times the values.",
+        "is nan and becomes zeros by `.nan_to_num()`. Then these weights times the values: a nan "
+        "that meets them first comes back in their gradient.",
     ),
     mistakes=(
         Mistake(
@@ -293,7 +294,8 @@ cross_attention = Exercise(
         Mistake(
             weighed_by(hidden),
             "In a row where nothing is real, all scores are -inf and the softmax is nan. Such a "
-            "row is told nothing: zeros, `.nan_to_num()`.",
+            "row is told nothing: make its weights zeros, `.nan_to_num()`, before they meet the "
+            "values.",
         ),
         Mistake(
             weighed_by(lambda scores, real: scores.masked_fill(~real, -1e9).softmax(dim=-1)),
@@ -301,9 +303,14 @@ cross_attention = Exercise(
             "the softmax of equals is a mean over padding. Such a row is told nothing: zeros.",
         ),
         Mistake(
-            weighed_by(lambda scores, real: hidden(-scores, ~real).nan_to_num()),
+            weighed_by(lambda scores, real: hidden(scores, ~real).nan_to_num()),
             "Your mask is upside down: what is real is hidden. `masked_fill` fills where its mask "
             "is True.",
+        ),
+        Mistake(
+            weighed_by(lambda scores, real: hidden(scores, ~real)),
+            "Your mask is upside down: `masked_fill` fills where its mask is True. And in a row of "
+            "which all is hidden the softmax is nan: `.nan_to_num()` of the weights.",
         ),
         Mistake(
             without_root,
@@ -408,7 +415,7 @@ patchify = Exercise(
 
 # --- useless_flag: break this claim --------------------------------------------------------------
 
-NOTHING, MUCH, LEAST_SPOILT = 0.005, 0.06, 0.15  # gains of the ceiling; q
+NOTHING, MUCH, LEAST_SPOILT = 0.01, 0.06, 0.15  # gains of the ceiling; q
 
 
 def no_share(dials):
@@ -461,8 +468,8 @@ useless_flag = Exercise(
         {"q": 1.0, "r": 1.0},
         {"q": 0.15, "r": 1.0},
         {"q": 0.15, "r": 0.6},
-        {"q": 0.15, "r": 0.75},
-        {"q": 0.25, "r": 0.65},
+        {"q": 0.15, "r": 0.85},
+        {"q": 0.25, "r": 0.7},
         {"q": 0.15, "r": 0.51},
         {"q": 0.0, "r": 1.0},
         {"q": 1.0, "r": 0.5},
@@ -488,10 +495,10 @@ _SIZES = {"touch": 5, "image": 3, "sound": 6}
 _DIM, _HEADS = 8, 2
 
 
-def made(attempt, seed, dims=None, layers=1):
+def made(attempt, seed, dims=None, layers=1, heads=_HEADS):
     """The learner's module, untrained. Raises Unfit, in a sentence, for what is none."""
     torch.manual_seed(seed)
-    return module_of(attempt, dict(dims or _SIZES), _DIM, _HEADS, layers).eval()
+    return module_of(attempt, dict(dims or _SIZES), _DIM, heads, layers).eval()
 
 
 def drawn(seed, rows=3, dims=None):
@@ -521,6 +528,11 @@ def called(model, features, present=None):
                 f"Your module asked for {error.args[0]!r}, which `present` need not name. A name "
                 "that it lacks counts as there: use `presence`."
             ) from None
+        if error.args and error.args[0] == "other":
+            raise Unfit(
+                "`features` may hold names that `dims` lacks, 'other' here: go through "
+                "`self.names`, not through `features`."
+            ) from None
         raise
     if not torch.is_tensor(value):
         raise Unfit(f"`forward` gave a {type(value).__name__} where it should give a tensor.")
@@ -539,7 +551,14 @@ def attributes_of(attempt, seed):
         "of a layer": count[1] - count[0],
         "of a modality": count[0] - sum(p.numel() for p in wide.parameters()),
         "of all": count[0],
+        "heads": {heads: heads_in(made(attempt, seed, heads=heads)) for heads in (2, 4)},
     }
+
+
+def heads_in(model):
+    """How many heads each of a module's encoder layers has, None for another kind of attention."""
+    layers = [part for part in model.modules() if isinstance(part, EncoderLayer)]
+    return [getattr(layer.attend, "heads", None) for layer in layers]
 
 
 ONE_LAYER = sum(p.numel() for p in EncoderLayer(_DIM, _HEADS, 2 * _DIM).parameters())
@@ -559,6 +578,16 @@ def judge_attributes(seen, seed):
         )
     if seen["of a layer"] != ONE_LAYER:
         return "Each layer should be an `EncoderLayer(dim, heads, 2 * dim)`, one for each."
+    for heads, found in seen["heads"].items():
+        if len(found) != 1:
+            return (
+                f"With `layers=1` your module holds {len(found)} of `EncoderLayer`: make `layers`."
+            )
+        if found[0] != heads:
+            return (
+                f"With `heads={heads}` your layer has {found[0]}. Hand `heads` on: "
+                "`EncoderLayer(dim, heads, 2 * dim)`."
+            )
     if seen["of a modality"] < _DIM * (_SIZES["touch"] + 1):
         return (
             "A third modality adds fewer parameters than a linear layer from its size to `dim` "
@@ -584,6 +613,48 @@ def shapes_of(attempt, seed):
     single = called(model, {name: only(value, 2) for name, value in features.items()})
     turned = dict([*features.items()][::-1])
     return {"whole": whole, "single": single, "turned": called(model, turned)}
+
+
+def told_apart(attempt, seed):
+    """What an optimiser would do to the vectors that say which modality a token is of.
+
+    A vector that is added to each projected token gets the gradient that the projection's own bias
+    gets, up to a factor. ``shared`` counts the modalities for which two parameters do, ``silent``
+    names those that get none at all.
+    """
+    model = made(attempt, seed)
+    output = model(drawn(seed))
+    layers = [part for part in model.modules() if isinstance(part, EncoderLayer)]
+    inside = {id(p) for layer in layers for p in layer.parameters()}
+    own = {name: p for name, p in model.named_parameters() if id(p) not in inside}
+    if not output.requires_grad:
+        return {"silent": [*own], "shared": 0}
+    weights = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed))
+    (output * weights).sum().backward()
+    silent = [name for name, p in own.items() if p.grad is None or not p.grad.any()]
+    rows = [p.grad.reshape(-1, _DIM) for name, p in own.items()
+            if name not in silent and p.shape[-1:] == (_DIM,)]  # fmt: skip
+    rows = nn.functional.normalize(torch.cat([*rows, torch.zeros(1, _DIM)]).double(), dim=1)
+    rows = rows[rows.any(dim=1)]
+    alike = (rows @ rows.T).abs() > 1 - 1e-6
+    groups = {tuple(row.tolist()) for row in alike if row.sum() > 1}
+    return {"silent": silent, "shared": len(groups)}
+
+
+def judge_told_apart(seen, seed):
+    if seen["silent"]:
+        return f"Nothing reaches the output from {listed(seen['silent'])}: no gradient comes back."
+    if seen["shared"] < len(_SIZES):
+        return (
+            "Each modality's vector is to be *added* to each of its projected tokens, and to no "
+            "other modality's: `project(tokens) + vector`. In yours it does not act so. Is it "
+            "multiplied, left out, or is one used for all?"
+        )
+    return None
+
+
+def listed(names):
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def only(value, row):
@@ -756,14 +827,15 @@ def learns(attempt, seed):
     head = nn.Linear(16, 3)
     weights = [*model.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(weights, lr=1e-2)
-    still = 0
+    named = [*model.named_parameters()]
+    still = []
     for _ in range(40):
         optimizer.zero_grad()
         output = model(features)
         if not output.requires_grad:
-            return {"accuracy": 0.0, "still": len(weights)}
+            return {"accuracy": 0.0, "still": [name for name, _ in named]}
         nn.functional.cross_entropy(head(output), label).backward()
-        still = sum(p.grad is None or not p.grad.abs().max() > 0 for p in weights)
+        still = [name for name, p in named if p.grad is None or not p.grad.abs().max() > 0]
         optimizer.step()
     right = (head(model(features)).argmax(dim=1) == label).double().mean().item()
     return {"accuracy": right, "still": still}
@@ -772,7 +844,8 @@ def learns(attempt, seed):
 def judge_learns(seen, seed):
     if seen["still"]:
         return (
-            f"{seen['still']} of your parameters get no gradient: something is detached, or does "
+            f"With `layers=2` no gradient reaches {listed(seen['still'][:3])}"
+            f"{' and others' if len(seen['still']) > 3 else ''}: something is detached, or does "
             "not reach the output. Does each layer get what the one before it gave?"
         )
     if seen["accuracy"] < 0.75:
@@ -800,10 +873,13 @@ class Changed(fusion.JointAttentionFusion):
         there = fusion.presence(present, self.names, rows, self.first.device)
         x, real = [self.first.expand(rows, 1, -1)], [self.first_is_real(there)]
         for m, (name, tokens) in enumerate(given.items()):
-            x.append(self.project[name](tokens.vectors) + self.kind[name])
+            x.append(self.marked(self.project[name](tokens.vectors), name))
             real.append(self.real_of(tokens.real, there[:, [m]]))
         x, mask = torch.cat(x, dim=1), self.mask_of(torch.cat(real, dim=1))
         return self.read(self.through(x, mask), mask)
+
+    def marked(self, vectors, name):
+        return vectors + self.kind[name]
 
     def through(self, x, mask):
         for layer in self.layers:
@@ -910,6 +986,36 @@ class WithoutKind(Changed):
         self.kind = dict.fromkeys(dims, torch.zeros(dim))
 
 
+class OwnHeads(fusion.JointAttentionFusion):
+    def __init__(self, dims, dim=64, heads=4, layers=1):
+        super().__init__(dims, dim, 2, layers)
+
+
+class KindIgnored(Changed):
+    """Makes the vectors, and never uses them."""
+
+    def marked(self, vectors, name):
+        return vectors
+
+
+class KindTimes(Changed):
+    def marked(self, vectors, name):
+        return vectors * self.kind[name]
+
+
+class OneKindForAll(Changed):
+    def marked(self, vectors, name):
+        return vectors + sum(self.kind[name] for name in self.names)
+
+
+class ByFeatures(Changed):
+    """Goes through the features, of which some are none of its own."""
+
+    def forward(self, features, present=None):
+        x = [self.project[name](fusion.as_tokens(one).vectors) for name, one in features.items()]
+        return self.through(torch.cat(x, dim=1), None)[:, 0]
+
+
 class ByReal(nn.Module):
     """Another right way: an embedding of modalities, the mean of the first token's copies."""
 
@@ -967,6 +1073,16 @@ JointAttentionFusion = Exercise(
             ),
         ),
         Part(
+            "a vector for each modality",
+            told_apart,
+            judge_told_apart,
+            (
+                "Each token is its projection plus the vector of its modality, broadcast over rows "
+                "and tokens.",
+                "`self.project[name](tokens.vectors) + self.kind[name]`.",
+            ),
+        ),
+        Part(
             "padding and what is absent",
             hidden_of,
             judge_hidden,
@@ -988,10 +1104,15 @@ JointAttentionFusion = Exercise(
     seconds=30,
     mistakes=(
         Mistake(TokensInAList, "in a plain list no optimiser would find them."),
+        Mistake(OwnHeads, "Hand `heads` on: `EncoderLayer(dim, heads, 2 * dim)`."),
         Mistake(WithoutKind, "Make one for each, (dim,), in an `nn.ParameterDict`."),
         Mistake(FirstNotLearnt, "A plain tensor is not learnt: make it an `nn.Parameter`."),
         Mistake(MeanOut, "Is another token than the learnt one read off, or their mean?"),
         Mistake(AbsentAsZeros, "they take attention from the others."),
+        Mistake(ByFeatures, "go through `self.names`, not through `features`."),
+        Mistake(KindIgnored, "no gradient comes back."),
+        Mistake(KindTimes, "modality's: `project(tokens) + vector`."),
+        Mistake(OneKindForAll, "is one used for all?"),
         Mistake(AllTokensOut, "Read off the token that stands for the row: (3, 8)."),
         Mistake(AttendsPadding, "in the order of the tokens, and hand `token_mask` of it on."),
         Mistake(MaskedOnce, "Hand the same mask to every layer, not to the first alone."),
