@@ -2,8 +2,7 @@
 
     make results LESSON=10      # about twenty-five minutes of one core
 
-Five seeds, each with encoders, cards and heads of its own; of bottlenecks one, for they are dear,
-and of how honest readers are three. Heads learn on cached features of the cards that the encoders
+Five seeds, each with encoders, cards and heads of its own. Heads learn on cached features of the cards that the encoders
 were made with, keep the epoch that is best on validation cards, and are tested on fresh cards:
 10,000 for ``match``, the half of them that fits for ``section``. Every head but concat + linear has
 about as many weights as concat + MLP, and gets the same number of tries: three learning rates, of
@@ -228,7 +227,7 @@ def linear(made: frozen.Frozen, seed: int, fresh: int = 5000) -> Iterator[Run]:
 
 
 def bottlenecks(seed: int) -> Iterator[Run]:
-    """Bottleneck tokens on ``match``, with one layer and with two, at equal weights; one seed."""
+    """Bottleneck tokens on ``match``, with one layer and with two, at equal weights."""
     cached = cards_of(seed)
     label = cached["test"]["label"]
     heads = {
@@ -376,9 +375,8 @@ def corruption(seed: int, fresh: int = 5000) -> Iterator[Run]:
         name: getattr(made.recipe, name) for name in ("epochs", "learning_rate", "batch_size")
     }
     retrained = models_alone(again, tensors, 5, seed=seed, options=options)
-    if seed in HONEST_SEEDS:
-        taught = {name: one.model for name, one in retrained.items()}
-        yield from honesty({"never saw it": made.alone, "retrained": taught}, tensors, seed)
+    taught = {name: one.model for name, one in retrained.items()}
+    yield from honesty({"never saw it": made.alone, "retrained": taught}, tensors, seed)
     for readers, encoders in {"never saw it": made.encoders, "retrained": again}.items():
         cached = cache_features(encoders, tensors)
         test = cached["test"]
@@ -393,9 +391,6 @@ def corruption(seed: int, fresh: int = 5000) -> Iterator[Run]:
                     these = (test["bad"] == torch.tensor(which)).all(dim=1)
                     yield line(name, readers, seed, int(these.sum()), f"picture's weight, {what}",
                                weight[these].mean().item())  # fmt: skip
-
-
-HONEST_SEEDS = SEEDS
 
 
 def honesty(pairs: Mapping[str, Any], tensors: Any, seed: int) -> Iterator[Run]:

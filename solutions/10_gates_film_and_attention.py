@@ -20,8 +20,8 @@
 # **The question.** Lesson 04 gave all cards one $\alpha$. *Does a fusion that weighs each card
 # anew do better, and which one should you choose?*
 #
-# The article names *weighted average*, *element space* (our *product*) and *self-attention*, and
-# advises to try them and keep the best.
+# The article names *weighted average*, *element-wise* (here the *product*) and *self-attention*,
+# and advises to try them and keep the best.
 
 # %%
 import torch
@@ -152,7 +152,7 @@ claim("retraining the readers gains over 0.04 for each",
 # Why does the gate gain nothing? With *honest* readers (right as often as they believe), and senses
 # independent given the section, a plain sum of log-posteriors is best (lesson 04): who knows noise
 # believes less firmly, so the sum weighs card by card already. Is our picture's reader honest? (The
-# headline's was not measured.) Three seeds; for *plain sum* (all cards) nothing is trained:
+# headline's was not measured.) For *plain sum* (all cards) nothing is trained:
 
 # %%
 honest = read_results("10", "honesty")
@@ -172,8 +172,8 @@ of_noisy, plain = of_reader["noisy pictures"], of_reader["plain sum"]["accuracy"
 excess = (of_noisy["believes"] - of_noisy["right"]).unstack("setting")
 average = right[right["model"] == "weighted average"].set_index(["setting", "seed"])
 less = (average["value"] - plain).dropna().unstack("setting")
-claim("retrained: believes less than 0.1 too much, and its sum is within 0.02",
-      excess["retrained"].abs().max() < 0.1
+claim("retrained: believes less than 0.15 too much, and its sum is within 0.02",
+      excess["retrained"].abs().max() < 0.15
       and less["retrained"].abs().max() < 0.02)  # fmt: skip
 claim("never saw it: over 0.3 too much, and its sum is over 0.05 behind",
       excess["never saw it"].min() > 0.3
@@ -545,13 +545,13 @@ torch.testing.assert_close(ours(words_of, places_of, real), want)
 # own tokens and a few shared ones, which are averaged after each layer. Only through these may one
 # modality hear of another; their mean is read off. After *one* layer they hold a mean of what each
 # said without having heard the other: a sum $g(a) + h(b)$, and lesson 05 says what becomes of
-# `match`. One seed:
+# `match`:
 
 # %%
-of_bottleneck = scores(read_results("10", "bottleneck"))  # one seed
+of_bottleneck = scores(read_results("10", "bottleneck"))
 print(of_bottleneck)
 one, two = (of_bottleneck[n] for n in ("bottleneck, one layer", "bottleneck"))
-claim("with one layer the bottleneck only tosses a coin", max(one) < 0.55)
+claim("with one layer the bottleneck hardly does better than a coin", max(one) < 0.6)
 claim("with two it is above 0.7", min(two) > 0.7)
 
 # %% [markdown]
@@ -792,7 +792,8 @@ means = means.loc[[*THREE, *LATER, *PLAIN, "majority"]]
 means.loc["ceiling"] = {t: news_cards.ceiling(t)["both"] for t in TASKS[:2]}
 weights = counted[counted["experiment"] == "match"].groupby("model")["value"].first()
 shown = means.assign(weights=weights.map("{:,.0f}".format))
-print(shown.round(3).to_string(na_rep=""))
+named = {"product": "element-wise (product)"}
+print(shown.rename(named).round(3).to_string(na_rep=""))
 
 # %% [markdown]
 # The best of the three, task by task, and how far seeds lie apart:
