@@ -100,7 +100,7 @@ WRONG_ECE = [
      "one gap over all rows"),
     (lambda p, label, bins=15: (p.amax(1) - (p.argmax(1) == label).double()).abs().mean(),
      "the gap of each row"),
-    (lambda p, label, bins=15: over_bins(lambda s, r, c, m: s * (r - c) ** 2)(p, label, bins) ** 0.5,
+    (over_bins(lambda s, r, c, m: s * (r - c) ** 2, together=lambda found: sum(found) ** 0.5),
      "took the root"),
 ]  # fmt: skip
 

@@ -1066,10 +1066,14 @@ class Case(NamedTuple):
     found: dict
 
     @property
+    def worth(self):
+        told = (f"{name} {value:.3f}" for name, value in self.found["worth"].items())
+        return f"Here the worth is {' and '.join(told)}"
+
+    @property
     def evidence(self):
-        worth = " and ".join(f"{name} {value:.3f}" for name, value in self.found["worth"].items())
         places, words = (explain.stands_out(self.found[name])[0] for name in ("places", "words"))
-        return f"Here the worth is {worth}; places stand out by {places:.1f}, words by {words:.1f}."
+        return f"{self.worth}; places stand out by {places:.1f}, words by {words:.1f}."
 
 
 @functools.lru_cache(maxsize=16)
@@ -1191,7 +1195,7 @@ def why_elsewhere(fault, where, case):
     if fault == "mark" and isinstance(where, int):
         return ", row and column: `divmod(place, columns)`."
     if fault == "unused" and worth.get(where, 1) < explain.LEAST_WORTH:
-        return f", which is worth less. {case.evidence}"
+        return f", which is worth less. {case.worth}."
     return "."
 
 
