@@ -315,8 +315,8 @@ claim("IG keeps more hits than the centre has, and loses over 0.1, on average",
 claim("the others keep about as many or fewer", kept[OTHERS].max() < mid + 0.05)
 
 # %% [markdown]
-# So most of IG's hits need no knowledge: the factor $x - x'$ points. The others keep no more than
-# the centre has. On these cards the motif stands out, so whatever finds that does well.
+# So most of IG's hits need no knowledge: the factor $x - x'$ points. The others keep about the
+# centre's, or fewer. On these cards the motif stands out, so whatever finds that does well.
 #
 # ### Exercise 3: `blind_baseline` · 6 min · medium · *break this claim*
 #
