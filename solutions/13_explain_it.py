@@ -322,7 +322,7 @@ claim("the others keep about as many or fewer", kept[OTHERS].max() < mid + 0.05)
 #
 # **The claim:** "IG finds the pixels that decide, whatever the baseline." A model was trained on
 # cards where most sport pictures carry a small *mark*, nine pixels in the lower left corner: red
-# 1, green 0, blue 1. It calls 40 cards with this mark and no motif sport. Give a baseline colour
+# 1, green 0, blue 1. It says sport to 40 cards with this mark and no motif. Give a baseline colour
 # with which IG's largest number lies on the mark in under a tenth of them.
 
 
