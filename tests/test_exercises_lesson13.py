@@ -51,6 +51,9 @@ def mean_over(shares):
     [
         (lambda steps: torch.linspace(0, 1, steps), "as `linspace(0, 1, steps)` does"),
         (lambda steps: torch.arange(32) / 32 + 1 / 64, "You always take 32 steps"),
+        (lambda steps: [(k + 1) / steps for k in range(steps)], "the ends of the parts"),
+        (lambda steps: torch.linspace(0, 1, steps + 1), "steps + 1 points"),
+        (lambda steps: [k / (steps - 1) for k in range(steps)], "as `linspace(0, 1, steps)` does"),
     ],
 )
 def test_wrong_points_on_the_line_are_told_in_words(shares, said):
@@ -90,6 +93,15 @@ WRONG_ECE = [
     (over_bins(lambda s, r, c, m: s * (r - m).abs()), "the middle of the bin"),
     (over_bins(lambda s, r, c, m: s * (r - c) ** 2), "You squared"),
     (over_bins(lambda s, r, c, m: (r - c).abs(), together=max), "the largest gap"),
+    (over_bins(lambda s, r, c, m: (r - c).abs()), "Multiply each by its bin's share"),
+    (lambda p, label, bins=15: over_bins(lambda s, r, c, m: (r - c).abs())(p, label, bins) / bins,
+     "You divided by the number of bins"),
+    (lambda p, label, bins=15: (p.amax(1).mean() - (p.argmax(1) == label).double().mean()).abs(),
+     "one gap over all rows"),
+    (lambda p, label, bins=15: (p.amax(1) - (p.argmax(1) == label).double()).abs().mean(),
+     "the gap of each row"),
+    (over_bins(lambda s, r, c, m: s * (r - c) ** 2, together=lambda found: sum(found) ** 0.5),
+     "took the root"),
 ]  # fmt: skip
 
 
@@ -115,6 +127,7 @@ def test_toys_lie_on_both_sides_of_each_border_of_the_rule(seed):
         *(sound, marked, sound, leaking),  # a little below 3 times, a little above
         *(leaking, marked),
         *("unused", sound),
+        *("unused", "unused"),  # both are worth next to nothing
     ]
 
 
@@ -175,6 +188,40 @@ def test_a_threshold_of_worth_is_told_with_its_numbers():
     said = verdict_on(WRONG_RULES["worth 0.05"], 0)
     assert "text 0.025" in said
     assert "less than 0.02" in said
+
+
+JUDGED = {
+    "worth": (lesson13.WORTH_FAULTS, lesson13.judge_worth),
+    "places": (lesson13.PLACE_FAULTS, lesson13.judge_places),
+    "words": (lesson13.WORD_FAULTS, lesson13.judge_words),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("part", JUDGED)
+def test_each_fault_that_has_a_sentence_is_refused_with_it_on_every_draw(part, seed):
+    faults, judged = JUDGED[part]
+    for sentence, way in faults:
+        assert judged(way(*lesson13.plain_card(seed)), seed) == sentence
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_mean_of_a_class_that_is_never_named_is_told(seed):
+    model, batch = lesson13.plain_card(seed)
+    falls, named = lesson13.places_by(model, batch)
+    seen = torch.stack([falls[named == c].mean(dim=0) for c in range(3)])
+    assert "named in no row" in lesson13.judge_places(seen, seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_where_both_are_worth_next_to_nothing_the_one_worth_less_is_named(seed):
+    for pick in (0, -1):
+        said = []
+        for case in lesson13.planted_toys(seed):
+            weak = [n for n, worth in case.found["worth"].items() if worth < 0.02]
+            found = ["unused", weak[pick]] if weak else [case.found["fault"], case.found["where"]]
+            said.append([found[0], lesson13.plain(found[1])])
+        assert "which is worth less" in lesson13.judge_verdicts(said, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

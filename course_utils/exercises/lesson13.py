@@ -102,6 +102,21 @@ grad_cam = Exercise(
             "Your weights are means over the pictures too. Each picture has its own: average over "
             "the places alone, dim=(2, 3).",
         ),
+        Mistake(
+            lambda maps, gradients: (gradients.mean(dim=1, keepdim=True) * maps).sum(dim=1).relu(),
+            "You averaged over the maps, dim=1, so each place has a weight. Each map has one: "
+            "average over the places, dim=(2, 3).",
+        ),
+        Mistake(
+            lambda maps, gradients: (gradients.mean(dim=3, keepdim=True) * maps).sum(dim=1).relu(),
+            "You averaged over the columns alone. The places have two axes, dim=(2, 3).",
+        ),
+        Mistake(
+            lambda maps, gradients: (
+                (maps.mean(dim=(2, 3), keepdim=True) * gradients).sum(dim=1).relu()
+            ),
+            "`maps` and `gradients` have changed places: the weights are means of the gradients.",
+        ),
     ),
 )
 
@@ -124,7 +139,7 @@ class Bent(nn.Module):
 def line_cases(rng):
     """Inputs (B, ...) of several shapes, baselines of their shape or broadcasting, few steps."""
     # Few, for each step starts autograd in a new thread.
-    for shape, steps in (((3, 4), 3), ((1, 5), 1), ((2, 1, 3), 4)):
+    for shape, steps in (((3, 4), 3), ((1, 5), 2), ((2, 1, 3), 4)):
         scores = Bent(math.prod(shape[1:]), 3, rng)
         x, baseline = torch.randn(2, *shape, generator=rng)
         yield scores, x, baseline, torch.randint(3, (shape[0],), generator=rng), steps
@@ -160,6 +175,20 @@ def ig_along(x_of, times=lambda x, baseline: x - baseline, mean=True):
 
 def middle(x, baseline, step, steps):
     return baseline + (step + 0.5) / steps * (x - baseline)
+
+
+def with_both_ends(weight_of_ends):
+    """Integrated gradients from steps + 1 points; the first and the last count so much."""
+
+    def found(scores, x, baseline, target, steps=32):
+        total, weights = torch.zeros_like(x), 0.0
+        for step in range(steps + 1):
+            weight = weight_of_ends if step in (0, steps) else 1.0
+            total += weight * slope(scores, baseline + step / steps * (x - baseline), target)
+            weights += weight
+        return (x - baseline) * total / weights
+
+    return found
 
 
 integrated_gradients = Exercise(
@@ -215,6 +244,37 @@ integrated_gradients = Exercise(
             ig_along(lambda x, baseline, step, steps: x),
             "You took the gradient at x alone, at every step. Take it on the line between baseline "
             "and x.",
+        ),
+        Mistake(
+            ig_along(lambda x, baseline, step, steps: baseline.expand_as(x)),
+            "You took the gradient at the baseline alone, at every step. Take it on the line "
+            "between baseline and x.",
+        ),
+        Mistake(
+            ig_along(
+                lambda x, baseline, step, steps: baseline + (step + 1) / steps * (x - baseline)
+            ),
+            "Your points are the ends of the parts. Take the gradient in the middle of each: "
+            "(step + 0.5) / steps.",
+        ),
+        Mistake(
+            with_both_ends(1.0),
+            "You took steps + 1 points, the ends of the line among them. Take the middle of each "
+            "of the `steps` parts.",
+        ),
+        Mistake(
+            with_both_ends(0.5),
+            "This is the trapezoid rule, from both ends of each part. Here the gradient is taken "
+            "in the middle of each: (step + 0.5) / steps.",
+        ),
+        Mistake(
+            ig_along(lambda x, baseline, step, steps: baseline + (step + 0.5) / steps * x),
+            "Your line ends at baseline + x. Go a share of the *way* from the baseline to x: "
+            "share * (x - baseline).",
+        ),
+        Mistake(
+            ig_along(middle, times=lambda x, baseline: baseline - x),
+            "You multiplied by baseline - x. The way from the baseline to x is x - baseline.",
         ),
     ),
 )
@@ -326,6 +386,46 @@ def squared_ece(probabilities, label, bins=15):
     return ((gap / rows.clamp(min=1)).square() * rows / len(label)).sum().item()
 
 
+def root_of_squares(probabilities, label, bins=15):
+    return squared_ece(probabilities, label, bins) ** 0.5
+
+
+def mean_of_all_bins(probabilities, label, bins=15):
+    """Divided by the number of bins, empty ones too."""
+    return sum_of_gaps(probabilities, label, bins) / bins
+
+
+def sum_of_gaps(probabilities, label, bins=15):
+    _, _, place = binned(probabilities, label, bins)
+    return unweighted_ece(probabilities, label, bins) * len(place.unique())
+
+
+def one_gap(probabilities, label, bins=15):
+    return abs(signed_ece(probabilities, label, bins))
+
+
+def gap_of_each_row(probabilities, label, bins=15):
+    confidence, right, _ = binned(probabilities, label, bins)
+    return (right - confidence).abs().mean().item()
+
+
+def bins_of_equal_size(probabilities, label, bins=15):
+    confidence, right, _ = binned(probabilities, label, bins)
+    parts = (right - confidence)[confidence.argsort()].chunk(bins)
+    return sum(part.sum().abs() for part in parts).item() / len(label)
+
+
+def of_every_class(probabilities, label, bins=15):
+    """The error of each class's own probability, the mean over classes."""
+    total = 0.0
+    for number, own in enumerate(probabilities.double().unbind(dim=1)):
+        place = (own * bins).ceil().long()
+        gap = torch.zeros(bins + 1, dtype=torch.double)
+        gap = gap.index_add(0, place, (label == number).double() - own)
+        total += gap.abs().sum().item() / len(label)
+    return total / probabilities.shape[1]
+
+
 expected_calibration_error = Exercise(
     reference=measures.expected_calibration_error,
     cases=calibration_cases,
@@ -345,6 +445,40 @@ expected_calibration_error = Exercise(
             unweighted_ece,
             "You averaged over the bins. A bin counts by its share of the rows: a bin of one row "
             "should hardly matter.",
+        ),
+        Mistake(
+            mean_of_all_bins,
+            "You divided by the number of bins. A bin counts by its share of the rows: a bin of "
+            "one row should hardly matter.",
+        ),
+        Mistake(
+            sum_of_gaps,
+            "You added up the gaps as they are. Multiply each by its bin's share of the rows "
+            "before.",
+        ),
+        Mistake(
+            gap_of_each_row,
+            "You took the gap of each row. Take the means of a bin first, of rightness and of "
+            "confidence; then their gap.",
+        ),
+        Mistake(
+            one_gap,
+            "This is one gap over all rows. Too sure in one bin and too unsure in another cancel "
+            "so: take each bin's gap.",
+        ),
+        Mistake(
+            bins_of_equal_size,
+            "Your bins hold equally many rows. They should have equal *width*: ((k - 1) / bins, "
+            "k / bins].",
+        ),
+        Mistake(
+            of_every_class,
+            "You asked about the probabilities of all classes. Take the confidence alone, the "
+            "largest of each row.",
+        ),
+        Mistake(
+            root_of_squares,
+            "You squared the gaps and took the root. The error is the mean of their sizes.",
         ),
         Mistake(
             signed_ece,
@@ -468,6 +602,7 @@ _SIZE = (9, 12)
 _CUT = (8, 16)  # no whole number of squares; squares of 8 × 8, a lesson's, fit in twice
 _ROWS = 72  # cards of a toy: each class has a square in each place twice, but for those without
 _MANY = 120  # so many that 2 rows are worth less than 0.02, and 3 more
+NEVER = -100.0  # who gets so much is never named
 _TAG = 2 + _CLASSES * _WORDS + 3  # a word that only leaks; before it three that tell nothing
 
 
@@ -476,18 +611,21 @@ class Toy(nn.Module):
 
     eye, ear: how much picture and headline count. mark: (row, column) of a square whose first
     pixel, if white, speaks for ``planted``. leak: the word that does. by_mark, by_leak: how
-    much each of the two counts.
+    much each of the two counts. favour: what class 0 gets for nothing.
     """
 
-    def __init__(self, eye=6.0, ear=2.0, mark=None, leak=None, planted=0):
+    def __init__(self, eye=6.0, ear=2.0, mark=None, leak=None, planted=0, favour=0.0):
         super().__init__()
         self.eye, self.ear, self.mark, self.leak, self.planted = eye, ear, mark, leak, planted
         self.by_mark = self.by_leak = 4.0
+        self.favour = torch.tensor([favour, 0.0, 0.0])
         # Words of a class count for it; padding speaks for the last one, if it is read.
         self.table = torch.zeros(_TAG + 1, _CLASSES)
         self.table[0, -1] = 0.8
         for word in range(_CLASSES * _WORDS):
             self.table[2 + word, word // _WORDS] = 1.0 + 0.05 * (word % _WORDS)
+        # Those that tell nothing lower all classes alike: what is named stays.
+        self.table[_TAG - 3 : _TAG] = -0.1
 
     def forward(self, batch):
         image, text, length = (batch[name] for name in ("image", "text", "text_length"))
@@ -500,7 +638,7 @@ class Toy(nn.Module):
         if self.leak is not None:
             here = ((text == self.leak) & within(text, length)).any(dim=1)
             extra[:, self.planted] += self.by_leak * here
-        return logits + extra
+        return logits + extra + self.favour
 
     def motif(self, image):
         strongest = image - image.mean(dim=1, keepdim=True)
@@ -573,21 +711,26 @@ def findings_of(attempt, model, batch):
 def plain_card(seed):
     """Few cards, with pictures of two rows of squares and a rest, and words that come twice.
 
-    The row before is worth something else than the next one, and so is a text with another row's
-    length; one grey for all pictures hides otherwise than each one's own. Or these could not be
-    told apart.
+    Class 0 is never named. Each fault that is told in words, of worth, places or words, gives
+    something else here than what is right, or it would pass.
     """
+    toy = Toy(favour=NEVER)
     for part in itertools.count(100):
         cards = toy_cards(seed, part, rows=36, size=_CUT, twice=0.5)
-        lengths_left = lost(Toy(), cards, ("text",)), lost(Toy(), cards, PARTS_OF["text"])
-        before = [(lost(Toy(), cards, p), lost(Toy(), cards, p, by=1)) for p in PARTS_OF.values()]
-        if all(one != other for one, other in (lengths_left, *before)):
-            falls = [
-                classed(*places_by(Toy(), cards, fill=fill)) for fill in (None, one_grey(cards))
-            ]
-            if not near(*falls):
-                return Toy(), cards
+        if all(told_apart(toy, cards)):
+            return toy, cards
     raise AssertionError("unreachable")
+
+
+def told_apart(model, cards):
+    """Whether each fault of worth, places and words is one on these cards."""
+    right = worth_with(lost)(model, cards)
+    for _, way in WORTH_FAULTS:
+        yield not near(*([both[name] for name in right] for both in (way(model, cards), right)))
+    for by, faults in ((places_by, PLACE_FAULTS), (words_by, WORD_FAULTS)):
+        right = classed(*by(model, cards))
+        for _, way in faults:
+            yield not near(way(model, cards), right)
 
 
 def do_worth(attempt, seed):
@@ -689,7 +832,11 @@ def do_places(attempt, seed):
     return table_of(findings_of(attempt, *plain_card(seed)), "places")
 
 
-def places_by(model, batch, named=None, fill=None, probability=False):
+def largest(logits, named):
+    return logits.amax(dim=1)
+
+
+def places_by(model, batch, named=None, fill=None, probability=False, follow=explain.chosen):
     """The table of places, with something changed."""
     scores = explain.scores_of(model, batch)
     ask = (lambda image: scores(image).softmax(dim=1)) if probability else scores
@@ -702,7 +849,7 @@ def places_by(model, batch, named=None, fill=None, probability=False):
     for place in torch.cartesian_prod(*map(torch.arange, grid)):
         where = place.expand(len(image), 2)
         hidden = explain.without_patch(image, where, fill, _PATCH)
-        falls[:, place[0], place[1]] = whole - explain.chosen(ask(hidden), named)
+        falls[:, place[0], place[1]] = whole - follow(ask(hidden), named)
     return falls, named
 
 
@@ -715,6 +862,30 @@ def by_class_of_all(falls, named):
 
 def classed(falls, named):
     return explain.by_class(falls, named, _CLASSES)
+
+
+def summed_up(falls, named):
+    """Added up over the rows of a class, not divided."""
+    member = torch.nn.functional.one_hot(named, _CLASSES).to(falls)
+    return torch.einsum("bc,b...->c...", member, falls)
+
+
+def sorted_by_named(falls_by, model, batch):
+    """Falls of the label's logit, in tables of the named classes."""
+    falls, _ = falls_by(model, batch, named=batch["label"])
+    return classed(falls, model(batch).argmax(dim=1))
+
+
+def clamped(falls, named):
+    return classed(falls.clamp(min=0), named)
+
+
+RISES = "Where a logit rises, its fall is below 0. You set such falls to 0: leave them as they are."
+ADDED_UP = "You added up over the rows of a class. Take the mean: divide by how many they are."
+LARGEST_LEFT = (
+    "You took the largest logit that is left. Another class may have it: follow the class that was "
+    "named before you hid anything."
+)
 
 
 PLACE_FAULTS = (
@@ -750,7 +921,28 @@ PLACE_FAULTS = (
         "Your tables are sorted by the label. Sort them by the class that the model names.",
         lambda m, b: explain.by_class(places_by(m, b)[0], b["label"], _CLASSES),
     ),
+    (
+        "You followed the logit of the *label* in tables of the named classes. Follow the class "
+        "that is named.",
+        lambda m, b: sorted_by_named(places_by, m, b),
+    ),
+    (
+        "You hid squares with the mean colour, which nothing in the picture may have. Take the "
+        "median.",
+        lambda m, b: classed(*places_by(m, b, fill=b["image"].mean(dim=(2, 3), keepdim=True))),
+    ),
+    (LARGEST_LEFT, lambda m, b: classed(*places_by(m, b, follow=largest))),
+    (ADDED_UP, lambda m, b: summed_up(*places_by(m, b))),
+    (RISES, lambda m, b: clamped(*places_by(m, b))),
+    (RISES, lambda m, b: classed(*places_by(m, b)).clamp(min=0)),
 )
+
+
+SHAPES = {
+    "places": "(classes, rows of squares, columns of squares); the audit was called with "
+    f"`patch={_PATCH}`",
+    "words": "(classes, largest id of a word + 1): a column for each id",
+}
 
 
 def judge_table(seen, expected, faults, model, batch, what):
@@ -758,22 +950,26 @@ def judge_table(seen, expected, faults, model, batch, what):
     if seen.shape != expected.shape:
         return (
             f"{what!r} has the shape {tuple(seen.shape)}; it should be {tuple(expected.shape)}, "
-            f"one table for each class. The audit was called with `patch={_PATCH}`."
+            f"{SHAPES[what]}."
         )
     if near(seen, expected):
         return None
-    if not seen.isfinite().all() or seen.abs().max() > 1e6:
+    nameless = torch.bincount(model(batch).argmax(dim=1), minlength=len(seen)) == 0
+    if seen[nameless].isnan().any() and seen[~nameless].isfinite().all():
         return (
-            f"{what!r} is not finite. `word_falls` gives -inf at padding: put 0 there before you "
-            "add up."
+            f"{what!r} is nan where a class is named in no row: the mean of no rows. Put 0 there, "
+            "as `by_class` does."
         )
+    if not seen.isfinite().all() or seen.abs().max() > 1e6:
+        reason = "`word_falls` gives -inf at padding: put 0 there before you add up."
+        return f"{what!r} is not finite.{' ' + reason if what == 'words' else ''}"
     for message, way in faults:
         if near(seen, way(model, batch)):
             return message
     worst = (seen - expected).abs().flatten().argmax()
     return (
-        f"{what!r} is wrong: one entry is {seen.flatten()[worst]:.3f} and should be "
-        f"{expected.flatten()[worst]:.3f}. Compare with the docstring, word by word."
+        f"{what!r} is wrong: one entry is {seen.flatten()[worst]:.5f} and should be "
+        f"{expected.flatten()[worst]:.5f}. Compare with the docstring, word by word."
     )
 
 
@@ -845,6 +1041,14 @@ WORD_FAULTS = (
         "Your tables of words are sorted by the label. Sort them by the class that is named.",
         lambda m, b: explain.by_class(words_by(m, b)[0], b["label"], _CLASSES),
     ),
+    (
+        "For words you followed the logit of the *label* in tables of the named classes. Follow "
+        "the class that is named.",
+        lambda m, b: sorted_by_named(words_by, m, b),
+    ),
+    (ADDED_UP, lambda m, b: summed_up(*words_by(m, b))),
+    (RISES, lambda m, b: clamped(*words_by(m, b))),
+    (RISES, lambda m, b: classed(*words_by(m, b)).clamp(min=0)),
 )
 
 
@@ -862,10 +1066,14 @@ class Case(NamedTuple):
     found: dict
 
     @property
+    def worth(self):
+        told = (f"{name} {value:.3f}" for name, value in self.found["worth"].items())
+        return f"Here the worth is {' and '.join(told)}"
+
+    @property
     def evidence(self):
-        worth = " and ".join(f"{name} {value:.3f}" for name, value in self.found["worth"].items())
         places, words = (explain.stands_out(self.found[name])[0] for name in ("places", "words"))
-        return f"Here the worth is {worth}; places stand out by {places:.1f}, words by {words:.1f}."
+        return f"{self.worth}; places stand out by {places:.1f}, words by {words:.1f}."
 
 
 @functools.lru_cache(maxsize=16)
@@ -904,6 +1112,9 @@ def drawn_toys(seed):
     # Worth a little less than 0.02 and a little more.
     yield worth_rows(seed, 2)
     yield worth_rows(seed, 3)
+    # Both worth less: one nothing, the other a row or two.
+    yield next_to_useless(seed, "text", eye=0.0, ear=2.0, favour=1.0)
+    yield next_to_useless(seed, "image", eye=6.0, ear=0.0, favour=1.0)
 
 
 def planted_to_stand_out(seed, part, planted, **times):
@@ -937,6 +1148,18 @@ def worth_rows(seed, rows):
     return toy, cards
 
 
+def next_to_useless(seed, used, **strengths):
+    """A toy that says class 0 nearly always; what it uses is worth a row or two of many."""
+    toy = Toy(**strengths)
+    for part in range(300, 600):
+        cards = toy_cards(seed, part, _MANY, telling=0.04)
+        later = cards["text"][5:]
+        later[later > explain.UNKNOWN] = _TAG - 1  # few headlines tell something, too
+        if round(lost(toy, cards, PARTS_OF[used]) * _MANY) in (1, 2):
+            return toy, cards
+    raise AssertionError("no such cards")
+
+
 def do_verdicts(attempt, seed):
     """What an attempt says of each: fault and where, as plain values."""
     said = []
@@ -961,10 +1184,19 @@ def judge_verdicts(seen, seed):
             reason = MISJUDGED["used" if fault == "unused" else truth]
             return f"A model is called {fault!r} that is {truth!r}. {case.evidence} {reason}"
         if where != plain(place):
-            return (
-                f"The fault is found ({truth}), but `where` is {where!r}; it should be {place!r}."
-            )
+            said = f"The fault is found ({truth}), but `where` is {where!r}; it should be {place!r}"
+            return f"{said}{why_elsewhere(truth, where, case)}"
     return None
+
+
+def why_elsewhere(fault, where, case):
+    """The end of the sentence on a wrong `where`."""
+    worth = case.found["worth"]
+    if fault == "mark" and isinstance(where, int):
+        return ", row and column: `divmod(place, columns)`."
+    if fault == "unused" and worth.get(where, 1) < explain.LEAST_WORTH:
+        return f", which is worth less. {case.worth}."
+    return "."
 
 
 MISJUDGED = {
