@@ -5,6 +5,7 @@ import inspect
 import math
 import numbers
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -201,22 +202,37 @@ def threshold_by_order(score, positive):
     return ordered[torch.where(last, f1, -1.0).argmax()].item()
 
 
-def without_ties(backwards=False, last=False):
+# How people sort scores from high to low. Rows of one score come in different orders.
+_SORTED = (
+    lambda score: score.argsort(descending=True, stable=True),
+    lambda score: score.argsort(descending=True),
+    lambda score: score.argsort(stable=True).flip(0),
+    lambda score: torch.from_numpy(np.argsort(-score.numpy())),
+)
+
+
+def f1_by_rows(hits, called, positives):
+    return 2 * hits / (called + positives)
+
+
+def f1_by_means(hits, called, positives):
+    """The same by precision and recall, rounded otherwise, so that equal places may differ."""
+    precision, recall = hits / called, hits / positives
+    return torch.nan_to_num(2 * precision * recall / (precision + recall))
+
+
+def without_ties(order, formula, last):
     """Counts one row after the other, as if each had a score of its own.
 
-    backwards: rows of one score from the last to the first, as an ascending sort that is turned
-    round has them. last: of several best places the last.
+    order: the rows from the highest score to the lowest. last: of several best places the last.
     """
 
     def choose(score, positive):
-        if backwards:
-            ordered, order = (each.flip(0) for each in score.sort(stable=True))
-        else:
-            ordered, order = score.sort(descending=True, stable=True)
-        hits = positive[order].cumsum(dim=0)
-        f1 = (2 * hits / (torch.arange(1, len(score) + 1) + positive.sum())).tolist()
-        places = range(len(f1))
-        return ordered[max(places, key=lambda i: (f1[i], i if last else -i))].item()
+        rows = order(score)
+        hits = positive[rows].cumsum(dim=0)
+        f1 = formula(hits, torch.arange(1, len(score) + 1), positive.sum()).tolist()
+        place = max(range(len(f1)), key=lambda i: (f1[i], i if last else -i))
+        return score[rows[place]].item()
 
     return choose
 
@@ -339,12 +355,12 @@ best_threshold = Exercise(
         ),
         *(
             Mistake(
-                without_ties(backwards, last),
+                without_ties(order, formula, last),
                 "You count row after row, also between rows of one score. A threshold calls all of "
                 "them or none: count after the last of them.",
             )
-            for backwards in (False, True)
-            for last in (False, True)
+            for order in _SORTED
+            for formula, last in ((f1_by_rows, False), (f1_by_rows, True), (f1_by_means, False))
         ),
         Mistake(
             threshold_on_a_grid,
