@@ -564,7 +564,10 @@ def weights_help(dials, seed):
         f"{plain[0]:.2f} and {weighted[0]:.2f}, precision {plain[1]:.2f} and {weighted[1]:.2f})"
     )
     if weighted[2] - plain[2] >= LEAST_GAIN:
-        return Broken(found)
+        return Broken(
+            f"{found}: plainly hardly any is found, and the class is not so rare that false alarms "
+            "swamp the hits"
+        )
     gain = weighted[2] - plain[2]
     moved = f"a gain of {gain:.3f}" if gain > 0 else f"a loss of {-gain:.3f}"
     return f"The claim holds here: {found}, {moved}. You win with a gain of {LEAST_GAIN:g}."
