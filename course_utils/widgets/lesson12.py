@@ -164,8 +164,10 @@ def draw_dial(
     figure = Figure(figsize=(6.5, 3.1), layout="constrained")
     axes = figure.subplots()
     axes.plot(loss, probe, "o-", color=PALETTE["image"], label="beside the text")
-    for x, y, strength in zip(loss, probe, strengths, strict=True):
-        axes.annotate(f"c = {strength}", (x, y), (4, -12), textcoords="offset points", fontsize=9)
+    for place, (x, y, strength) in enumerate(zip(loss, probe, strengths, strict=True)):
+        off = (0, 7 if place % 2 else -15)  # neighbours may lie close together
+        axes.annotate(f"c = {strength}", (x, y), off, textcoords="offset points",
+                      fontsize=9, ha="center")  # fmt: skip
     axes.axhline(alone, color="black", lw=1, label="picture alone")
     axes.axhline(untrained, color="black", lw=1, ls=":", label="untrained")
     axes.set(xscale="log", xlabel="loss before the first step (nats)", ylim=(0.35, 0.9),
