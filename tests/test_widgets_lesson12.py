@@ -38,21 +38,22 @@ def test_moving_the_threshold_changes_what_is_told():
 
 def test_full_weights_put_the_threshold_in_the_middle():
     rules = widgets.both_rules(0.05, 2.0)
-    assert rules["weights"] == (1.0, bell_scores(0.05, 2.0, 0.0))
+    assert rules["full shift or weights"] == (1.0, bell_scores(0.05, 2.0, 0.0))
     assert rules["plain"][0] > 1.0
 
 
 @pytest.mark.parametrize("at", [(0.01, 0.5), (0.25, 4.0)])
 def test_bells_are_drawn_and_told(at):
     assert isinstance(widgets.draw_bells(*at), Figure)
-    assert "Weights: called rare above" in widgets.describe_bells(*at)
+    assert "Full shift or weights: called rare above" in widgets.describe_bells(*at)
     assert widgets.make_bells_explorer(*at).picture.value
 
 
 def test_the_dial_is_drawn_and_told():
-    at = [0.001, 1.6], [0.57, 0.83], 0.84, 0.53
-    assert isinstance(widgets.draw_dial(*at), Figure)
-    assert "0.001: 0.57" in widgets.describe_dial(*at)
+    at = [0.001, 1.6], [0.57, 0.83], 0.84, 0.53, ["1", "0"]
+    points = {text.get_text(): text.xy for text in widgets.draw_dial(*at).axes[0].texts}
+    assert points == {"c = 1": (0.001, 0.57), "c = 0": (1.6, 0.83)}
+    assert "0.001 (c = 1): 0.57" in widgets.describe_dial(*at)
 
 
 def test_the_longest_bar_and_its_number_stay_in_the_picture():

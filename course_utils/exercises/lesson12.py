@@ -5,6 +5,7 @@ import inspect
 import math
 import numbers
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -50,6 +51,13 @@ def counted(label, classes):
     return label.bincount(minlength=classes)
 
 
+def weights_with(label, classes, absent):
+    """The weights, with another one for a class without rows; None gives it that of one row."""
+    counts = counted(label, classes)
+    weights = len(label) / ((counts > 0).sum() * counts.clamp(min=1))
+    return weights if absent is None else torch.where(counts > 0, weights, absent)
+
+
 def safe(label, classes, weigh):
     """``weigh`` of the counts, 0 for a class without rows."""
     counts = counted(label, classes)
@@ -87,6 +95,19 @@ class_weights = Exercise(
                 len(label) / ((counted(label, classes) > 0).sum() * counted(label, classes).float())
             ),
             "A class without rows has the weight infinity. Put 0 there, with `torch.where`.",
+        ),
+        Mistake(
+            lambda label, classes: weights_with(label, classes, absent=None),
+            "A class without rows weighs n / K, as if it had a row. Put 0 there, with "
+            "`torch.where`; `clamp` alone does not.",
+        ),
+        Mistake(
+            lambda label, classes: weights_with(label, classes, absent=1.0),
+            "A class without rows weighs 1. Its weight is 0: it has no row to weigh.",
+        ),
+        Mistake(
+            lambda label, classes: weights_by_loop(label, classes)[label],
+            "You give a weight for each row. Return one for each class, in the shape (classes,).",
         ),
         Mistake(
             lambda label, classes: len(label) / (len(label.bincount()) * label.bincount().float()),
@@ -181,12 +202,39 @@ def threshold_by_order(score, positive):
     return ordered[torch.where(last, f1, -1.0).argmax()].item()
 
 
-def threshold_without_ties(score, positive):
-    """Counts one row after the other, as if each had a score of its own."""
-    ordered, order = score.sort(descending=True, stable=True)
-    hits = positive[order].cumsum(dim=0)
-    f1 = 2 * hits / (torch.arange(1, len(score) + 1) + positive.sum())
-    return ordered[f1.argmax()].item()
+# How people sort scores from high to low. Rows of one score come in different orders.
+_SORTED = (
+    lambda score: score.argsort(descending=True, stable=True),
+    lambda score: score.argsort(descending=True),
+    lambda score: score.argsort(stable=True).flip(0),
+    lambda score: torch.from_numpy(np.argsort(-score.numpy())),
+)
+
+
+def f1_by_rows(hits, called, positives):
+    return 2 * hits / (called + positives)
+
+
+def f1_by_means(hits, called, positives):
+    """The same by precision and recall, rounded otherwise, so that equal places may differ."""
+    precision, recall = hits / called, hits / positives
+    return torch.nan_to_num(2 * precision * recall / (precision + recall))
+
+
+def without_ties(order, formula, last):
+    """Counts one row after the other, as if each had a score of its own.
+
+    order: the rows from the highest score to the lowest. last: of several best places the last.
+    """
+
+    def choose(score, positive):
+        rows = order(score)
+        hits = positive[rows].cumsum(dim=0)
+        f1 = formula(hits, torch.arange(1, len(score) + 1), positive.sum()).tolist()
+        place = max(range(len(f1)), key=lambda i: (f1[i], i if last else -i))
+        return score[rows[place]].item()
+
+    return choose
 
 
 def threshold_on_a_grid(score, positive):
@@ -199,16 +247,40 @@ def threshold_on_steps(score, positive):
     return max(levels, key=lambda level: f1_at(score, positive, level))
 
 
-def best_by(measure):
-    """The threshold, among the scores, that is best by ``measure(called, positive)``."""
+def best_by(measure, lowest=False):
+    """The threshold, among the scores, that is best by ``measure(called, positive)``.
+
+    lowest: of several best ones the lowest, not the highest.
+    """
 
     def choose(score, positive):
         return max(
-            sorted(score.tolist(), reverse=True),
+            sorted(score.tolist(), reverse=not lowest),
             key=lambda level: float(measure(score >= level, positive)),
         )
 
     return choose
+
+
+def is_accurate(called, positive):
+    return (called == positive).float().mean()
+
+
+def macro(called, positive):
+    """The mean of both classes' F1; a class that is neither there nor called has 0."""
+    f1 = [2 * float((a & b).sum()) / max(float(a.sum() + b.sum()), 1.0)
+          for a, b in ((called, positive), (~called, ~positive))]  # fmt: skip
+    return sum(f1) / 2
+
+
+def all_f1(score, positive, levels):
+    return [f1_at(score, positive, level) for level in levels.tolist()]
+
+
+def place_of_best(score, positive, levels):
+    """Where the best level stands, in place of the level."""
+    f1 = all_f1(score, positive, levels)
+    return max(range(len(f1)), key=f1.__getitem__)
 
 
 def between_scores(score, positive):
@@ -235,9 +307,39 @@ best_threshold = Exercise(
             "Your threshold is 0.5, whatever the rows say. Try each of the scores.",
         ),
         Mistake(
-            best_by(lambda called, positive: (called == positive).float().mean()),
+            best_by(is_accurate),
             "Your threshold has the best accuracy. Where positives are rare it calls hardly any; "
             "take F1.",
+        ),
+        Mistake(
+            best_by(is_accurate, lowest=True),
+            "Your threshold has the best accuracy. Where positives are rare it calls hardly any; "
+            "take F1.",
+        ),
+        *(
+            Mistake(
+                best_by(macro, lowest),
+                "Your threshold has the best macro F1, the mean over both classes. Asked is the F1 "
+                "of the positives alone.",
+            )
+            for lowest in (False, True)
+        ),
+        Mistake(
+            lambda score, positive: max(all_f1(score, positive, score)),
+            "You return the best F1 itself. Return the threshold at which it is reached.",
+        ),
+        *(
+            Mistake(
+                lambda score, positive, ordered=ordered: place_of_best(
+                    score, positive, ordered(score)
+                ),
+                "You return the place of the best score. Return the score at this place.",
+            )
+            for ordered in (
+                torch.unique,
+                torch.clone,
+                lambda score: score.sort(descending=True).values,
+            )
         ),
         Mistake(
             best_by(lambda called, positive: (called & positive).sum() / called.sum()),
@@ -251,10 +353,14 @@ best_threshold = Exercise(
             lambda score, positive: score.median().item(),
             "Your threshold is the median: half of the rows are called. Try each of the scores.",
         ),
-        Mistake(
-            threshold_without_ties,
-            "You count row after row, also between rows of one score. A threshold calls all of "
-            "them or none: count after the last of them.",
+        *(
+            Mistake(
+                without_ties(order, formula, last),
+                "You count row after row, also between rows of one score. A threshold calls all of "
+                "them or none: count after the last of them.",
+            )
+            for order in _SORTED
+            for formula, last in ((f1_by_rows, False), (f1_by_rows, True), (f1_by_means, False))
         ),
         Mistake(
             threshold_on_a_grid,
@@ -343,6 +449,18 @@ def true_probability(part, label):
     return part.softmax(dim=1)[torch.arange(len(label)), label].sum()
 
 
+def ogm_by_rows(parts, label, alpha):
+    """The ratio of each row's probabilities first, and then the mean over rows."""
+    rows = torch.arange(len(label))
+    (one, first), (other, second) = (
+        (name, part.softmax(dim=1)[rows, label]) for name, part in parts.items()
+    )
+    return {
+        one: braked((first / second).mean(), alpha),
+        other: braked((second / first).mean(), alpha),
+    }
+
+
 def braked(ratio, alpha):
     return float(1 - torch.tanh(alpha * ratio)) if ratio > 1 else 1.0
 
@@ -403,6 +521,21 @@ ogm_coefficient = Exercise(
             ogm_with(true_probability, lambda r, a: float(torch.tanh(a * r)) if r > 1 else 1.0),
             "You return tanh(alpha rho). The factor is 1 - tanh: further ahead, smaller.",
         ),
+        Mistake(
+            ogm_with(lambda part, label: (part.argmax(dim=1) == label).float().sum(), braked),
+            "You count the rows that a part names rightly. A score adds up the probability that "
+            "it gives to the truth, row by row.",
+        ),
+        Mistake(
+            ogm_with(F.cross_entropy, braked),
+            "Your scores are cross-entropies, small where a part is ahead. Add up the probability "
+            "of the truth, not its logarithm.",
+        ),
+        Mistake(
+            ogm_by_rows,
+            "You take a ratio in each row, then their mean. First add up each part's probabilities "
+            "over the rows; the ratio is that of the two sums.",
+        ),
     ),
 )
 
@@ -431,8 +564,13 @@ def weights_help(dials, seed):
         f"{plain[0]:.2f} and {weighted[0]:.2f}, precision {plain[1]:.2f} and {weighted[1]:.2f})"
     )
     if weighted[2] - plain[2] >= LEAST_GAIN:
-        return Broken(found)
-    return f"The claim still holds, or nearly: {found}. You win at {LEAST_GAIN:g} above."
+        return Broken(
+            f"{found}: plainly hardly any is found, and the class is not so rare that false alarms "
+            "swamp the hits"
+        )
+    gain = weighted[2] - plain[2]
+    moved = f"a gain of {gain:.3f}" if gain > 0 else f"a loss of {-gain:.3f}"
+    return f"The claim holds here: {found}, {moved}. You win with a gain of {LEAST_GAIN:g}."
 
 
 weights_that_help = Exercise(
@@ -527,7 +665,9 @@ def judge_made(seen, seed):
                 f"`heads[{name!r}]` has weights of the shape {shape}; from {dim} features to "
                 f"{_CLASSES} classes they are {[_CLASSES, dim]}. An encoder knows its `dim`."
             )
-    if len(seen["parameters"]) != 4 * len(_DIMS):
+        if f"heads.{name}.bias" not in seen["parameters"]:
+            return f"`heads[{name!r}]` has no bias; leave `nn.Linear` the one that it makes."
+    if len(seen["parameters"]) > 4 * len(_DIMS):
         return "There are more parameters than those of the encoders and one head for each."
     return None
 
@@ -558,11 +698,25 @@ def judge_said(seen, seed):
                 "After a call, `parts` should hold each modality's logits by name; it holds "
                 f"{', '.join(got['parts']) or 'nothing'}."
             )
+        if not bool(got["logits"].any()):
+            return (
+                "Without `hide` everything is hidden: kept and hidden are swapped. Keep a row "
+                "where `torch.rand` is at least the share."
+            )
         for name, part in wanted["parts"].items():
+            if same(got["parts"][name], part.log_softmax(1)) or same(
+                got["parts"][name], part.softmax(1)
+            ):
+                return f"`parts[{name!r}]` went through a softmax. A part is what its head gives."
             if not same(got["parts"][name], part):
                 return f"`parts[{name!r}]` is not what `heads[{name!r}]` makes of its features."
         if same(got["logits"] * len(_DIMS), wanted["logits"]):
             return "The logits are the mean of the parts; they should be their sum."
+        if any(
+            same(got["logits"], sum(turned(part, dim=1) for part in wanted["parts"].values()))
+            for turned in (torch.log_softmax, torch.softmax)
+        ):
+            return "You add up the parts after a softmax. Add what the heads give."
         if not same(got["logits"], wanted["logits"]):
             return "The logits are not the sum of all parts."
         if not got["gradient"]:
@@ -646,16 +800,28 @@ def fate_shared(left, touch, sound):
 _LOSSES = ({}, {"image": 0.5}, {"touch": 2.0, "sound": 1.0})
 
 
-def what_is_lost(attempt, seed):
+def what_is_lost(attempt, seed, apart=1.0):
+    """The loss of logits that are, as in training with ``hide``, not the sum of the parts.
+
+    apart: how far they are from it.
+    """
     losses = []
     for own in _LOSSES:
         model, batch = made(attempt, seed, own_loss=dict(own)), toy_batch(seed, 6)
-        losses.append(float(torch.as_tensor(model.loss(model(batch), batch)).detach()))
+        logits = model(batch)
+        logits = logits + apart * torch.arange(_CLASSES)
+        losses.append(float(torch.as_tensor(model.loss(logits, batch)).detach()))
     return losses
 
 
 def judge_lost(seen, seed):
     wanted = what_is_lost(imbalance.AdditiveClassifier, seed)
+    whole = what_is_lost(imbalance.AdditiveClassifier, seed, apart=0.0)
+    if math.isclose(seen[0], whole[0], rel_tol=1e-4):
+        return (
+            "`loss` makes logits of its own, from whole parts, so that nothing is hidden from it. "
+            "Take the `logits` that it is given."
+        )
     if not math.isclose(seen[0], wanted[0], rel_tol=1e-4):
         return "Without `own_loss`, `loss` should be the cross-entropy of the logits alone."
     unweighted = [2 * wanted[1] - wanted[0], None]
@@ -844,6 +1010,45 @@ class Unweighted(Zipped):
         return super().loss(logits, batch)
 
 
+class LossOfTheParts(Zipped):
+    """Its own sum, in which nothing is hidden."""
+
+    def loss(self, logits, batch):
+        return super().loss(sum(self.parts.values()), batch)
+
+
+class LossOfAnotherCall(Zipped):
+    def loss(self, logits, batch):
+        return super().loss(self(batch), batch)
+
+
+class HeadsWithoutBias(Zipped):
+    def __init__(self, encoders, classes, hide=None, own_loss=None):
+        super().__init__(encoders, classes, hide, own_loss)
+        for name, encoder in encoders.items():
+            self.heads[name] = nn.Linear(encoder.dim, classes, bias=False)
+
+
+class KeepsTheShare(Zipped):
+    """Keeps what it should hide: with no share, nothing is left."""
+
+    def shown(self, name, part):
+        kept = torch.rand(len(part), 1) < self.hide.get(name, 0.0)
+        return part * kept if self.training else part
+
+
+class AddsLogProbabilities(Zipped):
+    def shown(self, name, part):
+        return super().shown(name, part).log_softmax(dim=1)
+
+
+class KeepsLogProbabilities(Zipped):
+    def forward(self, batch):
+        super().forward(batch)
+        self.parts = {name: part.log_softmax(dim=1) for name, part in self.parts.items()}
+        return sum(self.parts.values())
+
+
 AdditiveClassifier = Exercise(
     reference=imbalance.AdditiveClassifier,
     parts=(
@@ -918,5 +1123,11 @@ AdditiveClassifier = Exercise(
             Unweighted,
             "Each part's cross-entropy counts by its weight in `own_loss`; yours counts 1.",
         ),
+        Mistake(LossOfTheParts, "Take the `logits` that it is given."),
+        Mistake(LossOfAnotherCall, "Take the `logits` that it is given."),
+        Mistake(HeadsWithoutBias, "has no bias"),
+        Mistake(KeepsTheShare, "kept and hidden are swapped"),
+        Mistake(AddsLogProbabilities, "You add up the parts after a softmax."),
+        Mistake(KeepsLogProbabilities, "went through a softmax"),
     ),
 )

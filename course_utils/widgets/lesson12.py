@@ -88,7 +88,7 @@ def make_threshold_explorer(score: Any, positive: Any, threshold: float) -> Inte
 
 def both_rules(share: float, separation: float) -> dict[str, tuple[float, Rare]]:
     """The thresholds without and with full class weights, and what they lead to."""
-    rules = {"plain": math.log((1 - share) / share), "weights": 0.0}
+    rules = {"plain": math.log((1 - share) / share), "full shift or weights": 0.0}
     return {
         name: (separation / 2 + odds / separation, bell_scores(share, separation, odds))
         for name, odds in rules.items()
@@ -151,12 +151,23 @@ def make_bells_explorer(share: float, separation: float) -> InteractiveFigure:
 
 
 def draw_dial(
-    loss: Sequence[float], probe: Sequence[float], alone: float, untrained: float
+    loss: Sequence[float],
+    probe: Sequence[float],
+    alone: float,
+    untrained: float,
+    strengths: Sequence[str],
 ) -> Figure:
-    """What is read off the picture encoder, over how little loss the text left at the start."""
+    """What is read off the picture encoder, over how little loss the text left at the start.
+
+    strengths: by what the ready head was multiplied at each point, in words.
+    """
     figure = Figure(figsize=(6.5, 3.1), layout="constrained")
     axes = figure.subplots()
     axes.plot(loss, probe, "o-", color=PALETTE["image"], label="beside the text")
+    for place, (x, y, strength) in enumerate(zip(loss, probe, strengths, strict=True)):
+        off = (0, 7 if place % 2 else -15)  # neighbours may lie close together
+        axes.annotate(f"c = {strength}", (x, y), off, textcoords="offset points",
+                      fontsize=9, ha="center")  # fmt: skip
     axes.axhline(alone, color="black", lw=1, label="picture alone")
     axes.axhline(untrained, color="black", lw=1, ls=":", label="untrained")
     axes.set(xscale="log", xlabel="loss before the first step (nats)", ylim=(0.35, 0.9),
@@ -166,10 +177,17 @@ def draw_dial(
 
 
 def describe_dial(
-    loss: Sequence[float], probe: Sequence[float], alone: float, untrained: float
+    loss: Sequence[float],
+    probe: Sequence[float],
+    alone: float,
+    untrained: float,
+    strengths: Sequence[str],
 ) -> str:
     """The alt text of ``draw_dial``."""
-    told = ", ".join(f"{x:.3f}: {y:.2f}" for x, y in zip(loss, probe, strict=True))
+    told = ", ".join(
+        f"{x:.3f} (c = {strength}): {y:.2f}"
+        for x, y, strength in zip(loss, probe, strengths, strict=True)
+    )
     return (
         f"The probe over the loss before the first step, {told}. The picture alone reaches "
         f"{alone:.2f}, an untrained encoder {untrained:.2f}."
