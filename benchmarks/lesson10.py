@@ -2,8 +2,8 @@
 
     make results LESSON=10      # about twenty-five minutes of one core
 
-Five seeds, each with encoders, cards and heads of its own. Heads learn on cached features of the cards that the encoders
-were made with, keep the epoch that is best on validation cards, and are tested on fresh cards:
+Five seeds, each with encoders, cards and heads of its own. Heads learn on cached features of the
+cards that the encoders were made with, keep the epoch that is best on validation cards, and are tested on fresh cards:
 10,000 for ``match``, the half of them that fits for ``section``. Every head but concat + linear has
 about as many weights as concat + MLP, and gets the same number of tries: three learning rates, of
 which the validation cards of the first seed choose one. Corruption, flags and patches have one
