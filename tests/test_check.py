@@ -812,6 +812,19 @@ def test_a_build_that_gives_what_the_next_step_cannot_use_is_not_told_that_its_o
     assert sentence.startswith("Part 1 of 1, using: What your code gave cannot be used: Attrib")
 
 
+def test_an_error_in_one_function_for_all_parts_is_not_laid_to_the_first_part():
+    def part(name):
+        return Part(name, lambda attempt, seed: attempt(), lambda seen, seed: None)
+
+    whole = Exercise(reference=lambda: {}, parts=(part("counts"), part("means")))
+
+    def attempt():
+        counts = {"a": 1}
+        return counts | {"mean": counts["b"]}
+
+    assert verdict_of(attempt, whole).sentence.startswith("Your code raised KeyError")
+
+
 def test_an_open_method_of_a_build_is_not_attempted():
     class Open(Counter3):
         def reset(self):

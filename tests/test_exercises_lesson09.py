@@ -10,7 +10,8 @@ from course_utils.exercises import lesson09
 from course_utils.exercises.core import RIGHT, WRONG, Broken, judge
 from course_utils.exercises.lesson09 import headline_tells
 from course_utils.information import mutual_information
-from course_utils.multimodality import multimodality_report
+from course_utils.measures import permutation_drop
+from course_utils.multimodality import emap, multimodality_report
 
 BUILD = exercises.find("multimodality_report")
 
@@ -63,6 +64,20 @@ OTHERS = [
     ({"interaction": lesson09.interaction_of_shares}, "EMAP of the probabilities"),
     ({"interaction": lesson09.interaction_over_rival(turned=True)}, "EMAP with the rival"),
     ({"interaction": lambda *given: multimodality_report(*given)["gain"]}, "rival once more"),
+    ({"interaction": lesson09.interaction_of_means}, "linear in each sense"),
+    ({"interaction": lesson09.interaction_with(lesson09.mean_partners)}, "counts twice"),
+    ({"interaction": lesson09.table_with(lambda t: t.mean(1))}, "three means"),
+    ({"interaction": lesson09.table_with(lambda t: t.mean(0))}, "three means"),
+    (
+        {"interaction": lesson09.table_with(lambda t: emap(lesson09.answers_of(t)))},
+        "EMAP of the answers",
+    ),
+    ({"interaction": lesson09.drop_of(lesson09.first_shuffled)}, "what shuffling a sense costs"),
+    ({"rival": lesson09.rival_by(lesson09.worst_in)}, "right least often"),
+    ({"rival": lesson09.rival_by(lambda alone: next(iter(alone)))}, "the first name"),
+    ({"verdict": lesson09.verdict_by_drops(0)}, "Using both senses is not comparing"),
+    ({"verdict": lesson09.verdict_by_drops(1)}, "Using both senses is not comparing"),
+    ({"verdict": lesson09.verdict_by_drops(1, gain_too=False)}, "not comparing"),
     ({"verdict": lesson09.verdict_with_ties(False, True)}, "ask for `> 0`"),
     ({"verdict": lesson09.verdict_with_ties(True, True)}, "ask for `<= 0`"),
     ({"verdict": lesson09.interaction_first}, "about the interaction first"),
@@ -72,7 +87,35 @@ OTHERS = [
 
 @pytest.mark.parametrize(("ways", "said"), OTHERS)
 def test_natural_slips_of_the_report_are_named(ways, said):
-    assert said in judge(BUILD, lesson09.reported(**ways), seed=3).sentence
+    for seed in (3, 4):
+        assert said in judge(BUILD, lesson09.reported(**ways), seed).sentence
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_mean_partner_is_told_from_emap_at_any_seed(seed):
+    report = lesson09.reported(interaction=lesson09.interaction_of_means)
+    told = judge(BUILD, report, seed)
+    assert told.kind == WRONG
+    assert lesson09.MEAN_PARTNER in told.sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_emap_of_probabilities_by_a_line_before_the_return_is_told_as_one(seed):
+    def attempt(scores):
+        scores = scores.softmax(-1)
+        return scores.mean(1) + scores.mean(0) - scores.mean((0, 1))
+
+    told = judge(exercises.find("emap"), attempt, seed)
+    assert "softmax" in told.sentence
+    assert "changed places" not in told.sentence
+
+
+def test_an_error_behind_the_first_entries_is_not_laid_to_the_first_part():
+    def report(score, first, second, label, alone, orders):
+        found = multimodality_report(score, first, second, label, alone, orders)
+        return found | {"first_drop": permutation_drop(label == 0, [True, False])}
+
+    assert judge(BUILD, report, seed=3).sentence.startswith("Your code raised")
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -1,7 +1,9 @@
 """One change in a learner's own source says which line is wrong, on toys that stand here."""
 
+import ast
 import functools
 import linecache
+import re
 import textwrap
 import time
 
@@ -13,7 +15,7 @@ from torch import nn
 
 from course_utils.exercises import core, repairs
 from course_utils.exercises.core import RIGHT, WRONG, Exercise, judge, wrong_in
-from course_utils.exercises.edits import blocks, edits_of, places
+from course_utils.exercises.edits import Scope, blocks, edits_of, places
 from course_utils.exercises.evidence import Evidence
 from course_utils.exercises.slips import RULES
 from course_utils.exercises.slips_of_lines import statement_edits
@@ -290,6 +292,42 @@ def test_the_same_slip_on_two_inputs_is_told_once():
         return (a_sure & b_sure).sum().item()
     """
     assert sentence_of(sure, source).count("`softmax` is one step too many") == 1
+
+
+@pytest.mark.parametrize("more", ["", "    again = weights + 0\n"])
+def test_a_step_too_many_is_not_told_to_stand_behind_the_return(more):
+    total = Exercise(
+        reference=lambda weights: weights.flip(0) - weights.sum(),
+        cases=lambda rng: ((torch.randn(n, generator=rng),) for n in (3, 4, 5)),
+    )
+    source = f"""
+def attempt(weights):
+    weights = weights.softmax(-1)
+{more}    return weights.flip(0) - weights.sum()
+"""
+    sentence = sentence_of(total, source)
+    assert "changed places" not in sentence
+    assert "wrong moment" not in sentence
+    assert "`softmax` is one step too many" in sentence or "without this line" in sentence
+
+
+@pytest.mark.parametrize("last", ["return x", "raise ValueError", "break", "continue"])
+def test_no_proposal_puts_a_line_where_it_never_runs(last):
+    source = f"""
+def attempt(x):
+    for one in x:
+        x = x + one
+        x = x * 2
+        x = x - 1
+        {last}
+    return x
+"""
+    tree = ast.parse(source).body[0]
+    loop = tree.body[0]
+    for slot in (s for s in blocks(tree) if s.node is loop.body):
+        for edit in statement_edits(slot, Scope(params=("x",), names=("x", "one"))):
+            if re.search("changed places|wrong moment", edit.proposal.here):
+                assert edit.proposal.new[-1] is loop.body[-1]
 
 
 def test_two_names_that_are_taken_for_one_another_are_told():

@@ -541,9 +541,17 @@ def judge_part(
     if problem is None:
         return None
     heading = f"Part {place + 1} of {len(exercise.parts)}, {part.name}: "
+    if place == 0 and _may_be_of_any_part(exercise, outcome.error):
+        heading = ""
     again = (("this trial again", f"check(..., seed={seed})"),)
     details = (*held, *_where(outcome), *again)
     return Verdict(WRONG, heading + _sentence(problem), details, place)
+
+
+def _may_be_of_any_part(exercise, error):
+    """Whether a line of one function for all parts raised it: the first part runs them all."""
+    own = error is not None and not isinstance(error, Unfit | TooLong) and own_line(error)
+    return bool(own) and len(exercise.parts) > 1 and exercise.asks_for is types.FunctionType
 
 
 def _part_problem(exercise, part, outcome, seed):

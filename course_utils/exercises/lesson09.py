@@ -33,6 +33,26 @@ def emap_of_whole_table(scores):
     return added.diagonal().T
 
 
+ALL_PARTNERS = (
+    "You leave the true pair out of the means. It belongs to them: j runs over all n, j = i too."
+)
+
+
+def without_own_pair(scores, of_all, alone=float("nan")):
+    """The means over the other partners; the last over all pairs, or over the others too.
+
+    alone: what stands for the mean over no partner, where there is one row: this times its score.
+    """
+    n, own = len(scores), scores.diagonal().T
+    if n == 1:
+        by_row = by_column = alone * own
+        others = by_row[0]
+    else:
+        by_row, by_column = ((scores.sum(dim=axis) - own) / (n - 1) for axis in (1, 0))
+        others = by_row.mean(dim=0)
+    return by_row + by_column - (scores.mean(dim=(0, 1)) if of_all else others)
+
+
 def table_cases(rng):
     """Scores of all pairings, (n, n, C), from one row and one class up; the last are large."""
     for n, classes in ((3, 2), (4, 4), (5, 1), (2, 3), (1, 3)):
@@ -86,6 +106,21 @@ emap = Exercise(
             "This is the whole table of additive scores, (n, n, C). Asked are the n pairs that "
             "belong together, its diagonal: (n, C).",
         ),
+        Mistake(
+            lambda scores: emap_by_loop(scores.softmax(dim=-1)),
+            "You take a softmax first. Take the logits as they are: what adds in logits need not "
+            "add in probabilities.",
+        ),
+        Mistake(
+            lambda scores: emap_by_loop(scores.log_softmax(dim=-1)),
+            "You take a log-softmax first. Take the logits as they are.",
+        ),
+        Mistake(lambda scores: without_own_pair(scores, of_all=True), ALL_PARTNERS),
+        Mistake(lambda scores: without_own_pair(scores, of_all=False), ALL_PARTNERS),
+        Mistake(lambda scores: without_own_pair(scores, True, alone=0.0), ALL_PARTNERS),
+        Mistake(lambda scores: without_own_pair(scores, False, alone=0.0), ALL_PARTNERS),
+        Mistake(lambda scores: without_own_pair(scores, True, alone=1.0), ALL_PARTNERS),
+        Mistake(lambda scores: without_own_pair(scores, False, alone=1.0), ALL_PARTNERS),
         Mistake(
             lambda scores: scores.diagonal().T,
             "These are the model's own scores of the true pairs. Take the three means of the "
@@ -182,6 +217,23 @@ interaction_information = Exercise(
             "Only what each tells about the label is asked.",
         ),
         Mistake(
+            lambda joint: less_each_alone(joint, joint.sum(dim=2)),
+            "You took what a says of b. Asked is what the pair (a, b) says of the label: flatten "
+            "axes 0 and 1.",
+        ),
+        Mistake(
+            lambda joint: (bits_of(joint.flatten(0, 1)) - bits_of(joint.sum(dim=2))).item(),
+            "You subtract what a says of b. Subtract what each of them says of the label.",
+        ),
+        Mistake(
+            lambda joint: (
+                bits_of(joint.flatten(0, 1))
+                - max(bits_of(joint.sum(dim=1)), bits_of(joint.sum(dim=0)))
+            ).item(),
+            "You subtract the larger of the two only: what the second sense adds to the better "
+            "one. Subtract both.",
+        ),
+        Mistake(
             lambda joint: max(by_tables(joint), 0.0),
             "You cut it off at 0. Where both senses tell the same it is negative.",
         ),
@@ -257,6 +309,34 @@ def without_reset(value):
     return shares
 
 
+def of_two_orders(value, reverse=True):
+    """The sorted names alone, and their reverse, in place of all orders."""
+    names = sorted(everyone(value))
+    orders = [names, names[::-1]] if reverse else [names]
+    shares = dict.fromkeys(names, 0.0)
+    for order in orders:
+        for place, name in enumerate(order):
+            before = frozenset(order[:place])
+            shares[name] += (value[before | {name}] - value[before]) / len(orders)
+    return shares
+
+
+def of_one_sum(value):
+    shares = by_weights(value)
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
+def without_difference(value, behind=True):
+    """The mean value of those before and the name, or of those before, and nothing subtracted."""
+    names = sorted(everyone(value))
+    shares, orders = dict.fromkeys(names, 0.0), list(permutations(names))
+    for order in orders:
+        for place, name in enumerate(order):
+            shares[name] += value[frozenset(order[: place + behind])] / len(orders)
+    return shares
+
+
 def worth_cases(rng):
     """Values of all sets of one to four modalities; the empty set's is not 0."""
     for names in (("image", "text"), ("text", "sound", "image"), ("image",), ("d", "a", "c", "b")):
@@ -281,13 +361,13 @@ modality_shapley = Exercise(
                 name: value[everyone(value)] - value[everyone(value) - {name}]
                 for name in everyone(value)
             },
-            "You let each modality come last: what is lost without it. Average over all orders.",
+            "You let each sense come last: what is lost without it. Average over all orders.",
         ),
         Mistake(
             lambda value: {
                 name: value[frozenset({name})] - value[frozenset()] for name in everyone(value)
             },
-            "You let each modality come first: what it adds to nothing. Average over all orders.",
+            "You let each sense come first: what it adds to nothing. Average over all orders.",
         ),
         Mistake(
             lambda value: {
@@ -300,12 +380,12 @@ modality_shapley = Exercise(
                 / 2
                 for name in everyone(value)
             },
-            "The mean of coming first and coming last is right for two modalities. With three, one "
+            "The mean of coming first and coming last is right for two senses. With three, one "
             "may come second.",
         ),
         Mistake(
             evenly,
-            "You count every set of the others alike. Orders do not: of three modalities, two "
+            "You count every set of the others alike. Orders do not: of three senses, two "
             "orders of six have a given one first, and one order has it behind a given other one.",
         ),
         Mistake(
@@ -320,6 +400,30 @@ modality_shapley = Exercise(
             },
             "You divided by the number of senses. Divide by the number of orders: three senses "
             "have six.",
+        ),
+        Mistake(
+            of_two_orders,
+            "You take two orders only, the names forwards and backwards. Take the mean over all "
+            "orders: `permutations(names)`.",
+        ),
+        Mistake(
+            lambda value: of_two_orders(value, reverse=False),
+            "You take one order only. Take the mean over all orders: `permutations(names)`.",
+        ),
+        Mistake(
+            of_one_sum,
+            "You divide the shares by their sum. They have a sum of their own: the value of all, "
+            "less that of the empty set.",
+        ),
+        Mistake(
+            without_difference,
+            "You add up the value of those who came first and the name. What the name *adds* is "
+            "that, less the value of those before it.",
+        ),
+        Mistake(
+            lambda value: without_difference(value, behind=False),
+            "You add up the value of those who came before. What a name *adds* is the value with "
+            "it, less that.",
         ),
         Mistake(
             without_reset,
@@ -439,6 +543,28 @@ def plain_sets(seed):
     one, other = (drawn_set(seeded(seed, part)) for part in (1, 2))
     alone = {"first alone": other[4]["second alone"], "second alone": other[4]["first alone"]}
     return [one, (*other[:4], alone, other[5])]
+
+
+def interaction_sets(seed):
+    """Two sets of a score that is linear in each sense, and one behind a ReLU."""
+    return [*plain_sets(seed), behind_a_relu(seeded(seed, 9))]
+
+
+def behind_a_relu(rng):
+    """A set on which the mean partner's score is not the mean score, as counted in right rows."""
+    for _ in range(200):
+        _, first, second, _, alone, orders = drawn_set(rng)
+        a, b = torch.randn(3, 8, generator=rng), torch.randn(4, 8, generator=rng)
+        score = functools.partial(relu_score, a, b, torch.randn(8, CLASSES, generator=rng))
+        label = score(first, second).argmax(dim=1)
+        made = (score, first, second, label, alone, orders)
+        if interaction_of_means(*made) != multimodality.multimodality_report(*made)["interaction"]:
+            break
+    return made
+
+
+def relu_score(a, b, out, first, second):
+    return (first @ a + second @ b).relu() @ out
 
 
 def as_good_but(right, rows):
@@ -619,6 +745,37 @@ def interaction_of_shares(score, first, second, label, alone, orders):
     return paired_gain(right_rows(score, first, second, label), added)
 
 
+def interaction_with(added):
+    """The gain over other scores that stand where the model's EMAP belongs."""
+
+    def interaction(score, first, second, label, alone, orders):
+        right = right_rows(score, first, second, label)
+        return paired_gain(right, added(score, first, second, orders).argmax(dim=1) == label)
+
+    return interaction
+
+
+def table_with(of_table):
+    """Scores made of the table of all pairs."""
+    return interaction_with(
+        lambda score, first, second, orders: of_table(pair_scores(score, first, second))
+    )
+
+
+def mean_partners(score, first, second, orders, third=False):
+    mean_first, mean_second = first.mean(0, keepdim=True), second.mean(0, keepdim=True)
+    both = score(first, mean_second.expand_as(second)) + score(mean_first.expand_as(first), second)
+    return both - score(mean_first, mean_second) if third else both
+
+
+interaction_of_means = interaction_with(functools.partial(mean_partners, third=True))
+
+
+def answers_of(scores):
+    """One-hot answers in place of scores."""
+    return torch.nn.functional.one_hot(scores.argmax(dim=-1), scores.shape[-1]).double()
+
+
 def turned_interaction(score, first, second, label, alone, orders):
     one, other = (way(score, first, second, label) for way in (added_rows, right_rows))
     return paired_gain(one, other)
@@ -661,10 +818,34 @@ def verdict_by(gain_end, interaction_end):
     return judged
 
 
+def verdict_by_drops(end, gain_too=True):
+    """The verdict that asks both drops in place of the interaction: their value 0, their low 1."""
+
+    def judged(*arguments):
+        found = multimodality.multimodality_report(*arguments)
+        if gain_too and found["gain"][1] <= 0:
+            return f"no better than {found['rival']}"
+        used = min(found["first_drop"][end], found["second_drop"][end]) > 0
+        return "interacts" if used else "adds"
+
+    return judged
+
+
 def interaction_first(*arguments):
     """The verdict with its two questions in the wrong order."""
     found = multimodality.multimodality_report(*arguments)
     return "interacts" if found["interaction"][1] > 0 else found["verdict"]
+
+
+RIVAL = "Your rival is {}. The rival is the name in `alone` whose rows are right most often."
+
+
+def rival_by(choose):
+    return lambda score, first, second, label, alone, orders: choose(alone)
+
+
+def worst_in(alone):
+    return min(alone, key=lambda name: alone[name].double().mean())
 
 
 GAIN_FAULTS = (
@@ -673,6 +854,15 @@ GAIN_FAULTS = (
         "Your gain is over the first name in `alone`. The rival is the one that is right most "
         "often.",
         gain_over(lambda alone: next(iter(alone.values()))),
+    ),
+    ("rival", RIVAL.format("the one that is right least often"), rival_by(worst_in)),
+    ("rival", RIVAL.format("the first name"), rival_by(lambda alone: next(iter(alone)))),
+    ("rival", RIVAL.format("the last name in the alphabet"), rival_by(max)),
+    (
+        "gain",
+        "Your gain is over the one that is right least often. The rival is the one that is right "
+        "most often.",
+        gain_over(lambda alone: alone[worst_in(alone)]),
     ),
     (
         "gain",
@@ -716,6 +906,23 @@ EMAP_AND_RIVAL = (
     "Your interaction compares EMAP with the rival. Compare the model with its own EMAP: only "
     "then do both sides know the same, and what differs is the interaction."
 )
+MEAN_PARTNER = (
+    "You take the score of the mean partner for the mean of the scores. They are the same only "
+    "where the score is linear in each sense; behind a ReLU it is not. Score all pairs: "
+    "`pair_scores`, then `emap`."
+)
+TWO_MEANS = (
+    "The mean over all pairs is in both of your means, so it counts twice. EMAP has three means: "
+    "subtract the last."
+)
+ONE_MEAN = (
+    "You take the mean over the partners of one sense only, so the other sense has no say. EMAP "
+    "has three means: `emap` of the table of `pair_scores`."
+)
+A_DROP = (
+    "Your interaction is what shuffling a sense costs. A model that only adds loses by that too. "
+    "Compare the model with its own EMAP."
+)
 EMAP_FAULTS = (
     (
         "interaction",
@@ -726,6 +933,29 @@ EMAP_FAULTS = (
         "interaction",
         "You take EMAP of the probabilities. Take it of the logits as `score` gives them.",
         interaction_of_shares,
+    ),
+    ("interaction", MEAN_PARTNER, interaction_of_means),
+    ("interaction", TWO_MEANS, table_with(lambda scores: scores.mean(0) + scores.mean(1))),
+    ("interaction", TWO_MEANS, interaction_with(mean_partners)),
+    ("interaction", ONE_MEAN, table_with(lambda scores: scores.mean(1))),
+    ("interaction", ONE_MEAN, table_with(lambda scores: scores.mean(0))),
+    (
+        "interaction",
+        "You take EMAP of the answers, as ones and zeros. Take it of the logits as `score` gives "
+        "them.",
+        table_with(lambda scores: multimodality.emap(answers_of(scores))),
+    ),
+    ("interaction", A_DROP, drop_of(first_shuffled)),
+    ("interaction", A_DROP, drop_of(second_shuffled)),
+    (
+        "interaction",
+        A_DROP,
+        interaction_with(lambda score, a, b, orders: score(a[orders[0]], b)),
+    ),
+    (
+        "interaction",
+        A_DROP,
+        interaction_with(lambda score, a, b, orders: score(a, b[orders[0]])),
     ),
     ("interaction", EMAP_AND_RIVAL, interaction_over_rival()),
     ("interaction", EMAP_AND_RIVAL, interaction_over_rival(turned=True)),
@@ -742,6 +972,10 @@ ZERO_GAIN = (
 ZERO_INTERACTION = (
     'Your verdict is "interacts" where the low end of the interaction is exactly 0. A model that '
     "only adds has just that: ask for `> 0`."
+)
+USED = (
+    'Your verdict is "interacts" for a model that only adds: both drops are above 0 there too. '
+    "Using both senses is not comparing them. Ask the interaction."
 )
 VERDICT_FAULTS = (
     (
@@ -762,6 +996,9 @@ VERDICT_FAULTS = (
         "other verdict: ask about the gain first.",
         interaction_first,
     ),
+    ("verdict", USED, verdict_by_drops(0)),
+    ("verdict", USED, verdict_by_drops(1)),
+    ("verdict", USED, verdict_by_drops(1, gain_too=False)),
     ("verdict", ZERO_GAIN, verdict_with_ties(True, False)),
     ("verdict", ZERO_INTERACTION, verdict_with_ties(False, True)),
     ("verdict", ZERO_GAIN, verdict_with_ties(True, True)),
@@ -846,7 +1083,7 @@ multimodality_report = Exercise(
         part(
             "interaction",
             ("interaction",),
-            plain_sets,
+            interaction_sets,
             EMAP_FAULTS,
             (
                 "`pair_scores(score, first, second)` is the table that `emap` takes. Which rows "
@@ -871,7 +1108,10 @@ multimodality_report = Exercise(
     also_right=(by_hand,),
     mistakes=(
         Mistake(reported(gain=GAIN_FAULTS[0][2]), GAIN_FAULTS[0][1]),
-        Mistake(reported(gain=GAIN_FAULTS[1][2]), GAIN_FAULTS[1][1]),
+        Mistake(reported(rival=GAIN_FAULTS[1][2]), GAIN_FAULTS[1][1]),
+        Mistake(reported(gain=GAIN_FAULTS[-1][2]), GAIN_FAULTS[-1][1]),
+        Mistake(reported(interaction=interaction_of_means), MEAN_PARTNER),
+        Mistake(reported(verdict=verdict_by_drops(1)), USED),
         Mistake(
             reported(first_drop=DROP_FAULTS[0][2], second_drop=drop_of(first_shuffled)),
             "You shuffle the second sense for 'first_drop'.",

@@ -17,6 +17,7 @@ from course_utils.exercises.edits import (
 from course_utils.exercises.slips import other_operators
 
 _STEPS = {"sigmoid()": "a sigmoid", "softmax(-1)": "a softmax", "exp()": "`exp`", "log()": "`log`"}
+_LEAVES = ast.Return | ast.Raise | ast.Break | ast.Continue  # no line behind it runs
 _NO_RETURN = "the function ends here without a `return`"
 
 
@@ -58,7 +59,7 @@ def _moved(body, scope):
                 longer = changed(block, body=replaced(block.body, place, whole))
                 here = "this `return` ends the loop at the first time that it is reached"
                 yield 0.9, replaced(body, index, longer), last, here
-        if index + 1 < len(body):
+        if index + 1 < len(body) and not isinstance(block.body[-1], _LEAVES):
             longer = changed(block, body=[*block.body, body[index + 1]])
             here = f"this line stands after the {name}, and belongs inside"
             new = [*body[:index], longer, *body[index + 2 :]]
@@ -92,13 +93,17 @@ def _in_place(body, scope):
 
 
 def _reordered(body, scope):
+    """Other orders of the lines, in which every line that is moved still runs."""
     for index in range(len(body) - 1):
+        if any(isinstance(line, _LEAVES) for line in body[index : index + 2]):
+            continue  # behind it a line would not run: that is to leave the line out
         here = "this line and the next have changed places"
         yield 1.6, exchanged(body, index, index + 1), body[index], here
     for index, statement in enumerate(body):
         for place in range(len(body)):
-            if abs(place - index) > 1 and not isinstance(statement, ast.Return):
-                left = replaced(body, index)
+            left = replaced(body, index)
+            runs = not any(isinstance(line, _LEAVES) for line in left[:place])
+            if abs(place - index) > 1 and runs and not isinstance(statement, _LEAVES):
                 new = [*left[:place], statement, *left[place:]]
                 yield 2.5, new, statement, "this line comes at the wrong moment"
 
