@@ -1,24 +1,29 @@
 """What lesson 14 reads from data/results/14.csv: covers with clips, and spoken digits.
 
-    python benchmarks/lesson14.py                 # all of it, about half an hour of a quiet core
-    python benchmarks/lesson14.py cards 0 1 2     # some seeds; "few", "noise", "rates" alike
+    make results LESSON=14
+    make results LESSON=14 PART=cards,scratch SEEDS=0,4
 
-Five seeds, each with cards, encoders and heads of its own; three where readers and head learn
-together from scratch. Encoders and heads keep the epoch that is best on validation cards and are
-tested on 3,000 fresh cards (2,000 where noise is turned). Learning rates were chosen, of three, by
-the validation cards of a seed of their own, 100.
+Each seed has cards, encoders and heads of its own. Encoders and heads keep the epoch that is best
+on validation cards and are tested on 3,000 fresh cards (2,000 where noise is turned). Learning
+rates were chosen, of three, by the validation cards of a seed of their own, 100.
 
-The spoken digits are read where COURSE_DATA_DIR holds them; without them the lines in the file are
-kept. What is measured anew replaces the same lines in the file, and the others stay.
+PLAN says which seeds the file has. In the end each part is to have five, 0 to 4. Still to run:
+cards 0 and 4; scratch 0, 3 and 4; few 1, 3 and 4; noise 1 and 4; recorded and speakers 1 to 4; of
+murmurless, folds, pairs and loading all five; rates 100. To run anew, for they were measured before
+all lines were: cards 1 to 3, which lack the cross-entropies, and noise 0, which lacks added
+log-posteriors and concat + MLP.
+
+The digits are read where COURSE_DATA_DIR holds them; without them the lines in the file are kept.
 """
 
 import itertools
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
+from room import Part, Plan, on, within
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -29,7 +34,7 @@ from course_utils.data.audio import MelReader, MusicFolder, collate_clips
 from course_utils.data.augment import CropAndFlip
 from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.readers import ImageReader, fit_readers
-from course_utils.data.results import Run, path_of, read_results, write_results
+from course_utils.data.results import Run
 from course_utils.data.rows import Rows, count_rows, split_rows
 from course_utils.encoders import CNNEncoder, reading
 from course_utils.environment import course_root
@@ -47,7 +52,7 @@ from course_utils.measures import accuracy
 from course_utils.sound import mix_at_snr
 from course_utils.training import fit, predict
 
-SEEDS, SCRATCH, TUNING = range(5), range(3), 100
+TUNING = 100
 CARDS, FRESH, NOISY = 4000, 3000, 2000
 NAMES = ("image", "audio")
 CLASSES = {"genre": 5, "review": 2}
@@ -80,11 +85,6 @@ WORLD, DIGITS = "music_cards", "spoken_digits"
 MARGIN = {"accuracy": 0.02}
 
 Tensors = dict[str, Any]
-START = time.perf_counter()
-
-
-def say(what: str) -> None:
-    print(f"{time.perf_counter() - START:7.0f} s: {what}", flush=True)
 
 
 # --- cards -----------------------------------------------------------------------------------
@@ -156,10 +156,10 @@ def line_for(experiment: str, seed: int, rows: int, dials: str = "", world: str 
 # --- the rates -------------------------------------------------------------------------------
 
 
-def chosen_rates() -> Iterator[Run]:
+def chosen_rates(seed: int = TUNING) -> Iterator[Run]:
     """Of three learning rates the one with the best validation accuracy; says where CHOSEN errs."""
-    splits = tensors_of(rows := rows_of(TUNING, 10), readers_for(rows))
-    line = line_for("rates", TUNING, len(splits["validation"]["genre"]))
+    splits = tensors_of(rows := rows_of(seed, 10), readers_for(rows))
+    line = line_for("rates", seed, len(splits["validation"]["genre"]))
 
     def tried(found: Mapping[str, Trained], rate: float, task: str) -> Iterator[Run]:
         for name, one in found.items():
@@ -168,11 +168,10 @@ def chosen_rates() -> Iterator[Run]:
 
     runs, made = [], {}
     for rate in RATES:
-        say(f"encoders at {rate:g}")
-        made[rate], alone = learn(splits, dict.fromkeys(NAMES, "genre"), TUNING, learning_rate=rate)
+        made[rate], alone = learn(splits, dict.fromkeys(NAMES, "genre"), seed, learning_rate=rate)
         runs += tried(alone, rate, "genre")
     by_genre = {name: made[CHOSEN[name]][name] for name in NAMES}
-    by_mood, _ = learn(splits, MOODS, TUNING)
+    by_mood, _ = learn(splits, MOODS, seed)
     for task, encoders in (("genre", by_genre), ("review", by_mood)):
         cached = cache_features(encoders, splits)
         # Nothing on ``review`` can choose for a head that is at chance there, whatever its rate.
@@ -180,7 +179,7 @@ def chosen_rates() -> Iterator[Run]:
         for rate in RATES:
             own = {name: {"learning_rate": rate} for name in names}
             found = models_fused({name: FUSIONS[name] for name in names}, labelled(cached, task),
-                                 CLASSES[task], names=NAMES, seed=TUNING, options=HEADS,
+                                 CLASSES[task], names=NAMES, seed=seed, options=HEADS,
                                  options_for=own)  # fmt: skip
             runs += tried(found, rate, task)
     best: dict[str, Run] = {}
@@ -189,20 +188,34 @@ def chosen_rates() -> Iterator[Run]:
     for name, run in best.items():
         rate = float(run.setting.split(", ")[1])
         if rate != CHOSEN[name]:
-            say(f"{name}: {rate:g} is best, CHOSEN says {CHOSEN[name]:g}")
+            print(f"{name}: {rate:g} is best, CHOSEN says {CHOSEN[name]:g}", flush=True)
     yield from runs
 
 
 # --- genre and review ------------------------------------------------------------------------
 
 
-def cards(seed: int) -> Iterator[Run]:
-    """Both tasks: linear models, each sense alone, fusions behind readers of genre and of mood."""
+class World(NamedTuple):
+    """One seed's cards, and their tensors with every label."""
+
+    seed: int
+    rows: dict[str, Rows]
+    readers: dict[str, Any]
+    splits: dict[str, Tensors]
+
+
+@lru_cache(maxsize=1)
+def world_of(seed: int) -> World:
+    """One seed's cards and fresh cards, made and read once."""
     rows = rows_of(seed)
     readers = readers_for(rows)
-    splits = tensors_of(rows, readers)
+    return World(seed, rows, readers, tensors_of(rows, readers))
+
+
+def cards(world: World) -> Iterator[Run]:
+    """Both tasks: linear models, each sense alone, fusions behind readers of genre and of mood."""
+    seed, rows, readers, splits = world
     yield from linear(rows, readers, seed)
-    say(f"seed {seed}: readers")
     by_genre, alone = learn(splits, dict.fromkeys(NAMES, "genre"), seed)
     by_mood, moods = learn(splits, MOODS, seed)
     yield from genre(splits, by_genre, alone, seed)
@@ -217,9 +230,6 @@ def cards(seed: int) -> Iterator[Run]:
             yield line(name, f"readers {setting}", accuracy(one.logits, label))
             loss = nn.functional.cross_entropy(one.logits, label)
             yield line(name, f"readers {setting}", loss, "cross-entropy")
-    if seed in SCRATCH:
-        say(f"seed {seed}: from scratch")
-        yield from from_scratch(splits, seed)
 
 
 def linear(rows: Mapping[str, Rows], readers: Mapping[str, Any], seed: int) -> Iterator[Run]:
@@ -251,8 +261,12 @@ def genre(
         yield line(name, "", accuracy(one.logits, label))
 
 
-def from_scratch(splits: Mapping[str, Tensors], seed: int) -> Iterator[Run]:
+SCRATCH = "from scratch"
+
+
+def from_scratch(world: World) -> Iterator[Run]:
     """Readers and head of ``review`` learnt together, from the answers alone."""
+    seed, splits = world.seed, world.splits
     label = splits["test"]["review"]
     line = line_for("review", seed, len(label))
     for name in ("product", "concat + MLP"):
@@ -262,8 +276,8 @@ def from_scratch(splits: Mapping[str, Tensors], seed: int) -> Iterator[Run]:
         model = MultimodalClassifier(encoders, fusion, 2)
         one = train_on(model, labelled(splits, "review"), seed, learning_rate=CHOSEN["audio"],
                        **ENCODERS)  # fmt: skip
-        yield line(name, "from scratch", accuracy(one.logits, label))
-        yield line(name, "from scratch", max(one.history.train_accuracy), "training accuracy")
+        yield line(name, SCRATCH, accuracy(one.logits, label))
+        yield line(name, SCRATCH, max(one.history.train_accuracy), "training accuracy")
 
 
 # --- few cards -------------------------------------------------------------------------------
@@ -279,7 +293,6 @@ def few(seed: int, networks: bool = True) -> Iterator[Run]:
     line = line_for("few cards", seed, count_rows(rows["test"]))
     yield line("linear, audio", "", tuned_linear(rows, readers)["audio"].accuracy)
     if networks:
-        say(f"seed {seed}: few cards")
         splits = {split: to_tensors(part, readers) for split, part in rows.items()}
         options = ENCODERS | {"learning_rate": CHOSEN["audio"], "epochs": FEW_EPOCHS}
         alone = models_alone(untrained(seed, "audio"), splits, 5, seed=seed, options=options)
@@ -298,7 +311,6 @@ def noise(
     label = torch.as_tensor(rows["test"]["genre"])
     covers, heads = None, ("concat + linear", "concat + MLP")
     for setting in ways:
-        say(f"seed {seed}: noise, {setting} {dials}")
         ends = (20.0, 20.0) if setting == "20 dB" else RANGE
         heard = {split: noisy(rows[split], ends, [seed, k])
                  for k, split in enumerate(("train", "validation"))}  # fmt: skip
@@ -326,12 +338,15 @@ def noise(
                 yield line(name, setting, accuracy(said, label))
 
 
+MURMURLESS = "without_music=0"
+
+
 def murmurless(seed: int) -> Iterator[Run]:
     """The same at one ratio, where no clip is a murmur: noise is then like nothing that was heard.
 
     Where some clips are a murmur, a reader has learnt that noise says nothing about the genre.
     """
-    yield from noise(seed, ("20 dB",), "without_music=0 ", without_music=0.0)
+    yield from noise(seed, ("20 dB",), f"{MURMURLESS} ", without_music=0.0)
 
 
 def noisy(rows: Rows, ends: tuple[float, float], seed: Sequence[int]) -> Rows:
@@ -354,25 +369,40 @@ DIGIT_EPOCHS = 10
 WAYS = {"as recorded": {}, "one loudness": {"loudness": 0.1, "floor": 1e-2}}
 
 
-def digits(ways: Iterable[str] = WAYS, parts: Iterable[str] = ("fold", "speaker")) -> Iterator[Run]:
-    """A network and a linear model on ten folds of recordings, and on each speaker left out."""
+def digits_are_here() -> bool:
+    """Whether the spoken digits are in COURSE_DATA_DIR."""
+    return real.find("spoken_digits") is not None
+
+
+def digits(way: str, kinds: Iterable[str], seed: int) -> Iterator[Run]:
+    """A network and a linear model on ten folds of recordings, or on each speaker left out.
+
+    seed: of the network. The recordings and the linear model are the same for all.
+    """
     every = {"fold": range(real.FOLDS), "speaker": real.SPEAKERS}
-    runs = [(kind, which, way) for kind in parts for which in every[kind] for way in ways]
-    for kind, which, way in runs:
-        rows = real.spoken_digits(download=False, **{kind: which})
-        if rows is None:
-            return
+    for kind, which in [(name, one) for name in kinds for one in every[name]]:
         setting = f"fold {which}" if kind == "fold" else f"without {which}"
-        say(f"digits, {way}, {setting}")
-        parts_of = split_rows(rows)
+        parts_of = split_rows(real.spoken_digits(download=False, **{kind: which}))
         reader = MelReader(seconds=1.0, **WAYS[way]).fit(parts_of["train"], "audio")
         readers = {"audio": reader}
-        line = line_for("digits", 0, count_rows(parts_of["test"]), way, DIGITS)
+        line = line_for("digits", seed, count_rows(parts_of["test"]), way, DIGITS)
         yield line("linear, audio", setting, tuned_linear(parts_of, readers)["audio"].accuracy)
-        yield line("audio alone", setting, digit_network(parts_of, readers))
+        yield line("audio alone", setting, digit_network(parts_of, readers, seed))
 
 
-def digit_network(rows: Mapping[str, Rows], readers: Mapping[str, Any], seed: int = 0) -> float:
+def recorded(seed: int) -> Iterator[Run]:
+    yield from digits("as recorded", ("fold", "speaker"), seed)
+
+
+def speakers(seed: int) -> Iterator[Run]:
+    yield from digits("one loudness", ("speaker",), seed)
+
+
+def folds(seed: int) -> Iterator[Run]:
+    yield from digits("one loudness", ("fold",), seed)
+
+
+def digit_network(rows: Mapping[str, Rows], readers: Mapping[str, Any], seed: int) -> float:
     """Test accuracy of the course's CNN on spectrograms that are shifted a little at each pass."""
     splits = {split: to_tensors(part, readers) for split, part in rows.items()}
     torch.manual_seed(seed)
@@ -391,17 +421,35 @@ def digit_network(rows: Mapping[str, Rows], readers: Mapping[str, Any], seed: in
 
 # --- pairs that are made by label ------------------------------------------------------------
 
-PAIRINGS = range(5)
+NEW = "theo"  # the speaker who is not heard in training
 
 
-def pairs(speaker: str = "theo", seed: int = 0) -> Iterator[Run]:
-    """Signs and a new speaker's digits, paired by label five times: every time the same result."""
-    spoken = real.spoken_digits(speaker=speaker, download=False)
-    signs = real.sign_digits(download=False)
-    if spoken is None or signs is None:
-        return
-    say("pairs")
-    rows = split_rows(real.pair_by_label(spoken, signs, "image"))
+def pairs_are_here() -> bool:
+    """Whether spoken and signed digits are in COURSE_DATA_DIR."""
+    return digits_are_here() and real.find("sign_digits") is not None
+
+
+class Paired(NamedTuple):
+    """Encoders and a fusion that learnt from one pairing of signs and spoken digits."""
+
+    readers: dict[str, Any]
+    encoders: dict[str, nn.Module]
+    alone: dict[str, Trained]
+    fused: Trained
+
+
+def paired(pairing: int) -> dict[str, Rows]:
+    """Signs and digits, each paired with one of its label; the test part is a new speaker's."""
+    spoken = real.spoken_digits(speaker=NEW, download=False)
+    return split_rows(
+        real.pair_by_label(spoken, real.sign_digits(download=False), "image", pairing)
+    )
+
+
+@lru_cache(maxsize=1)
+def learnt_of_pairs(seed: int = 0) -> Paired:
+    """What is tested on every pairing, learnt once."""
+    rows = paired(0)
     ears = MelReader(seconds=1.0, **WAYS["one loudness"]).fit(rows["train"], "audio")
     readers = {"image": ImageReader(), "audio": ears}
     splits = {split: to_tensors(part, readers) for split, part in rows.items()}
@@ -412,32 +460,36 @@ def pairs(speaker: str = "theo", seed: int = 0) -> Iterator[Run]:
     cached = cache_features(encoders, splits)
     fused = models_fused({"concat + linear": ConcatFusion}, cached, 10, names=NAMES, seed=seed,
                          options=HEADS | {"learning_rate": 3e-3})["concat + linear"]  # fmt: skip
+    return Paired(readers, encoders, alone, fused)
+
+
+def pairs(seed: int) -> Iterator[Run]:
+    """Signs and a new speaker's digits; seed: of the pairing, the models are the same for all."""
+    learnt = learnt_of_pairs()
+    tensors = to_tensors(paired(seed)["test"], learnt.readers)
+    label, batches = tensors["label"], Batches(tensors, 256)
+    line = line_for("pairs", seed, len(label), f"without {NEW}", "paired_digits")
+    logits = [predict(one.model, batches).double() for one in learnt.alone.values()]
+    for name, one in zip(learnt.alone, logits, strict=True):
+        yield line(f"{name} alone", "", accuracy(one, label))
     prior = torch.full((10,), 0.1, dtype=torch.double)
-    for pairing in PAIRINGS:
-        again = split_rows(real.pair_by_label(spoken, signs, "image", pairing))["test"]
-        tensors = to_tensors(again, readers)
-        label, batches = tensors["label"], Batches(tensors, 256)
-        line = line_for("pairs", pairing, len(label), f"without {speaker}", "paired_digits")
-        logits = [predict(one.model, batches).double() for one in alone.values()]
-        for name, one in zip(alone, logits, strict=True):
-            yield line(f"{name} alone", "", accuracy(one, label))
-        yield line("adding log-posteriors", "", accuracy(add_log_posteriors(logits, prior), label))
-        features = cache_features(encoders, {"test": tensors})["test"]
-        said = predict(fused.model, Batches(features, 256))
-        yield line("concat + linear", "", accuracy(said, label))
+    yield line("adding log-posteriors", "", accuracy(add_log_posteriors(logits, prior), label))
+    features = cache_features(learnt.encoders, {"test": tensors})["test"]
+    said = predict(learnt.fused.model, Batches(features, 256))
+    yield line("concat + linear", "", accuracy(said, label))
 
 
 # --- files through a DataLoader --------------------------------------------------------------
 
 
-def loading(times: int = 3) -> Iterator[Run]:
+def loading(seed: int, times: int = 3) -> Iterator[Run]:
     """Cards a second: files through a DataLoader without and with workers, and Batches in memory.
 
     The median of some passes. It says how this machine is, and no test holds it to the numbers.
+    seed: which try it is; nothing here is thrown.
     """
-    say("loading")
     cards_in = MusicFolder(course_root() / "data" / "music_cards", music_cards.GENRES)
-    line = line_for("loading", 0, len(cards_in))
+    line = line_for("loading", seed, len(cards_in))
     clips = collate_clips([cards_in[k] for k in range(len(cards_in))])
     ways = {
         "Batches in memory": lambda: Batches(clips, 30),
@@ -487,63 +539,49 @@ def best_of_adding() -> float:
     return best
 
 
+BEST = "ceiling, *"
+NONE: Sequence[int] = ()  # not measured yet: by name and seed it can be
+
+
+def of_cards(run: Run) -> bool:
+    """Whether a line is of both tasks' readers and heads, and not learnt from scratch."""
+    return within(*CLASSES, but=BEST)(run) and run.setting != SCRATCH
+
+
+def with_murmur(run: Run) -> bool:
+    """Whether a line is of noise where some clips are a murmur."""
+    return run.experiment == "noise" and not run.dials.startswith(MURMURLESS)
+
+
+AS_RECORDED = within("digits", dials="as recorded")
+SPEAKERS = within("digits", dials="one loudness", setting="without *")
+FOLDS = within("digits", dials="one loudness", setting="fold *")
+PLAN = Plan(
+    "14",
+    [Part("rates", chosen_rates, within("rates"), NONE)],
+    [
+        Part("cards", on(world_of, cards), of_cards, (1, 2, 3)),
+        Part("scratch", on(world_of, from_scratch), within("review", setting=SCRATCH), (1, 2)),
+    ],
+    [Part("few", few, within("few cards"), (0, 2))],
+    [Part("noise", noise, with_murmur, (0, 2, 3))],
+    [Part("murmurless", murmurless, within("noise", dials=f"{MURMURLESS}*"), NONE)],
+    [
+        Part("recorded", recorded, AS_RECORDED, (0,), digits_are_here),
+        Part("speakers", speakers, SPEAKERS, (0,), digits_are_here),
+        Part("folds", folds, FOLDS, NONE, digits_are_here),
+    ],
+    [Part("pairs", pairs, within("pairs"), NONE, pairs_are_here)],
+    [Part("loading", loading, within("loading"), NONE)],
+    [Part("ceilings", ceilings, within(*CLASSES, model=BEST))],
+)
+
+
 def again() -> Iterator[Run]:
     """The ceilings, and one seed's linear model of few cards, anew."""
     yield from ceilings()
     yield from few(0, networks=False)
 
 
-PARTS: dict[str, Callable[[int], Iterator[Run]]] = {
-    "cards": cards,
-    "few": few,
-    "noise": noise,
-    "murmurless": murmurless,
-}
-WHOLE: dict[str, Callable[[], Iterator[Run]]] = {
-    "rates": chosen_rates,
-    "digits": digits,
-    "speakers": lambda: digits(["one loudness"], ["speaker"]),
-    "folds": lambda: digits(["one loudness"], ["fold"]),
-    "pairs": pairs,
-    "loading": loading,
-    "ceilings": ceilings,
-}
-
-
-ALL = ("rates", "digits", "pairs", "loading", "ceilings", *PARTS)
-
-
-def measured(asked: Sequence[str]) -> Iterator[Run]:
-    """The parts that are asked for, of the seeds that are asked for; by default all of all."""
-    seeds = [int(word) for word in asked if word.isdigit()] or [*SEEDS]
-    names = [word for word in asked if not word.isdigit()] or [*ALL]
-    for name in names:
-        if name in WHOLE:
-            yield from WHOLE[name]()
-        else:
-            for seed in seeds:
-                yield from PARTS[name](seed)
-
-
-def kept(new: Sequence[Run]) -> Iterator[Run]:
-    """The lines of the file that were not measured anew, then those that were, in order."""
-    ours = {run[:-1] for run in new}
-    if path_of("14").is_file():
-        for row in read_results("14").itertuples(index=False):
-            if (run := Run(*row))[:-1] not in ours:
-                yield run
-    yield from new
-
-
-def main() -> None:
-    """Measure what is asked for and write the file."""
-    runs = [*kept([*measured(sys.argv[1:])])]
-    order = ["rates", *CLASSES, "few cards", "noise", "digits", "pairs", "loading"]
-    runs.sort(key=lambda run: (order.index(run.experiment) if run.experiment in order else 99,
-                               run.seed))  # fmt: skip
-    path = write_results("14", runs)
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-
-
 if __name__ == "__main__":
-    main()
+    PLAN.main()

@@ -12,7 +12,6 @@ reach is known exactly: see ``ceiling``.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import torch
 
 from course_utils.data.music_clips import SAMPLES, even_out, murmur, play
 from course_utils.data.music_covers import MOST_CLUTTER, MOST_DICE, SIZE, draw_cover
-from course_utils.data.read_dials import read_dials
+from course_utils.data.read_dials import is_number, is_whole, read_dials
 from course_utils.data.rows import SPLITS, Rows, take
 from course_utils.sound import mix_at_snr
 
@@ -68,8 +67,7 @@ class Dials:
         if not is_number(noise) or not 0 <= noise < float("inf"):
             raise ValueError(f"image_noise is a number from 0 up, not {noise!r}")
         shapes = self.clutter
-        whole = isinstance(shapes, Integral) and not isinstance(shapes, bool)
-        if not whole or not 0 <= shapes <= MOST_CLUTTER:
+        if not is_whole(shapes) or not 0 <= shapes <= MOST_CLUTTER:
             raise ValueError(f"clutter is a whole number from 0 to {MOST_CLUTTER}, not {shapes!r}")
         ends = self.snr if isinstance(self.snr, tuple | list) else (self.snr, self.snr)
         fit = len(ends) == 2 and all(is_number(end) and abs(end) <= 100 for end in ends)
@@ -81,11 +79,6 @@ class Dials:
     def snr_ends(self) -> tuple[float, float]:
         """The smallest and the largest signal-to-noise ratio, in decibels."""
         return tuple(self.snr) if isinstance(self.snr, tuple | list) else (self.snr, self.snr)
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number to reckon with: no truth value, no NaN."""
-    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 # --- making cards ----------------------------------------------------------------------------
