@@ -3,11 +3,12 @@
     make results LESSON=10      # about twenty-five minutes of one core
 
 Five seeds, each with encoders, cards and heads of its own. Heads learn on cached features of the
-cards that the encoders were made with, keep the epoch that is best on validation cards, and are tested on fresh cards:
-10,000 for ``match``, the half of them that fits for ``section``. Every head but concat + linear has
-about as many weights as concat + MLP, and gets the same number of tries: three learning rates, of
-which the validation cards of the first seed choose one. Corruption, flags and patches have one
-fixed rate each, not tuned. The tuned linear model is tested on 5,000 fresh cards.
+cards that the encoders were made with, keep the epoch that is best on validation cards, and are
+tested on fresh cards: 10,000 for ``match``, the half of them that fits for ``section``. Every head
+but concat + linear has about as many weights as concat + MLP, and gets the same number of tries:
+three learning rates, of which the validation cards of the first seed choose one. Corruption, flags
+and patches have one fixed rate each, not tuned. The tuned linear model is tested on 5,000 fresh
+cards.
 
 Emoji are read where COURSE_DATA_DIR holds them; without them the lines in the file are kept.
 """
