@@ -33,12 +33,10 @@ def emap_of_whole_table(scores):
     return added.diagonal().T
 
 
-ALL_PARTNERS = (
-    "You leave the true pair out of the means. It belongs to them: j runs over all n, j = i too."
-)
+ALL_PARTNERS = "It belongs to them: j runs over all n, j = i too."
 
 
-def without_own_pair(scores, of_all, alone=float("nan")):
+def without_own_pair(scores, of_all, alone):
     """The means over the other partners; the last over all pairs, or over the others too.
 
     alone: what stands for the mean over no partner, where there is one row: this times its score.
@@ -115,12 +113,18 @@ emap = Exercise(
             lambda scores: emap_by_loop(scores.log_softmax(dim=-1)),
             "You take a log-softmax first. Take the logits as they are.",
         ),
-        Mistake(lambda scores: without_own_pair(scores, of_all=True), ALL_PARTNERS),
-        Mistake(lambda scores: without_own_pair(scores, of_all=False), ALL_PARTNERS),
-        Mistake(lambda scores: without_own_pair(scores, True, alone=0.0), ALL_PARTNERS),
-        Mistake(lambda scores: without_own_pair(scores, False, alone=0.0), ALL_PARTNERS),
-        Mistake(lambda scores: without_own_pair(scores, True, alone=1.0), ALL_PARTNERS),
-        Mistake(lambda scores: without_own_pair(scores, False, alone=1.0), ALL_PARTNERS),
+        *(
+            Mistake(
+                functools.partial(without_own_pair, of_all=of_all, alone=alone),
+                f"You leave the true pair out of {which} means. {ALL_PARTNERS}{of_one_row}",
+            )
+            for of_all, which in ((True, "two of the"), (False, "the"))
+            for alone, of_one_row in (
+                (float("nan"), " With one row nobody is left, so you get nan."),
+                (0.0, " With one row nobody is left."),
+                (1.0, ""),
+            )
+        ),
         Mistake(
             lambda scores: scores.diagonal().T,
             "These are the model's own scores of the true pairs. Take the three means of the "
