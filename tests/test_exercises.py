@@ -196,14 +196,14 @@ def test_every_other_right_way_is_right(tried):
 
 def test_every_declared_mistake_is_wrong_and_like_no_other(tried):
     exercise = tried.exercise
-    outcomes = {mistake.message: tried.outcomes(mistake.fn) for mistake in exercise.mistakes}
-    assert len(outcomes) == len(exercise.mistakes), "two mistakes have the same message"
-    for message, given in outcomes.items():
+    outcomes = [(mistake.message, tried.outcomes(mistake.fn)) for mistake in exercise.mistakes]
+    for message, given in outcomes:
         kinds = tried.kinds(given)
         assert kinds.keys() == {WRONG}, (message, kinds)
-    for (one, some), (two, others) in itertools.combinations(outcomes.items(), 2):
+    # Forms of one mistake share its message, and may give the same answers on these cases.
+    for (one, some), (two, others) in itertools.combinations(outcomes, 2):
         for seed, *pair in zip(SEEDS, some, others, strict=True):
-            assert not same_outcomes(exercise, *pair), (seed, one, two)
+            assert one == two or not same_outcomes(exercise, *pair), (seed, one, two)
 
 
 def test_every_declared_mistake_is_told_its_own_message(tried):

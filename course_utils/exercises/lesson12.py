@@ -266,13 +266,6 @@ def is_accurate(called, positive):
     return (called == positive).float().mean()
 
 
-def macro(called, positive):
-    """The mean of both classes' F1; a class that is neither there nor called has 0."""
-    f1 = [2 * float((a & b).sum()) / max(float(a.sum() + b.sum()), 1.0)
-          for a, b in ((called, positive), (~called, ~positive))]  # fmt: skip
-    return sum(f1) / 2
-
-
 def all_f1(score, positive, levels):
     return [f1_at(score, positive, level) for level in levels.tolist()]
 
@@ -315,14 +308,6 @@ best_threshold = Exercise(
             best_by(is_accurate, lowest=True),
             "Your threshold has the best accuracy. Where positives are rare it calls hardly any; "
             "take F1.",
-        ),
-        *(
-            Mistake(
-                best_by(macro, lowest),
-                "Your threshold has the best macro F1, the mean over both classes. Asked is the F1 "
-                "of the positives alone.",
-            )
-            for lowest in (False, True)
         ),
         Mistake(
             lambda score, positive: max(all_f1(score, positive, score)),
@@ -1125,9 +1110,12 @@ AdditiveClassifier = Exercise(
         ),
         Mistake(LossOfTheParts, "Take the `logits` that it is given."),
         Mistake(LossOfAnotherCall, "Take the `logits` that it is given."),
-        Mistake(HeadsWithoutBias, "has no bias"),
-        Mistake(KeepsTheShare, "kept and hidden are swapped"),
+        Mistake(HeadsWithoutBias, "has no bias; leave `nn.Linear` the one that it makes."),
+        Mistake(
+            KeepsTheShare,
+            "kept and hidden are swapped. Keep a row where `torch.rand` is at least the share.",
+        ),
         Mistake(AddsLogProbabilities, "You add up the parts after a softmax."),
-        Mistake(KeepsLogProbabilities, "went through a softmax"),
+        Mistake(KeepsLogProbabilities, "went through a softmax. A part is what its head gives."),
     ),
 )

@@ -600,6 +600,7 @@ blind_baseline = Exercise(
 _CLASSES, _PATCH, _WORDS = 3, 3, 12  # classes of the toys, pixels of a square, words of a class
 _SIZE = (9, 12)
 _CUT = (8, 16)  # no whole number of squares; squares of 8 × 8, a lesson's, fit in twice
+_THIN = (4, 16)  # one row of squares
 _ROWS = 72  # cards of a toy: each class has a square in each place twice, but for those without
 _MANY = 120  # so many that 2 rows are worth less than 0.02, and 3 more
 NEVER = -100.0  # who gets so much is never named
@@ -829,11 +830,25 @@ def table_of(found, name):
 
 
 def do_places(attempt, seed):
-    return table_of(findings_of(attempt, *plain_card(seed)), "places")
+    found = table_of(findings_of(attempt, *plain_card(seed)), "places")
+    if found.shape == grid_of(_CUT):  # else the sentence on its shape comes first
+        thin = findings_of(attempt, Toy(), toy_cards(seed, 90, rows=2 * _CLASSES, size=_THIN))
+        shape = tuple(table_of(thin, "places").shape)
+        if shape != grid_of(_THIN):
+            raise Unfit(
+                f"Of pictures with one row of squares, 'places' has the shape {shape}; it should "
+                f"be {grid_of(_THIN)}, an axis of size 1 too."
+            )
+    return found
 
 
 def largest(logits, named):
     return logits.amax(dim=1)
+
+
+def grid_of(size):
+    """The shape of ``places`` for pictures of this size."""
+    return (_CLASSES, *(side // _PATCH for side in size))
 
 
 def places_by(model, batch, named=None, fill=None, probability=False, follow=explain.chosen):
