@@ -211,17 +211,7 @@ _SORTED = (
 )
 
 
-def f1_by_rows(hits, called, positives):
-    return 2 * hits / (called + positives)
-
-
-def f1_by_means(hits, called, positives):
-    """The same by precision and recall, rounded otherwise, so that equal places may differ."""
-    precision, recall = hits / called, hits / positives
-    return torch.nan_to_num(2 * precision * recall / (precision + recall))
-
-
-def without_ties(order, formula, last):
+def without_ties(order, last):
     """Counts one row after the other, as if each had a score of its own.
 
     order: the rows from the highest score to the lowest. last: of several best places the last.
@@ -230,7 +220,8 @@ def without_ties(order, formula, last):
     def choose(score, positive):
         rows = order(score)
         hits = positive[rows].cumsum(dim=0)
-        f1 = formula(hits, torch.arange(1, len(score) + 1), positive.sum()).tolist()
+        called = torch.arange(1, len(score) + 1)
+        f1 = (2 * hits / (called + positive.sum())).tolist()
         place = max(range(len(f1)), key=lambda i: (f1[i], i if last else -i))
         return score[rows[place]].item()
 
@@ -340,12 +331,12 @@ best_threshold = Exercise(
         ),
         *(
             Mistake(
-                without_ties(order, formula, last),
+                without_ties(order, last),
                 "You count row after row, also between rows of one score. A threshold calls all of "
                 "them or none: count after the last of them.",
             )
-            for order in _SORTED
-            for formula, last in ((f1_by_rows, False), (f1_by_rows, True), (f1_by_means, False))
+            # The last of several best places differs from the first in one order alone.
+            for order, last in (*((order, False) for order in _SORTED), (_SORTED[2], True))
         ),
         Mistake(
             threshold_on_a_grid,
