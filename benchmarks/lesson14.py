@@ -27,6 +27,7 @@ from room import Part, Plan, on, within
 from torch import nn
 from torch.utils.data import DataLoader
 
+from course_utils import listener
 from course_utils.baselines import majority_baseline, tuned_linear
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data import music_cards, real
@@ -49,7 +50,6 @@ from course_utils.fusion import (
     add_log_posteriors,
 )
 from course_utils.measures import accuracy
-from course_utils.sound import mix_at_snr
 from course_utils.training import fit, predict
 
 TUNING = 100
@@ -57,8 +57,7 @@ CARDS, FRESH, NOISY = 4000, 3000, 2000
 NAMES = ("image", "audio")
 CLASSES = {"genre": 5, "review": 2}
 MOODS = {"image": "bright", "audio": "lively"}
-SNRS, RANGE = (20, 5, -5, -15, -25), (-25.0, 20.0)
-CLEAN = 100.0  # decibels: noise that nobody hears
+SNRS = (20, 5, -5, -15, -25)
 RATES = (1e-3, 3e-3, 1e-2)
 ENCODERS = {"epochs": 8, "batch_size": 64}
 HEADS = {"epochs": 12, "batch_size": 128}
@@ -307,14 +306,16 @@ def noise(
     seed: int, ways: Sequence[str] = ("20 dB", "-25 to 20 dB"), dials: str = "", **more: float
 ) -> Iterator[Run]:
     """Trained on clips of one signal-to-noise ratio and of many; heard at each of five."""
-    rows = rows_of(seed, NOISY, snr=CLEAN, **more)
+    rows = rows_of(seed, NOISY, snr=listener.CLEAN, **more)
     label = torch.as_tensor(rows["test"]["genre"])
     covers, heads = None, ("concat + linear", "concat + MLP")
     for setting in ways:
-        ends = (20.0, 20.0) if setting == "20 dB" else RANGE
-        heard = {split: noisy(rows[split], ends, [seed, k])
+        ends = (20.0, 20.0) if setting == "20 dB" else listener.RANGE
+        heard = {split: listener.with_noise(rows[split], ends, [seed, k])
                  for k, split in enumerate(("train", "validation"))}  # fmt: skip
-        heard |= {f"test {snr}": noisy(rows["test"], (snr, snr), [seed, 9]) for snr in SNRS}
+        heard |= {
+            f"test {snr}": listener.with_noise(rows["test"], (snr, snr), [seed, 9]) for snr in SNRS
+        }
         heard["test"] = heard[f"test {SNRS[0]}"]
         reader = MelReader().fit(heard["train"], "audio")
         splits = labelled(tensors_of(heard, {"image": ImageReader(), "audio": reader}), "genre")
@@ -349,15 +350,10 @@ def murmurless(seed: int) -> Iterator[Run]:
     yield from noise(seed, ("20 dB",), f"{MURMURLESS} ", without_music=0.0)
 
 
-def noisy(rows: Rows, ends: tuple[float, float], seed: Sequence[int]) -> Rows:
-    """Clean clips with white noise at ratios anywhere between two, as loud as before."""
-    rng = torch.Generator().manual_seed(1000 * seed[0] + seed[1])
-    clean = torch.from_numpy(rows["clip"]).float()
-    ratio = ends[0] + (ends[1] - ends[0]) * torch.rand(len(clean), generator=rng)
-    mixed = mix_at_snr(clean, torch.randn(clean.shape, generator=rng), ratio)
-    loud = [wave.square().mean(dim=1, keepdim=True) for wave in (clean, mixed)]
-    mixed *= (loud[0] / loud[1]).sqrt()
-    return rows | {"clip": (mixed / 32768).numpy()}
+def keep_listener() -> list[Run]:
+    """Write the model that the lesson loads; no line of the file."""
+    listener.save(listener.train())
+    return []
 
 
 # --- spoken digits ---------------------------------------------------------------------------
@@ -574,6 +570,7 @@ PLAN = Plan(
     [Part("pairs", pairs, within("pairs"), NONE, pairs_are_here)],
     [Part("loading", loading, within("loading"), NONE)],
     [Part("ceilings", ceilings, within(*CLASSES, model=BEST))],
+    [Part("listener", keep_listener, lambda run: False)],
 )
 
 

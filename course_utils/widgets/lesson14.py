@@ -52,7 +52,7 @@ def draw_steps(wave: Tensor) -> Figure:
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     left.plot(np.arange(len(wave)) / RATE, wave.numpy(), lw=0.5, color=PALETTE["audio"])
-    left.set(title="samples", xlabel="time (s)", ylabel="sound (parts of the largest)")
+    left.set(title="samples", xlabel="time (s)", ylabel="sound (at most 1)")
     power = sound.stft(wave[None]).abs().square()[0]
     draw_spectrogram(middle, (power + sound.FLOOR).log().numpy(), bands=False)
     middle.set(title=f"log power, {len(power)} frequencies")
@@ -65,26 +65,41 @@ def draw_steps(wave: Tensor) -> Figure:
 def describe_steps(wave: Tensor) -> str:
     """The alt text of ``draw_steps``."""
     mel = mel_of(wave)
-    low = mel[: len(mel) // 2].mean() > mel[len(mel) // 2 :].mean()
     return (
-        f"A sound of {len(wave) / RATE:.1f} seconds as a wave; as log power at 129 frequencies; and "
-        f"in {len(mel)} mel bands and {mel.shape[1]} frames. On average the "
-        f"{'lower' if low else 'upper'} half of the bands holds more."
+        f"A sound of {len(wave) / RATE:.1f} seconds as a wave; as log power at 129 frequencies, "
+        f"where tones are level lines; and in {len(mel)} mel bands and {mel.shape[1]} frames: "
+        f"band {int(mel.mean(axis=1).argmax()) + 1} is the loudest on average."
     )
 
 
 # --- accuracy over noise ----------------------------------------------------------------------
 
 
-def draw_noise(lines: Mapping[str, Mapping[float, float]], colours: Mapping[str, str]) -> Figure:
-    """Accuracy over the signal-to-noise ratio in decibels; {name: {snr: accuracy}}."""
+TAUGHT = {"20 dB": ("highlight", "quiet"), "-25 to 20 dB": ("both", "audio")}  # and colours
+
+
+def noise_lines(mean: Any, cover: float) -> dict[str, dict[float, float]]:
+    """Lines of the figure: {name: {snr: accuracy}}.
+
+    mean: a table of accuracies, a row for each ratio, columns (taught at, model). cover: of the
+    cover alone, which hears nothing.
+    """
+    lines = {"cover alone": dict.fromkeys(mean.index, cover)}
+    for setting in TAUGHT:
+        for name, model in (("both", "concat + linear"), ("clip", "audio alone")):
+            lines[f"{name}, taught at {setting}"] = mean[setting, model].to_dict()
+    return lines
+
+
+def draw_noise(lines: Mapping[str, Mapping[float, float]]) -> Figure:
+    """Accuracy over the signal-to-noise ratio in decibels, for ``noise_lines``."""
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.subplots()
-    marks = iter("osD^vP")
-    for name, points in lines.items():
+    colours = ["image", *(name for pair in TAUGHT.values() for name in pair)]
+    for (name, points), colour, mark in zip(lines.items(), colours, "osDv^", strict=True):
         snr = sorted(points)
-        axes.plot(snr, [points[one] for one in snr], marker=next(marks), label=name,
-                  color=colours[name])  # fmt: skip
+        axes.plot(snr, [points[one] for one in snr], marker=mark, label=name,
+                  ls="--" if name.startswith("clip") else "-", color=PALETTE[colour])  # fmt: skip
     axes.axhline(1 / len(GENRES), color=PALETTE["majority"], ls=":", lw=1)
     axes.set(xlabel="signal-to-noise ratio of the clips (dB)", ylabel="accuracy", ylim=(0, 1))
     axes.legend(fontsize=8, loc="lower right")
