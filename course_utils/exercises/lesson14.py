@@ -554,6 +554,8 @@ def sound_problem(found, sounds):
         return (
             "'audio_length' is the length after filling up. It should say how long each sound is."
         )
+    if not torch.equal(length, own) and torch.equal(length.sort().values, own.sort().values):
+        return "Your rows are in another order than the cards."
     if not torch.equal(length, own):
         return f"{told}; 'audio_length' says {', '.join(map(str, length.tolist()))}."
     expected = nn.utils.rnn.pad_sequence(sounds, batch_first=True)
@@ -735,8 +737,8 @@ collate_clips = Exercise(
             collated(lambda b, cards: {"label": b["label"][:, None]}),
             "a row for each card.",
         ),
-        Mistake(sorted_by_length, "says"),
+        Mistake(sorted_by_length, "Your rows are in another order than the cards."),
         Mistake(known_names_alone, "The batch that you return has no 'tempo'."),
-        Mistake(with_a_picture, "'image'"),
+        Mistake(with_a_picture, "KeyError: 'image'."),
     ),
 )  # fmt: skip
