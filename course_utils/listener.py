@@ -1,6 +1,6 @@
 """A reader of covers and clips that learnt with noise of every strength: ``data/models/14``.
 
-Where a lesson turns the noise, it starts from this one. ``make results LESSON=14 PART=listener``
+Where a lesson turns the noise, it starts from this one. ``make results LESSON=14 PART=models``
 makes the file anew.
 """
 
@@ -102,7 +102,7 @@ def load(path: Path | None = None) -> Listener:
     """
     path = path or path_of()
     again = ("fetch the course's file again, or make it anew with "
-             "`make results LESSON=14 PART=listener`")  # fmt: skip
+             "`make results LESSON=14 PART=models`")  # fmt: skip
     if not path.is_file():
         raise ValueError(f"there is no listener {path.name} in data/models/14; {again}")
     try:
