@@ -55,9 +55,9 @@ for sound_of_card in wave:
     display(Audio(sound_of_card.numpy(), rate=8000))
 
 # %% [markdown]
-# A program drew and played them, and it plays tricks. About a third of the covers show the style
-# of another genre, the *twin*: waltz and folk swap covers, jazz and rock do. Clips have other
-# twins: folk and jazz, rock and techno. Card B has lightning, a rock cover. Its clip is jazz: a
+# A program drew and played them, and it plays tricks. About one cover in four shows the style of
+# another genre, the *twin*: waltz and folk swap covers, jazz and rock do. Clips have other twins:
+# folk and jazz, rock and techno. Card B has lightning, a rock cover. Its clip is jazz: a
 # walking bass under cymbals. What is its genre?
 
 # %% tags=["guess"]
@@ -167,7 +167,7 @@ print(tuple(frames.shape))
 # w_n = \tfrac12 - \tfrac12 \cos\frac{2 \pi n}{N} . $$
 #
 # The *window* $w$ lets each frame begin and end softly: a sudden cut would sound like a click, and
-# a click holds all tones. Two patterns, because a tone may begin anywhere: $|X_k|$ does not depend
+# a click holds all tones. Two patterns, because a tone may begin anywhere: $|X_k|$ hardly depends
 # on that. For all frames this is the *short-time Fourier transform* (STFT), and it is a
 # convolution with stride 128:
 
@@ -201,7 +201,8 @@ torch.testing.assert_close(stft(wave), theirs, rtol=0, atol=1e-4)
 
 # %% [markdown]
 # $|X_k|^2$ is the *power* at $k \cdot 8000 / 256$ Hz. Our ears hear steps of frequency as smaller
-# the higher they lie. The *mel* scale follows them; this form is called HTK's:
+# the higher they lie. The *mel* scale follows them. This form is called HTK's; the library librosa
+# takes another one, Slaney's, by default:
 #
 # $$ m = 2595 \, \log_{10}\left(1 + \frac{f}{700}\right) . $$
 #
@@ -389,8 +390,8 @@ claim("its cross-entropy is not 0.02 better than a coin's, in each seed",
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At "genre from the clip"* nearly all say the CNN. Ask what a clip's band means hold of a waltz.
-# *At "review"* most say 0.8. The product keeps a little of the moods: loudness and colour leak into
-# features of genre.
+# *At "review"* most say 0.8. The product gets a little of the moods all the same; ask where it
+# may find them.
 
 # %% [markdown]
 # ## Noise
@@ -568,8 +569,9 @@ batch = next(iter(DataLoader(cards, 4, shuffle=False, collate_fn=default_collate
 print({name: tuple(value.shape) for name, value in batch.items()})
 
 # %% [markdown]
-# *Workers* are processes that read ahead while the model learns. 90 cards, in batches of 30, on a
-# machine with two cores; cards a second, beside `Batches`, which had read everything before:
+# *Workers* are processes that read ahead while the model learns: `DataLoader(cards, 30,
+# num_workers=2)`. All 90 cards on a machine with two cores; cards a second, beside `Batches`, which
+# had read everything before:
 
 # %%
 speed = by_seed("loading", "cards a second")
@@ -659,9 +661,9 @@ claim("adding is within 0.03 of the signs alone or above, in each pairing",
 #
 # - Nobody signed and spoke. Given the digit, picture and sound are independent *because we drew
 #   them so*. Then adding log-posteriors is right by construction, and no interaction can be found.
-# - Real senses share more than the label: the same room, the same haste, the same mistake. A
-#   speaker who mumbles also signs fast. Here two errors never come together but by chance, so the
-#   gain of fusing looks larger than it would be.
+# - Real senses share more than the label: the same room, the same haste, the same mistake. Whoever
+#   mumbles in haste may sign in haste. Here two errors come together by chance alone, so the gain
+#   of fusing may look larger than it would be.
 # - A new pairing is not new data.
 
 # %% [markdown]
