@@ -405,8 +405,8 @@ claim("with the product within 0.08 of the ceiling, in each seed",
 # The product gets near. With concat + MLP it is a seed's luck.
 #
 # Back to readers of mood: we expected adding to be *at* chance. It is not. A head that adds can be
-# right on three of the four pairs of moods, and how much that is, is exact. But its cross-entropy is
-# that of a coin, $\log 2 = 0.693$, or worse:
+# right on three of the four pairs of moods, and how much that is, is exact. But its cross-entropy
+# is that of a coin, $\log 2 = 0.693$, or worse:
 
 # %%
 exact = results.read_results("14", "review").query("model == 'ceiling, adding'")
