@@ -438,9 +438,9 @@ claim("with shuffled frames they are within 0.05 of a coin",
 #
 # ### Exercise 5: `order_for_nothing` · 6 min · medium · *break this claim*
 #
-# **The claim:** "On poster and clip, who sees the order of the frames knows more than who does not."
-# The ceilings are exact. Give dials with which the order adds at most 0.001, while the clip still
-# adds 0.05 or more to the poster. (`twin`, `without`: the chances above, now 0.2 and 0.35.)
+# **The claim:** "With poster and clip, who sees the order of the frames knows more." The ceilings
+# are exact. Give dials with which the order adds at most 0.001, while the clip still adds 0.05 or
+# more to the poster. (`twin`, `without`: the chances above, now 0.2 and 0.35.)
 
 
 # %% tags=["exercise"]

@@ -252,7 +252,8 @@ def pool_cases(rng):
         real = torch.rand(shape[:2], generator=rng) < 0.6
         real[:, 0] = True
         if shape[1] > 1:
-            real[0, -1] = False  # so that in each case something is padding
+            real[1:2] = True
+            real[0, -1] = False  # so that in each case something is padding, and counts differ
         vectors[0] = -1 - vectors[0].abs()
         # What stands at padding is anything: here larger than all that is real.
         yield torch.where(real[..., None], vectors, 3 + vectors.abs()), real, how
@@ -410,8 +411,7 @@ order_for_nothing = Exercise(
 # --- read_clips: a build ---------------------------------------------------------------------
 
 _COUNT, _SIZE = 4, (12, 20)  # frames and (H, W) that are asked for
-_EVEN = 16  # pixels of a side of the files
-_BROKEN = ("cut.mp4", "empty.gif", "words.mp4")
+_PIXELS = (24, 40)  # of the files, (H, W): of the proportions that are asked for
 
 
 def clips_of_folder(folder, count=8, size=(16, 16)):
@@ -497,10 +497,10 @@ def slipped(**change):
 
 
 def drawn_clips(seed):
-    """What the folder of a seed holds: {place in it: (F, 16, 16, 3) uint8, or bytes}.
+    """The videos in the folder of a seed: {place in it: (F, 24, 40, 3) uint8}.
 
     Frames are of one colour each, lighter from frame to frame, and red is far above blue. The
-    classes are made in no order; endings are in capitals, too; a note and a list lie about.
+    classes are made in no order; endings are in capitals, too.
     """
     rng = np.random.default_rng(seed)
     found = {}
@@ -509,14 +509,17 @@ def drawn_clips(seed):
             total = int(rng.choice((3, 6, 9, 14)))
             grey = np.linspace(40, 200, total)[:, None] + rng.uniform(0, 20)
             colour = (grey * (1.0, 0.7, 0.4)).round().astype(np.uint8)
-            clip = np.broadcast_to(colour[:, None, None], (total, _EVEN, _EVEN, 3))
+            clip = np.broadcast_to(colour[:, None, None], (total, *_PIXELS, 3))
             found[f"{name}/{rng.integers(100, 999)}_{k}{ending}"] = clip
     return found
 
 
 @functools.lru_cache(maxsize=8)
 def files_of(seed, spoilt):
-    """The folder of a seed as {place: bytes}; spoilt: with files that cannot be read."""
+    """The folder of a seed as {place: bytes}, where a note and a list lie about.
+
+    spoilt: with files that cannot be read.
+    """
     from course_utils.data.video_files import write_video
 
     found = {}
@@ -535,25 +538,20 @@ def files_of(seed, spoilt):
 
 
 def put_down(folder, files):
-    """Files on disk, the folders first and in no order."""
-    for name in ("swim", "fly", "run"):
-        (folder / name).mkdir()
+    """Files on disk, each class in a folder of its own."""
     for place, data in files.items():
+        (folder / place).parent.mkdir(exist_ok=True)
         (folder / place).write_bytes(data)
 
 
 _NAMES = ("frames", "label", "file", "classes", "skipped")
 
 
-def read_by(attempt, seed, spoilt=False):
-    """What the attempt makes of a folder. Raises Unfit, in a sentence, for what is no answer."""
-    try:
-        files = files_of(seed, spoilt)
-    except ImportError as error:
-        raise Unfit(str(error)) from None
+def read_by(attempt, files, count=_COUNT):
+    """What the attempt makes of these files. Raises Unfit, in a sentence, for what is no answer."""
     with tempfile.TemporaryDirectory() as folder:
         put_down(Path(folder), files)
-        found = attempt(Path(folder), _COUNT, _SIZE)
+        found = attempt(Path(folder), count, _SIZE)
     if not isinstance(found, dict):
         raise Unfit(f"`read_clips` should return a dict; yours returns a {type(found).__name__}.")
     for name in _NAMES:
@@ -566,6 +564,14 @@ def read_by(attempt, seed, spoilt=False):
     return {"frames": found["frames"].clone(), "label": found["label"].clone(), **named}
 
 
+def made(seed, spoilt=False):
+    """The folder of a seed. Raises Unfit, in a sentence, where PyAV is not installed."""
+    try:
+        return files_of(seed, spoilt)
+    except ImportError as error:
+        raise Unfit(str(error)) from None
+
+
 def wanted(seed):
     """Places of the videos in the order that is due, and their labels."""
     places = sorted(drawn_clips(seed))
@@ -574,7 +580,16 @@ def wanted(seed):
 
 
 def do_files(attempt, seed):
-    return read_by(attempt, seed)
+    return read_by(attempt, made(seed))
+
+
+def do_frames(attempt, seed):
+    """The same, and of one video a single frame: an axis of size 1 stays."""
+    files = made(seed)
+    seen = read_by(attempt, files)
+    place = min(drawn_clips(seed))
+    lone = read_by(attempt, {place: files[place]}, count=1)
+    return seen | {"lone": lone["frames"], "lone label": lone["label"]}
 
 
 def judge_files(seen, seed):
@@ -643,7 +658,7 @@ def judge_frames(seen, seed):
         return problem
     got, right = colours_of(seen, seed)
     if close(got, right):
-        return None
+        return judge_lone(seen)
     if close(got.flip(2), right):
         return "Red and blue have changed places. The order is red, green, blue: `to_image()`."
     clips = [drawn_clips(seed)[place] for place in seen["file"]]
@@ -656,6 +671,18 @@ def judge_frames(seen, seed):
         f"{[round(c) for c in got[k, moment].tolist()]}; it should be about "
         f"{[round(c) for c in right[k, moment].tolist()]}."
     )
+
+
+def judge_lone(seen):
+    """A sentence where one frame of one video has lost an axis, or None."""
+    for name, shape in (("frames", (1, 1, 3, *_SIZE)), ("label", (1,))):
+        got = seen.get("lone" if name == "frames" else "lone label")
+        if got is not None and got.shape != shape:
+            return (
+                f"Of a single video, with `count=1`, `{name}` has the shape {tuple(got.shape)}; it "
+                f"should be {shape}, axes of size 1 too."
+            )
+    return None
 
 
 def close(got, right):
@@ -680,8 +707,9 @@ WRONG_PLACES = (
 
 
 def do_bad(attempt, seed):
+    files = made(seed, spoilt=True)
     try:
-        return read_by(attempt, seed, spoilt=True)
+        return read_by(attempt, files)
     except (Unfit, NotImplementedError):
         raise
     except Exception as error:
@@ -724,7 +752,7 @@ read_clips = Exercise(
         ),
         Part(
             "the frames",
-            do_files,
+            do_frames,
             judge_frames,
             (
                 "Of each file: all frames as arrays, stacked to (F, H, W, 3); `sample_frames`; "
@@ -746,10 +774,13 @@ read_clips = Exercise(
     also_right=(clips_by_hand,),
     mistakes=(
         Mistake(slipped(backwards=True), "the folders in the order of the alphabet."),
-        Mistake(slipped(ending=lambda suffix: suffix), "Cameras write endings in capitals, too"),
+        Mistake(
+            slipped(ending=lambda suffix: suffix),
+            "Cameras write endings in capitals, too: compare `path.suffix.lower()`.",
+        ),
         Mistake(
             slipped(kinds=(".mp4", ".webm", ".gif", ".txt")),
-            "`notes.txt` is no video by its ending",
+            "pass over what is not in KINDS, and do not report it.",
         ),
         Mistake(
             slipped(places=lambda total, count: torch.arange(count).clamp(max=total - 1)),
@@ -763,12 +794,16 @@ read_clips = Exercise(
         Mistake(slipped(layout=lambda clip: clip), "`frames` has its colours last."),
         Mistake(
             slipped(picture=lambda frame, size: np.asarray(frame.to_image().resize(size))),
-            "Height and width have changed places",
+            "`size` is (H, W), and Pillow's `resize` wants (W, H).",
         ),
         Mistake(
-            slipped(layout=lambda clip: colours_first(clip) / 255), "it should hold torch.uint8"
+            slipped(layout=lambda clip: colours_first(clip) / 255),
+            "it should hold torch.uint8, 0 to 255.",
         ),
         Mistake(slipped(bad=lambda place: []), "Nothing may go missing in silence."),
-        Mistake(slipped(caught=KeyError), "A file that cannot be read stopped your reader"),
+        Mistake(
+            slipped(caught=KeyError),
+            "Catch what it raises, note the file in `skipped`, and go on.",
+        ),
     ),
 )
