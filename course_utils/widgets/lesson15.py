@@ -127,9 +127,10 @@ def draw_orders(plain: Accuracies, mixed: Accuracies) -> Figure:
 
     A dot: frames in order; a cross: the same model with frames shuffled.
     """
-    figure = Figure(figsize=(7, 0.42 * len(plain) + 0.9), layout="constrained")
+    names = [*plain]
+    figure = Figure(figsize=(7, 0.42 * len(names) + 0.9), layout="constrained")
     axes = figure.subplots()
-    for place, name in enumerate(plain):
+    for place, name in enumerate(names):
         for values, mark, colour, said in (
             (plain[name], "o", PALETTE["image"], "in order"),
             (mixed[name], "x", PALETTE["text"], "shuffled"),
@@ -137,7 +138,7 @@ def draw_orders(plain: Accuracies, mixed: Accuracies) -> Figure:
             axes.plot(values, [place] * len(values), mark, ms=7, mfc="none", mew=1.6, color=colour,
                       label=said if place == 0 else None)  # fmt: skip
     axes.axvline(0.5, color=PALETTE["majority"], ls=":", label="a coin")
-    axes.set(yticks=range(len(plain)), yticklabels=list(plain), xlim=(0.4, 1.03),
+    axes.set(yticks=range(len(names)), yticklabels=names, xlim=(0.4, 1.03),
              xlabel="accuracy on direction (share of clips)")  # fmt: skip
     axes.invert_yaxis()
     axes.legend(fontsize=8, loc="center")
@@ -169,9 +170,9 @@ def draw_scrub(clip: np.ndarray, moment: int = 8, shuffled: bool = False) -> Fig
     change = frame_difference(frames[None])[0, moment - 1]
     figure = Figure(figsize=(8, 2.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    left.imshow(frames[moment], cmap="gray", vmin=0, vmax=1)
-    middle.imshow(frames.mean(dim=0), cmap="gray", vmin=0, vmax=1)
-    drawn = right.imshow(change, cmap="PuOr", vmin=-1, vmax=1)
+    left.imshow(frames[moment].numpy(), cmap="gray", vmin=0, vmax=1)
+    middle.imshow(frames.mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=1)
+    drawn = right.imshow(change.numpy(), cmap="PuOr", vmin=-1, vmax=1)
     figure.colorbar(drawn, ax=right, label="lighter or darker")
     left.set_title(f"frame at place {moment}", fontsize=10)
     middle.set_title("average of all frames", fontsize=10)
