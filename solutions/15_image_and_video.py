@@ -188,7 +188,7 @@ claim("what you trained lies within the file's spread, give 0.03",
 #
 # Films differ in length; a batch wants clips of one. So we *sample*: cut a clip of $F$ frames into
 # $K$ equal segments and take the middle of each (Wang et al., 2016). Segment $k$ has its middle at
-# $(k + \tfrac12) F / K$, and the frame there is what is left of the point:
+# $(k + \tfrac12) F / K$; cut down to a whole number, this is a frame:
 #
 # $$ t_k = \Big\lfloor \frac{(2k + 1)\, F}{2K} \Big\rfloor, \qquad k = 0, \dots, K - 1 . $$
 #
@@ -398,7 +398,7 @@ temporal_pool = check(temporal_pool)
 
 # %% [markdown]
 # Nine encoders in `video_encoders`, trained on ordered clips. At the end their *test* frames are
-# shuffled. How many of the nine lose over 0.2 on direction?
+# shuffled. How many of the nine lose over 0.1 on direction?
 
 # %% tags=["guess"]
 guess("how many lose", ...)
@@ -421,7 +421,7 @@ mean = order.mean().unstack()
 table = mean.loc[["majority", "linear, frames", *ENCODERS]]
 print(table.round(3).to_string(na_rep=""))
 lost = (plain - mixed).mean()
-settle("how many lose", int((lost > 0.2).sum()), near=0)
+settle("how many lose", int((lost > 0.1).sum()), near=0)
 
 # %% [markdown]
 # As claims:
@@ -547,18 +547,19 @@ pair = mood.xs("frames + text, taught pace and wish", axis=1, level=1)
 settle("linear head on sentiment", pair["concat + linear"].mean(), near=0.04)
 
 # %% [markdown]
-# Not 0.5! Sentiment is an exclusive or: pace and promise must be *alike*. An additive rule can get
-# three of the four cells right, and the best one of all is known exactly (05):
+# *Raw rows* are tuned linear models, of which none leaves the coin. The linear head on trained
+# encoders is little better. Seed by seed, and the best of all additive rules, exactly (05):
 
 # %%
 limit = by_seed("15", "ceilings", "", "accuracy")
 rule = limit["best additive rule, frames + text", "sentiment"].iloc[0]
-print(f"best additive rule {rule:.3f}")
+print(pair["concat + linear"].round(2).tolist(), f"best additive rule {rule:.3f}")
 INTERACTING = ["concat + MLP", "product", "maximum", "bilinear", "tensor", "low rank"]
-claim("the linear head stays below the best additive rule, give 0.02",
-      pair["concat + linear"].max() < rule + 0.02)  # fmt: skip
-claim("every interacting head beats it by over 0.1, in each seed",
-      (pair[INTERACTING].min(axis=1) - pair["concat + linear"]).min() > 0.1)  # fmt: skip
+adding = pair["concat + linear"]
+claim("the linear head differs by over 0.1 between seeds, and stays below the best rule",
+      adding.max() - adding.min() > 0.1 and adding.max() < rule + 0.02)  # fmt: skip
+ahead = pair[INTERACTING].min(axis=1) - adding
+claim("every interacting head beats it by over 0.1, in each seed", ahead.min() > 0.1)
 claim("and comes within 0.06 of the ceiling",
       pair[INTERACTING].min(axis=None) > top["frames + text"] - 0.06)  # fmt: skip
 known = mood.xs("frames + text, taught content", axis=1, level=1)
@@ -566,11 +567,15 @@ claim("no head gets over 0.05 above a coin from encoders taught content",
       known.max(axis=None) < 0.55)  # fmt: skip
 
 # %% [markdown]
+# Sentiment is an exclusive or: pace and promise must be *alike*. An additive rule can get three of
+# its four cells right, so the head may be lucky; it cannot learn more. A head that lets one sense
+# hear the other nearly reaches the ceiling.
+#
 # And encoders that were taught *content* are of no use, whatever the head: they kept no pace and no
 # promise, for the event needs neither. What an encoder threw away no fusion brings back.
 
 # %% [markdown]
-# ## Deeper: why the linear head is not at one half
+# ## Deeper: luck of a linear head
 #
 # 05 proved that the *loss* of an additive score cannot fall below $\ln 2$ on an exclusive or. Here
 # are the least validation loss of each seed, and the validation accuracy after the *last* epoch:
@@ -589,15 +594,13 @@ print(pd.concat(end, axis=1).round(3).to_string())
 # %%
 # The linear head alone.
 stuck, last = (one["concat + linear"] for one in end.values())
-claim(
-    "the linear head's loss stays within 0.01 of ln 2",
-    (stuck - 0.693).abs().max() < 0.01,
-)
+claim("the linear head's loss stays within 0.03 of ln 2",
+      (stuck - 0.693).abs().max() < 0.03)  # fmt: skip
 claim("after the last epoch it is within 0.1 of a coin", (last - 0.5).abs().max() < 0.1)
 
 # %% [markdown]
-# So it learns nothing. Of twelve epochs, all next to a guess, we keep the one with the best
-# validation *accuracy*, and that choice finds a rule above one half.
+# So it learns next to nothing. Of twelve epochs we keep the one with the best validation *accuracy*,
+# and in some seeds that choice finds a rule well above one half.
 
 # %% [markdown]
 # ## Deeper: shape and pace
@@ -609,6 +612,14 @@ claim("after the last epoch it is within 0.1 of a coin", (last - 0.5).abs().max(
 # A row for each encoder, means over the seeds.
 still = by_seed("15", "still", "", "accuracy").mean().unstack()
 print(still.round(3).to_string())
+claim("one frame tells the shape in over 0.95, and the pace no better than a coin",
+      still.loc["one frame", "shape"] > 0.95
+      and abs(still.loc["one frame", "pace"] - 0.5) < 0.05)  # fmt: skip
+claim("the average tells over 0.8 of both", still.loc["average"].min() > 0.8)
+
+# %% [markdown]
+# One sharp frame is enough for a shape. A fast shape smears over a longer path, so the average
+# tells much of the pace. Ask first what a question needs.
 
 # %% [markdown]
 # ## Deeper: is temporal attention slow, or does it learn by heart?
@@ -627,6 +638,20 @@ shown = {"10 epochs": ten["events"], "10 epochs, its own clips": seen[0],
 print(pd.DataFrame(shown).round(3).to_string())
 
 # %% [markdown]
+# So:
+
+# %%
+claim("forty epochs gain over 0.1 on fresh clips, in each seed",
+      (forty["events"] - ten["events"]).min() > 0.1)  # fmt: skip
+claim("and reach over 0.85", forty["events"].min() > 0.85)
+claim("on its own clips it is over 0.97", seen[1].min() > 0.97)
+
+# %% [markdown]
+# It was slow. Attention begins with places that mean nothing, and has to learn which moment comes
+# before which; a difference has that built in. With time it knows nearly all its own clips, and
+# most fresh ones: it learns the order *and* a few clips by heart.
+
+# %% [markdown]
 # ## Deeper: sentiment from scratch
 #
 # No labels of pace and promise: encoders and head learn from *liked* or not alone.
@@ -636,6 +661,18 @@ print(pd.DataFrame(shown).round(3).to_string())
 scratch = by_seed("15", "scratch", "", "accuracy", settings=False)
 train = by_seed("15", "scratch", "", "training accuracy", settings=False)
 print(pd.concat({"test": scratch, "training": train}, axis=1).round(3).to_string())
+claim("product leads concat + MLP by over 0.1 in each seed",
+      (scratch["product"] - scratch["concat + MLP"]).min() > 0.1)  # fmt: skip
+claim("concat + MLP stays within 0.05 of a coin, within 0.1 on its training rows",
+      (scratch["concat + MLP"] - 0.5).abs().max() < 0.05
+      and (train["concat + MLP"] - 0.5).abs().max() < 0.1)  # fmt: skip
+
+# %% [markdown]
+# A product has the comparison built in, so its encoders need only find pace and promise; an MLP has
+# to learn the comparison as well, and in these eight epochs it learns neither, not even on its own
+# rows. (Why is our reading; that it is so was measured.) In 08 training from scratch learnt cards
+# by heart. Here the product is about as good on fresh rows as on those that it learnt from, and
+# still behind the frozen encoders above.
 
 # %% [markdown]
 # ## Build: a reader of video files
