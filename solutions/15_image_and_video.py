@@ -44,10 +44,9 @@ two = {"first": orbit, "second": orbit[::-1]}
 show(widgets.draw_strips(two), alt=widgets.describe_strips(two))
 
 # %% [markdown]
-# Follow the shape from frame to frame, and you can tell. Look at one frame, and you cannot. On the
-# right stands the average of all frames, a long exposure: it is the same picture twice, for the
-# second clip is the first, played backwards. **What one reads off the average cannot tell a clip
-# from its reversal.**
+# Follow the shape from frame to frame, and you can tell. One frame does not tell. On the right
+# stands the average of all frames: the same picture twice, for the second clip is the first, played
+# backwards. **What one reads off the average cannot tell a clip from its reversal.**
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the instructor: the 20-minute path.* The two strips with a vote (2 min), poster and clip with
@@ -181,8 +180,8 @@ claim("what you trained lies within the file's spread, give 0.03",
       within_spread(here["concat + linear"], joined, 0.03), trained=True)  # fmt: skip
 
 # %% [markdown]
-# The two senses err apart, so together they know more. And the order of the frames is worth
-# something: a reader of the average loses it.
+# The two senses err apart, so together they know more. The order of the frames is worth something:
+# a reader of the average loses it.
 #
 # ## Frames as tensors
 #
@@ -484,8 +483,7 @@ guess("caption's worst partner", ..., ["poster", "clip", "beeps"])
 
 # %%
 three = by_seed("15", "three", "", "accuracy", settings=False)
-names = sorted(three, key=lambda name: (name.count("+"), name.count("image")))
-found = {name: three[name] for name in names}
+found = {name: three[name] for name in sorted(three, key=len)}
 show(widgets.draw_under_ceilings(found, best, 0.25),
      alt=widgets.describe_under_ceilings(found, best, 0.25))  # fmt: skip
 
@@ -599,8 +597,8 @@ claim("the linear head's loss stays within 0.03 of ln 2",
 claim("after the last epoch it is within 0.1 of a coin", (last - 0.5).abs().max() < 0.1)
 
 # %% [markdown]
-# So it learns next to nothing. Of twelve epochs we keep the one with the best validation *accuracy*,
-# and in some seeds that choice finds a rule well above one half.
+# So it learns next to nothing. Of twelve epochs we keep the one with the best validation
+# *accuracy*, and in some seeds that choice finds a rule well above one half.
 
 # %% [markdown]
 # ## Deeper: shape and pace
