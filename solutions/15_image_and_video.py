@@ -58,8 +58,8 @@ show(widgets.draw_strips(two), alt=widgets.describe_strips(two))
 # ## A poster and a clip
 #
 # The article (lesson 00) names *image and video* as an application: a still picture and a clip as
-# two inputs, to name the content or the sentiment. Our world is generated. Each row is about one
-# of four *events*. Four senses may tell which:
+# two inputs, to name the content or the sentiment. In our generated world each row is about one of
+# four *events*, and four senses may tell which:
 
 # %%
 rows = motion_clips.make(ROWS, seed=0)
@@ -142,7 +142,7 @@ here = {
 print({name: round(value, 2) for name, value in here.items()})
 
 # %% [markdown]
-# One seed may be luck. `data/results/15.csv` holds more, each with rows of its own, and other ways.
+# `data/results/15.csv` holds more seeds, each with rows of its own, and other ways to join.
 # The *fair table*: tuned linear models of the raw rows, the majority class, each sense alone, ways
 # to join poster and clip, the ceilings. *Average*: the clip's reader saw the average frame alone.
 
@@ -174,14 +174,14 @@ claim("both beat the poster alone by over 0.1, in each seed",
       (joined - single).min() > 0.1)  # fmt: skip
 claim("adding log-posteriors (04) is within 0.03 of it",
       (pair["adding log-posteriors"] - joined).abs().max() < 0.03)  # fmt: skip
-claim("with the average frame it is worse, by over 0.03 in each seed",
-      (joined - average).min() > 0.03)  # fmt: skip
+claim("with the average frame it is worse in each seed, by over 0.03 on average",
+      (joined - average).min() > 0 and (joined - average).mean() > 0.03)  # fmt: skip
 claim("what you trained lies within the file's spread, give 0.03",
       within_spread(here["concat + linear"], joined, 0.03), trained=True)  # fmt: skip
 
 # %% [markdown]
-# The two senses err apart, so together they know more. The order of the frames is worth something:
-# a reader of the average loses it.
+# The two senses err apart, so together they know more. The clip's reader stays well below its
+# ceiling: a third of its clips are silent, and a fifth of the others tell the wrong event.
 #
 # ## Frames as tensors
 #
@@ -234,7 +234,7 @@ def frame_difference(frames):
 frame_difference = check(frame_difference)
 
 # %% [markdown]
-# A frame, the average and a difference of our clip; violet is lighter than before, orange darker:
+# Our clip; violet became lighter, orange darker:
 
 # %%
 show(widgets.draw_scrub(orbit), alt=widgets.describe_scrub(orbit))
@@ -248,8 +248,8 @@ widgets.scrubber(orbit)
 # %% [markdown]
 # ## Who can see the order?
 #
-# A test without any training: play a clip backwards, and see whether a reader $r$ gives another
-# answer. Let $\tilde x$ be the clip with its frames in reverse:
+# A test without training: play a clip $x$ backwards, as $\tilde x$, and see whether a reader $r$
+# gives another answer:
 #
 # $$ \text{gap}(r) = \max_{i} \big| r(x)_i - r(\tilde x)_i \big| . $$
 #
@@ -412,8 +412,8 @@ plain, mixed = (order.xs(s, axis=1, level=1)[list(ENCODERS)]
 show(widgets.draw_orders(plain, mixed), alt=widgets.describe_orders(plain, mixed))
 
 # %% [markdown]
-# The same in numbers, means over the seeds; *events* is the accuracy on the four events, of which
-# the commonest is a quarter. The linear model reads the main directions of whole clips:
+# Means over the seeds; *events*: accuracy on the four events. The linear model reads the main
+# directions of whole clips:
 
 # %%
 mean = order.mean().unstack()
@@ -437,7 +437,7 @@ claim("with shuffled frames they are within 0.05 of a coin",
 
 # %% [markdown]
 # The order of *neighbours* is enough: *differences* takes a mean over time and solves all. Temporal
-# attention sees the order too and learns it worse here; the second *Deeper* asks why.
+# attention sees the order too, and learns it worse; a *Deeper* asks why.
 #
 # ### Exercise 5: `order_for_nothing` · 6 min · medium · *break this claim*
 #
@@ -498,9 +498,9 @@ settle("caption's worst partner",
        min(partners, key=lambda name: three[partners[name]].mean()))  # fmt: skip
 
 # %% [markdown]
-# The poster, as good alone as the others. Poster and caption share their twins: where both are
-# wrong, they are wrong alike, and nobody notices. A sense adds what it knows *and the others do
-# not*. What does each add to the other two?
+# The poster, by its ceiling and on average. (Where the clip's reader is weak, it is no better.)
+# Poster and caption share their twins: where both are wrong, they are wrong alike. A sense adds
+# what it knows *and the others do not*. What does each add to the other two?
 
 # %%
 runs = "15", "three", ""
@@ -510,9 +510,8 @@ print(pd.DataFrame(gains).round(3).to_string())
 least = by_seed(*runs, "gain, low", settings=False)
 claim("each of the three adds something, in each seed: its 95 % interval is above 0",
       least.min(axis=None) > 0)  # fmt: skip
-claim("the poster helps the caption least, in each seed, by over 0.01",
-      (three[["frames + text", "text + audio"]].min(axis=1)
-       > three["image + text"] + 0.01).all())  # fmt: skip
+claim("beeps help the caption more than the poster does, by over 0.05 in each seed",
+      (three["text + audio"] - three["image + text"]).min() > 0.05)  # fmt: skip
 
 # %% [markdown]
 # ## Sentiment: pace against promise
@@ -554,7 +553,7 @@ rule = limit["best additive rule, frames + text", "sentiment"].iloc[0]
 print(pair["concat + linear"].round(2).tolist(), f"best additive rule {rule:.3f}")
 INTERACTING = ["concat + MLP", "product", "maximum", "bilinear", "tensor", "low rank"]
 adding = pair["concat + linear"]
-claim("the linear head differs by over 0.1 between seeds, and stays below the best rule",
+claim("the linear head differs by over 0.1 between seeds, and stays below that rule",
       adding.max() - adding.min() > 0.1 and adding.max() < rule + 0.02)  # fmt: skip
 ahead = pair[INTERACTING].min(axis=1) - adding
 claim("every interacting head beats it by over 0.1, in each seed", ahead.min() > 0.1)
