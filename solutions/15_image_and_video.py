@@ -142,7 +142,7 @@ here = {
 print({name: round(value, 2) for name, value in here.items()})
 
 # %% [markdown]
-# `data/results/15.csv` holds more seeds, each with rows of its own, and other ways to join.
+# `data/results/15.csv` holds more seeds, each with rows of its own.
 # The *fair table*: tuned linear models of the raw rows, the majority class, each sense alone, ways
 # to join poster and clip, the ceilings. *Average*: the clip's reader saw the average frame alone.
 
@@ -181,7 +181,8 @@ claim("what you trained lies within the file's spread, give 0.03",
 
 # %% [markdown]
 # The two senses err apart, so together they know more. The clip's reader stays well below its
-# ceiling: a third of its clips are silent, and a fifth of the others tell the wrong event.
+# ceiling; a third of its clips are silent, and a fifth of the others tell the wrong event. (Below,
+# where all clips show their event, the same network names nearly all.)
 #
 # ## Frames as tensors
 #
@@ -315,7 +316,7 @@ guess("direction from the average", ...)
 
 # %%
 def turned(rows, seed):
-    """Clips with an event, each followed by its reversal, as tensors."""
+    """Clips with an event, each followed by its reversal."""
     made = motion_clips.make(rows, seed, without=0, twin=0)
     return motion_clips.with_reversals(made)
 
@@ -609,10 +610,10 @@ claim("after the last epoch it is within 0.1 of a coin", (last - 0.5).abs().max(
 # A row for each encoder, means over the seeds.
 still = by_seed("15", "still", "", "accuracy").mean().unstack()
 print(still.round(3).to_string())
-claim("one frame tells the shape in over 0.95, and the pace no better than a coin",
+claim("one frame tells the shape in over 0.95, and the pace in under 0.55",
       still.loc["one frame", "shape"] > 0.95
-      and abs(still.loc["one frame", "pace"] - 0.5) < 0.05)  # fmt: skip
-claim("the average tells over 0.8 of both", still.loc["average"].min() > 0.8)
+      and still.loc["one frame", "pace"] < 0.55)  # fmt: skip
+claim("the average tells each in over 0.7", still.loc["average"].min() > 0.7)
 
 # %% [markdown]
 # One sharp frame is enough for a shape. A fast shape smears over a longer path, so the average
@@ -644,9 +645,9 @@ claim("and reach over 0.85", forty["events"].min() > 0.85)
 claim("on its own clips it is over 0.97", seen[1].min() > 0.97)
 
 # %% [markdown]
-# It was slow. Attention begins with places that mean nothing, and has to learn which moment comes
-# before which; a difference has that built in. With time it knows nearly all its own clips, and
-# most fresh ones: it learns the order *and* a few clips by heart.
+# It was slow. Attention, as we read it, begins with places that mean nothing, and has to learn
+# which moment comes before which; a difference has that built in. With time it knows nearly all
+# its own clips, and most fresh ones: it learns the order *and* a few clips by heart.
 
 # %% [markdown]
 # ## Deeper: sentiment from scratch
@@ -660,16 +661,16 @@ train = by_seed("15", "scratch", "", "training accuracy", settings=False)
 print(pd.concat({"test": scratch, "training": train}, axis=1).round(3).to_string())
 claim("product leads concat + MLP by over 0.1 in each seed",
       (scratch["product"] - scratch["concat + MLP"]).min() > 0.1)  # fmt: skip
-claim("concat + MLP stays within 0.05 of a coin, within 0.1 on its training rows",
-      (scratch["concat + MLP"] - 0.5).abs().max() < 0.05
-      and (train["concat + MLP"] - 0.5).abs().max() < 0.1)  # fmt: skip
+claim("concat + MLP gets fewer than six in ten right",
+      scratch["concat + MLP"].max() < 0.6)  # fmt: skip
+gap = train["product"] - scratch["product"]
+claim("product is less than 0.1 better on its own rows", gap.max() < 0.1)
 
 # %% [markdown]
 # A product has the comparison built in, so its encoders need only find pace and promise; an MLP has
-# to learn the comparison as well, and in these eight epochs it learns neither, not even on its own
-# rows. (Why is our reading; that it is so was measured.) In 08 training from scratch learnt cards
-# by heart. Here the product is about as good on fresh rows as on those that it learnt from, and
-# still behind the frozen encoders above.
+# to learn the comparison as well, and in these eight epochs it hardly does. (Why is our reading;
+# that it is so was measured.) In 08 training from scratch learnt cards by heart. Here the product
+# is nearly as good on fresh rows as on its own, and still behind the frozen encoders above.
 
 # %% [markdown]
 # ## Build: a reader of video files
@@ -749,8 +750,8 @@ def read_clips(folder, count=8, size=(16, 16)):
 read_clips = check(read_clips)
 
 # %% [markdown]
-# Forty test clips as files, one of them cut in half. Then your reader, and the model that was
-# trained on *differences*:
+# Forty test clips as files, one of them cut in half. Then your reader and the model of
+# *differences*:
 
 # %%
 from course_utils.data.batches import Batches
