@@ -659,18 +659,20 @@ claim("on its own clips it is over 0.97", seen[1].min() > 0.97)
 scratch = by_seed("15", "scratch", "", "accuracy", settings=False)
 train = by_seed("15", "scratch", "", "training accuracy", settings=False)
 print(pd.concat({"test": scratch, "training": train}, axis=1).round(3).to_string())
-claim("product leads concat + MLP by over 0.1 in each seed",
-      (scratch["product"] - scratch["concat + MLP"]).min() > 0.1)  # fmt: skip
-claim("concat + MLP gets fewer than six in ten right",
-      scratch["concat + MLP"].max() < 0.6)  # fmt: skip
+claim("product gets over seven in ten right, in each seed",
+      scratch["product"].min() > 0.7)  # fmt: skip
+mlp = scratch["concat + MLP"]
+claim("concat + MLP stays below 0.6 in a seed, and is above 0.75 in another",
+      mlp.min() < 0.6 and mlp.max() > 0.75)  # fmt: skip
 gap = train["product"] - scratch["product"]
 claim("product is less than 0.1 better on its own rows", gap.max() < 0.1)
 
 # %% [markdown]
-# A product has the comparison built in, so its encoders need only find pace and promise; an MLP has
-# to learn the comparison as well, and in these eight epochs it hardly does. (Why is our reading;
-# that it is so was measured.) In 08 training from scratch learnt cards by heart. Here the product
-# is nearly as good on fresh rows as on its own, and still behind the frozen encoders above.
+# The product learns it each time. The MLP does in one seed and hardly in others: one run would have
+# told either story. Our reading: a product has the comparison built in, so its encoders need only
+# find pace and promise; an MLP has to find the comparison as well, and needs luck to begin. In 08
+# training from scratch learnt cards by heart. Here the product is nearly as good on fresh rows as
+# on its own, and still behind the frozen encoders above.
 
 # %% [markdown]
 # ## Build: a reader of video files
