@@ -183,3 +183,41 @@ def _at_once(tensors: Mapping[str, Any]) -> Batches:
 def encoder_of(kept: Kept) -> Callable[[], LanguageEncoder]:
     """What makes a fresh encoder of a kept model, each time anew."""
     return lambda: LanguageEncoder(kept.fresh())
+
+
+# --- which way? -----------------------------------------------------------------------------------
+
+
+def probe_or_finetune(
+    make: Callable[[int], nn.Module],
+    train: Callable[[nn.Module, float], Any],
+    ask: Callable[[nn.Module, str], float],
+    rates: Mapping[str, Sequence[float]],
+    seeds: Sequence[int] = (0, 1, 2),
+) -> dict[str, Any]:
+    """Compare a probe with fine-tuning, each with its own best rate; validation rows choose.
+
+    make: ``make(seed)`` gives a fresh model with ``encoders``. train: ``train(model, rate)`` trains
+    what requires a gradient, in place. ask: ``ask(model, split)`` is the accuracy on "validation"
+    or "test" rows. rates: {"probe": rates to try, "fine-tuned": rates to try}.
+
+    Returns for each way {"rate": the best by mean validation accuracy over the seeds, "validation":
+    that mean, "test": [accuracy of each seed's model with that rate], "learns": how many numbers of
+    a model learn}, and under "better" the way that validation rows prefer. Each training starts
+    from a fresh model; the models of the chosen rates alone are asked for the test rows.
+    """
+    found: dict[str, Any] = {}
+    for way, tried in rates.items():
+        runs = []
+        for rate in tried:
+            models = [make(seed) for seed in seeds]
+            for model in models:
+                model.encoders.requires_grad_(way != "probe")
+                train(model, rate)
+            score = sum(ask(model, "validation") for model in models) / len(models)
+            runs.append((score, rate, models))
+        score, rate, models = max(runs, key=lambda run: run[0])
+        test = [ask(model, "test") for model in models]
+        learns = learnable(models[0])
+        found[way] = {"rate": rate, "validation": score, "test": test, "learns": learns}
+    return found | {"better": max(rates, key=lambda way: found[way]["validation"])}
