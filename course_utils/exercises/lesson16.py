@@ -539,7 +539,7 @@ def toy_world(seed, part):
             test = 0.7 - 0.1 * wins - 0.2 * good + 0.02 * dice.pop()
             scores[way, rate] = {
                 # One seed of a bad rate is the best of all.
-                "validation": [level, level - 0.01, level + (0.005 if good else 0.25) - 0.1],
+                "validation": [level, level - 0.01, level + (0.005 if good else 0.25)],
                 "test": [test, test + 0.01, test + 0.03],
             }
     return World(rates, scores, 3 + int(4 * dice.pop()))
