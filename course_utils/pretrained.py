@@ -1,4 +1,4 @@
-"""Language models kept as files, as ``data/models/16`` is to hold them; three ways to go on.
+"""Language models kept as files, in ``data/models/16``; three ways to go on from one.
 
 ``adapt`` takes a pretrained encoder to a task with few labels: a *probe* learns the head alone,
 *LoRA* a correction of low rank as well, *fine-tuning* everything.
@@ -80,7 +80,10 @@ def load(name: str, path: Path | None = None) -> Kept:
     another version; ImportError where transformers is missing.
     """
     path = path or path_of(name)
-    again = "fetch the course's file again"
+    again = (
+        "fetch the course's file again, or make it with `make results LESSON=16 PART=models` "
+        "(in the folder of the course)"
+    )
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.pt"))) or "none"
         raise ValueError(f"lesson 16 has no model {name!r}; it has {known}; {again}")

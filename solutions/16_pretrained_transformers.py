@@ -78,7 +78,7 @@ for kind, model in models.items():
     print(f"{kind:8} {tuple(text.shape)} -> {tuple(said.shape)}")
 
 # %% [markdown]
-# Texts in, (B, L) numbers of words; *logits* out, (B, L, V): at each place one for each of the V
+# Texts in, (B, L) ids of words (02); *logits* out, (B, L, V): at each place one for each of the V
 # words. What differs, asked of the models themselves:
 
 # %%
@@ -89,10 +89,10 @@ print(pd.DataFrame(told).to_string())
 # - **BERT** (2019) sees both sides of a word; it is made to fill gaps. **RoBERTa** (2019) is the
 #   same network, trained longer and with more care.
 # - **GPT-2** (2019) is *causal* (03): a word sees those before it, so the model can write. It
-#   norms what a layer reads (*before*), which lets deep stacks learn.
+#   normalises what a layer reads (*before*), not what it gives.
 # - **Llama** (2023) and most open models since: RMSNorm, rotary places (03), a *gate* that
-#   multiplies in the layers, no biases, and fewer heads of keys and values (the second number),
-#   so that less has to be kept while it writes.
+#   multiplies in the layers, no biases, and fewer heads of keys and values than of queries (the
+#   pair of *heads*), so that less has to be kept while it writes.
 
 # %%
 BOTH = ["BERT", "RoBERTa"]
@@ -312,11 +312,11 @@ ours = lora_forward(
 torch.testing.assert_close(ours, layer(x))
 
 # %% [markdown]
-# Queries and values of our one layer are 64 × 64, $r = 4$, and the head names five sections. Of how
-# many numbers that fine-tuning changes does LoRA learn one?
+# In our one layer, the weights of queries and values are 64 × 64 each; $r = 4$; the head names five
+# sections. How many times as many numbers does fine-tuning change as LoRA?
 
 # %% tags=["guess"]
-guess("numbers of fine-tuning for one of LoRA", ...)
+guess("fine-tuning / LoRA, in numbers", ...)
 
 # %% [markdown]
 # Counted:
@@ -326,7 +326,7 @@ numbers = FILE.query("experiment == 'numbers' and world == 'order' and seed == 0
 numbers = numbers.set_index("model")["value"].astype(int)
 print(numbers.to_string())
 ratio = numbers["fine-tuned"] / numbers["LoRA"]
-settle("numbers of fine-tuning for one of LoRA", ratio, near=10)
+settle("fine-tuning / LoRA, in numbers", ratio, near=10)
 
 # %% [markdown]
 # ## Fifty labels
@@ -442,7 +442,7 @@ claim("the probe stays over 0.15 behind, in each",
       gap_at("order", TUNED, "pretrained, probe").min() > 0.15)  # fmt: skip
 
 # %% [markdown]
-# So "where order decides, counting cannot"? Break that claim.
+# So counting cannot tell order? Break that claim.
 #
 # ### Exercise 3: `thirds_that_count` · 6 min · medium · *break this claim*
 #
@@ -482,6 +482,43 @@ claim("counting by halves comes within 0.1 of fine-tuning at 50 labels, in each 
       gap_at("order", TUNED, "counting, halves").abs().max() < 0.1)  # fmt: skip
 claim("and on the cards it gains nothing: within 0.02, in each",
       gap_at("cards", "counting, halves", "counting").abs().max() < 0.02)  # fmt: skip
+
+# %% [markdown]
+# ## Deeper: what the probe lacks
+#
+# Does the frozen model not know the order, or does the mean over its vectors lose it? We take the
+# same vectors, and both halves side by side. Linear models, tuned on validation rows, 50 labels:
+
+# %%
+from course_utils.baselines import best_strength
+from course_utils.encoders import masked_mean
+
+
+def side_by_side(tokens, length):
+    """Means of the first and second half of each text: (n, L, d), (n,) -> (n, 2 d)"""
+    place = torch.arange(tokens.shape[1])
+    first = place < length[:, None] // 2  # Shape (n, L)
+    second = (place < length[:, None]) & ~first
+    means = [(tokens * half[..., None]).sum(dim=1) / half.sum(dim=1, keepdim=True)
+             for half in (first, second)]  # fmt: skip
+    return torch.cat(means, dim=1)
+
+
+frozen = huggingface.LanguageEncoder(kept.model)
+features, truth = {masked_mean: {}, side_by_side: {}}, {}
+for split, n in {"train": 50, "validation": 300, "test": 1000}.items():
+    rows = first_named.make(n, seed=n)
+    ids, lengths = kept.vocabulary.encode(rows["headline"])
+    with torch.no_grad():
+        tokens = frozen.tokens(ids, lengths).vectors  # Shape (n, L, 64)
+    truth[split] = rows["label"]
+    for pool, found in features.items():
+        found[split] = pool(tokens, lengths).numpy()
+probed = {pool.__name__: best_strength(found, truth, {}).accuracy
+          for pool, found in features.items()}  # fmt: skip
+print({name: round(value, 2) for name, value in probed.items()})
+claim("with halves the frozen vectors do better, by over 0.1",
+      probed["side_by_side"] > probed["masked_mean"] + 0.1, trained=True)  # fmt: skip
 
 # %% [markdown]
 # ## Guess the next word
@@ -545,13 +582,12 @@ print(losses.agg(["mean", "std"]).round(2).to_string())
 claim("DECODER_CLAIM", True)
 
 # %% [markdown]
-# Pairs counted (02's cousin: which word follows which) come near. Lesson 18 gives this decoder
-# eyes.
+# DECODER_TEXT
 #
-# ## Published weights
+# ## Deeper: published weights
 #
-# The same models come with weights that others paid for. The same cells load them, from a folder or
-# from the hub's network. Here we write the folder ourselves:
+# The same models come with weights that others paid for. The same cells load them. Here we write
+# the folder ourselves:
 
 # %%
 import tempfile
@@ -560,12 +596,14 @@ from pathlib import Path
 folder = Path(tempfile.mkdtemp()) / "tiny"
 huggingface.save_published(kept.model, folder, pieces)
 print(*sorted(path.name for path in folder.iterdir()))
+# Weights never run code here, wherever they come from.
 published, tokenizer = huggingface.load_published(folder, "BERT")
 torch.testing.assert_close(published(input_ids=text).logits,
                            kept.model(input_ids=text).logits)  # fmt: skip
 
 # %% [markdown]
-# `load_published("google-bert/bert-base-uncased")` asks the hub, where there is a network;
+# `load_published("google-bert/bert-base-uncased")` asks the *hub*, Hugging Face's store of weights,
+# where there is a network;
 # `LanguageEncoder(published)` is an encoder for lesson 08's classifier, `PiecesReader(tokenizer)`
 # its reader. A folder of another kind is named, not loaded:
 
@@ -668,6 +706,9 @@ for way in rates:
           f"test {[round(t, 2) for t in one['test']]}, learns {one['learns']:,}")  # fmt: skip
 print("validation rows prefer:", live["better"])
 
+# %% [markdown]
+# As claims:
+
 # %%
 # The file's five seeds had other labels and other test headlines.
 known = seeds_of("few labels", "order", TUNED).loc["50 labels"]
@@ -679,6 +720,9 @@ claim(
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
+# *At "fine-tuning / LoRA"* people type 10 or 1,000: let them count A and B. *At "50 labels on
+# cards"* nearly all say pretraining; ask what else the ten thousand headlines tell. *At "counting
+# where order decides"* they type 0.2, the majority's share, or 0.9: show a headline beside its twin.
 # *The build* takes 20 to 35 minutes. The usual first version trains one model again and again, or
 # asks the test rows at each rate. Ask what "validation 0.99" is worth after ten rates.
 

@@ -11,7 +11,16 @@ from course_utils.data.rows import split_rows
 from course_utils.data.text import Vocabulary
 from course_utils.huggingface import LanguageEncoder, from_configuration
 from course_utils.language import MaskedWords, held_out_loss, next_words, with_ends
-from course_utils.pretrained import Kept, adapt, encoder_of, load, path_of, prepare, save
+from course_utils.pretrained import (
+    Kept,
+    adapt,
+    encoder_of,
+    load,
+    path_of,
+    prepare,
+    probe_or_finetune,
+    save,
+)
 
 pytest.importorskip("transformers")
 SIZES = {"words": 9, "dim": 16, "heads": 2, "longest": 24, "dropout": 0.0}
@@ -94,6 +103,29 @@ def test_the_setting_is_the_best_on_validation_rows_and_of_equals_the_first(kept
 def test_an_unknown_way_gets_a_sentence(kept):
     with pytest.raises(ValueError, match="no way 'all'; there are probe, LoRA, fine-tuned"):
         prepare(encoder_of(kept)(), "all")
+
+
+def test_a_comparison_chooses_by_validation_rows_and_tests_what_it_chose():
+    def make(seed):
+        torch.manual_seed(seed)
+        model = torch.nn.Module()
+        model.encoders, model.head = torch.nn.Linear(2, 3), torch.nn.Linear(3, 2)
+        return model
+
+    def train(model, rate):
+        model.rate, model.frozen = rate, not model.encoders.weight.requires_grad
+
+    def ask(model, split):
+        asked.append((split, model.rate))
+        return (model.rate if split == "validation" else 1 - model.rate) + 0.5 * model.frozen
+
+    asked, rates = [], {"probe": (0.1, 0.2), "fine-tuned": (0.4, 0.3)}
+    found = probe_or_finetune(make, train, ask, rates, seeds=(5, 6))
+    assert (found["probe"]["rate"], found["fine-tuned"]["rate"]) == (0.2, 0.4)
+    assert found["fine-tuned"]["test"] == [0.6, 0.6]
+    assert (found["probe"]["learns"], found["fine-tuned"]["learns"]) == (8, 17)
+    assert found["better"] == "probe"
+    assert [rate for split, rate in asked if split == "test"] == [0.2, 0.2, 0.4, 0.4]
 
 
 # --- the files themselves -------------------------------------------------------------------------
