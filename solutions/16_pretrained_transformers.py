@@ -722,8 +722,7 @@ claim(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At "fine-tuning / LoRA"* people type 10 or 1,000: let them count A and B. *At "50 labels on
 # cards"* nearly all say pretraining; ask what else the ten thousand headlines tell. *At "counting
-# where order decides"* they type 0.2, the majority's share, or 0.9: show a headline beside its twin.
-# *The build* takes 20 to 35 minutes. The usual first version trains one model again and again, or
+# where order decides"* they type 0.2 or 0.9: show a headline beside its twin. *The build* takes 20 to 35 minutes. The usual first version trains one model again and again, or
 # asks the test rows at each rate. Ask what "validation 0.99" is worth after ten rates.
 
 # %% [markdown]
