@@ -117,8 +117,8 @@ for headline in told_cards[:40]:
     if any(piece.startswith("##") for piece in cut.tokens):
         print(headline, "->", *cut.tokens)
         break
-claim("no headline has an unknown piece",
-      not any("[UNK]" in one.tokens for one in pieces.encode_batch(told_cards)))  # fmt: skip
+cut = pieces.encode_batch(told_cards)
+claim("no piece is unknown", not any("[UNK]" in one.tokens for one in cut))
 
 # %% [markdown]
 # Our headlines have so few words that we go on with whole ones.
@@ -479,8 +479,9 @@ thirds_that_count = check(thirds_that_count)
 # The file has one more row. *Counting, halves* puts the means of both halves side by side:
 
 # %%
-print(pd.DataFrame({"cards": cards.loc["counting, halves"],
-                    "order": order.loc["counting, halves"]}).T.round(2).to_string())  # fmt: skip
+both = {"cards": cards, "order": order}
+halves = {world: table.loc["counting, halves"] for world, table in both.items()}
+print(pd.DataFrame(halves).T.round(2).to_string())
 
 # %% [markdown]
 # Who knows that halves matter counts order by hand, and is about as good at fifty labels. What
@@ -711,8 +712,8 @@ rates = {"probe": (1e-2, 3e-2), "fine-tuned": (1e-3, 3e-3)}
 live = probe_or_finetune(make, train, ask, rates, seeds=(0, 1))
 for way in rates:
     one = live[way]
-    print(f"{way:11} rate {one['rate']:g}, validation {one['validation']:.2f}, "
-          f"test {[round(t, 2) for t in one['test']]}, learns {one['learns']:,}")  # fmt: skip
+    print(f"{way:11} rate {one['rate']:g}, validation {one['validation']:.2f},",
+          f"test {[round(t, 2) for t in one['test']]}, {one['learns']} learn")  # fmt: skip
 print("validation rows prefer:", live["better"])
 
 # %% [markdown]
