@@ -17,7 +17,6 @@ or a dropout of .1, it still lay there after 128,000 headlines. With .15, .1 and
 Seeds 1 to 4 are fresh.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -40,6 +39,7 @@ from course_utils.data.rows import Rows, take
 from course_utils.data.text import Vocabulary
 from course_utils.huggingface import LanguageEncoder, from_configuration
 from course_utils.language import (
+    HIDDEN,
     Curve,
     MaskedWords,
     held_out_loss,
@@ -222,8 +222,6 @@ def plateau(name: str, seed: int) -> Iterator[Run]:
             for read, loss in zip(curve.texts, curve.loss, strict=True):
                 yield line("curve", name, "BERT", seed, loss, f"{read} texts", UNLABELLED,
                            "training loss")  # fmt: skip
-    for model, loss in reference_losses(world).items():
-        yield line("plateau", name, model, seed, loss, measure="loss")
 
 
 def kind_of(word: str, sections: bool = True) -> str:
@@ -237,23 +235,54 @@ def kind_of(word: str, sections: bool = True) -> str:
     return "other"  # a typo
 
 
-def reference_losses(world: World) -> dict[str, float]:
-    """Losses of naming words as often as they occur, whatever stands around them.
+def levels(name: str, seed: int) -> Iterator[Run]:
+    """What masked words cost who names them as often as they occur, whatever stands around them; as
+    often as they stand between neighbours of such kinds; and by one who is told a word's own kind
+    and section.
 
-    Among all words; among those of the same kind, by one who was told which kind a word is; and by
-    one who was told the section of a noun as well.
+    On the unlabelled headlines, with all neighbours in sight; a model sees some of them hidden.
     """
-    words = [word for headline in world.of["test"]["headline"] for word in headline.split()]
-
-    def loss(kind: Any) -> float:
-        each, kinds = Counter(words), Counter(map(kind, words))
-        return -sum(n * math.log(n / kinds[kind(word)]) for word, n in each.items()) / len(words)
-
-    return {
-        "frequencies": loss(lambda word: ""),
-        "frequencies, kind told": loss(lambda word: kind_of(word, sections=False)),
-        "frequencies, kind and section told": loss(kind_of),
+    world = world_of(name, seed)
+    places = [
+        (word, (before, after), kind_of(word))
+        for row in world.text.tolist()
+        for word, before, after in between([world.vocabulary.words[one] for one in row if one])
+    ]
+    known = {
+        "frequencies": lambda place: None,
+        "neighbours' kinds": lambda place: place[1],
+        "own kind and section": lambda place: place[2],
     }
+    for model, knows in known.items():
+        loss = level([(place[0], knows(place)) for place in places], world.mask - 2)
+        yield line("levels", name, model, seed, loss, rows=UNLABELLED, measure="loss")
+
+
+def between(words: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Each word with the kinds of those before and behind it."""
+    kinds = ["edge", *(kind_of(word, sections=False) for word in words), "edge"]
+    return zip(words, kinds, kinds[2:], strict=False)
+
+
+def level(places: list[tuple[str, Any]], others: int) -> float:
+    """The least mean loss at chosen words for who knows each place's group and no more.
+
+    places: (word, group). Most chosen words are hidden; what stands in place of the rest is the
+    word itself as often as one of ``others`` at random, so that who sees it knows a little more.
+    """
+    groups: dict[Any, Counter] = {}
+    for word, group in places:
+        groups.setdefault(group, Counter())[word] += 1
+    total = 0.0
+    for counts in groups.values():
+        p = np.array([*counts.values()]) / counts.total()
+        hidden = -(p * np.log(p)).sum()
+        # Of a word and what stands there, which may be of another group.
+        both = np.diag(p) / 2 + p[:, None] / (2 * others)
+        seen = -(both * np.log(both / both.sum(axis=0))).sum()
+        seen += (others - len(p)) / (2 * others) * hidden
+        total += counts.total() * (HIDDEN * hidden + (1 - HIDDEN) * seen)
+    return total / len(places)
 
 
 # --- the decoder ---------------------------------------------------------------------------------
@@ -348,6 +377,7 @@ PLAN = Plan(
             ("beside", without_networks, beside),
             ("networks", networks, by_networks),
             ("plateau", plateau, within("plateau", "curve")),
+            ("levels", levels, within("levels")),
         )
     ],
     [Part("decoder", decoder, within("decoder"), SEEDS)],

@@ -161,7 +161,10 @@ def from_configuration(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return getattr(transformers, chosen.model)(config).eval()
+        model = getattr(transformers, chosen.model)(config).eval()
+    if chosen.causal:
+        model.loss_type = "ForCausalLM"  # which it does not tell from the name of GPT-2's class
+    return model
 
 
 class LanguageEncoder(nn.Module):
