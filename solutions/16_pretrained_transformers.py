@@ -406,8 +406,10 @@ for name in ("goal", "market", "storm"):
     own = vectors[names.index(name)]
     near = torch.cosine_similarity(vectors, own[None]).topk(4).indices[1:]
     print(f"{name:7} is near", *[names[k] for k in near.tolist()])
-table = ppmi(cooccurrences(many, words))
-print("known pairs above chance:", f"{(table > 0).mean():.2f} of all")
+company = ppmi(cooccurrences(many, words))
+print(
+    f"{(company > 0).mean():.2f} of all pairs stand together more often than by chance"
+)
 
 # %% [markdown]
 # ## When order decides
@@ -481,7 +483,7 @@ thirds_that_count = check(thirds_that_count)
 
 # %%
 both = {"cards": cards, "order": order}
-halves = {world: table.loc["counting, halves"] for world, table in both.items()}
+halves = {world: one.loc["counting, halves"] for world, one in both.items()}
 print(pd.DataFrame(halves).T.round(2).to_string())
 
 # %% [markdown]
@@ -517,14 +519,14 @@ def side_by_side(tokens, length):
 
 frozen = huggingface.LanguageEncoder(kept.model)
 features, truth = {masked_mean: {}, side_by_side: {}}, {}
-for split, n in {"train": 50, "validation": 300, "test": 1000}.items():
-    rows = first_named.make(n, seed=n)
+for part, count in {"train": 50, "validation": 300, "test": 1000}.items():
+    rows = first_named.make(count, seed=count)
     ids, lengths = kept.vocabulary.encode(rows["headline"])
     with torch.no_grad():
         tokens = frozen.tokens(ids, lengths).vectors  # Shape (n, L, 64)
-    truth[split] = rows["label"]
+    truth[part] = rows["label"]
     for pool, found in features.items():
-        found[split] = pool(tokens, lengths).numpy()
+        found[part] = pool(tokens, lengths).numpy()
 probed = {pool.__name__: best_strength(found, truth, {}).accuracy
           for pool, found in features.items()}  # fmt: skip
 print({name: round(value, 2) for name, value in probed.items()})
