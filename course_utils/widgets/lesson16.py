@@ -63,8 +63,8 @@ def with_gap(headline: str, place: int) -> str:
 def draw_guesses(reader: Reader, headline: str, place: int) -> Figure:
     """What the model puts in the gap, beside what is frequent; the true word is marked."""
     figure = Figure(figsize=(9, 3.3), layout="constrained")
-    figure.suptitle(with_gap(headline, place), fontsize=11)
     truth = headline.split()[place]
+    figure.suptitle(f"{with_gap(headline, place)}   (hidden: {truth})", fontsize=11)
     lists = {
         "the model's guesses": guesses(reader, headline, place),
         "the most frequent words": reader.shares,
@@ -138,7 +138,7 @@ def draw_curves(curves: Mapping[str, Any], levels: Mapping[str, Mapping[str, flo
             axes.axhline(level, color="black", lw=1, ls=":")
             axes.annotate(name, (table.index.max() / 1000, level), ha="right", va="bottom",
                           fontsize=8)  # fmt: skip
-        axes.set(title=world, xlabel="headlines read (thousands)", ylabel="loss (nats a word)")
+        axes.set(title=world, xlabel="headlines read (thousands)", ylabel="loss (cross-entropy)")
     return as_written(figure)
 
 
