@@ -187,7 +187,7 @@ print("loss:", *[round(loss, 1) for loss in curve.loss])
 # Is that good? A loss means little without its *levels*: what would it cost to name words as often
 # as they occur, whatever stands around them (*frequencies*)? As often as they stand between
 # *neighbours' kinds*, such as a noun and a small word? And for one who is told a word's *own kind
-# and section*? Counted, and put beside five longer runs of `data/results/16.csv`:
+# and section*? Counted, and put beside longer runs of `data/results/16.csv`, one a seed:
 
 # %%
 from course_utils.data import results
@@ -340,7 +340,7 @@ settle("fine-tuning / LoRA, in numbers", ratio, near=10)
 guess("50 labels on cards", ..., ["counting", "pretraining", "level"])
 
 # %% [markdown]
-# Means over five seeds, 3,000 fresh test headlines each; *spread* is the standard deviation at 50
+# Means over the file's seeds, 3,000 fresh test headlines each; *spread* is the standard deviation at 50
 # labels. For all models alike, 300 more headlines with labels chose the settings:
 
 # %%
@@ -727,7 +727,7 @@ print("validation rows prefer:", live["better"])
 # As claims:
 
 # %%
-# The file's five seeds had other labels and other test headlines.
+# The file's seeds had other labels and other test headlines.
 known = seeds_of("few labels", "order", TUNED).loc["50 labels"]
 mean = sum(live["fine-tuned"]["test"]) / 2
 claim("fine-tuned just now: within 0.05 of the file's seeds",
