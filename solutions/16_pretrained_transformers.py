@@ -265,8 +265,8 @@ claim("and past the plateau, better by over 0.1",
 #
 # - A **probe**: the head alone.
 # - **Fine-tuning**: everything.
-# - **LoRA** (Hu et al., 2022): each corrected layer stays as it is and gets a correction of *low
-#   rank* $r$ beside it, $A$ of shape (r, ins) and $B$ of shape (outs, r):
+# - **LoRA** (Hu et al., 2022): some layers get a correction beside them and stay as they are. It is
+#   of *low rank* $r$: a product of two thin matrices, $A$ (r, ins) and $B$ (outs, r):
 #
 # $$ y = xW^\top + b + \frac{\alpha}{r} \, (x A^\top) B^\top . $$
 #
@@ -363,8 +363,8 @@ named = "pretraining" if ahead > 0 else "counting"
 settle("50 labels on cards", "level" if abs(ahead) <= 0.02 else named)
 
 # %% [markdown]
-# Counting half a second long stands beside the pretrained model, and both near the ceiling: which
-# words keep company is all that there is to know, and both found it. From scratch fifty labels are
+# Counting, without any training, is level with the pretrained model, and both are near the ceiling:
+# which words keep company is all that there is to know, and both found it. From scratch fifty labels are
 # too few, two hundred nearly do, and at a thousand the networks are alike. The *probe* does as well
 # as the rest: a mean loses nothing where order tells nothing.
 
@@ -749,7 +749,7 @@ claim(
 #
 # - Masked and next words make questions of texts without labels. Read the loss against its levels:
 #   pretraining that stops on its plateau is worse than none.
-# - **The answer.** Where words decide, they buy what counting them buys in half a second. Where
+# - **The answer.** Where words decide, they buy what counting buys without training. Where
 #   order decides, fifty labels do what hundreds did, and nobody has to know where the order lies.
 # - LoRA learns few of the numbers and does as well as fine-tuning; a probe may not.
 # - BERT fills gaps, GPT-2 and Llama write.
