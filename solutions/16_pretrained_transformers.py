@@ -340,8 +340,8 @@ settle("fine-tuning / LoRA, in numbers", ratio, near=10)
 guess("50 labels on cards", ..., ["counting", "pretraining", "level"])
 
 # %% [markdown]
-# Means over the file's seeds, 3,000 fresh test headlines each; *spread* is the standard deviation at 50
-# labels. For all models alike, 300 more headlines with labels chose the settings:
+# Means over the file's seeds, 3,000 fresh test headlines each; *spread* is the standard deviation
+# at 50 labels. For all models alike, 300 more headlines with labels chose the settings:
 
 # %%
 ROWS = ["majority", "TF-IDF", "counting", "counting, halves", "scratch",
@@ -363,10 +363,10 @@ named = "pretraining" if ahead > 0 else "counting"
 settle("50 labels on cards", "level" if abs(ahead) <= 0.02 else named)
 
 # %% [markdown]
-# Counting, without any training, is level with the pretrained model, and both are near the ceiling:
-# which words keep company is all that there is to know, and both found it. From scratch fifty labels are
-# too few, two hundred nearly do, and at a thousand the networks are alike. The *probe* does as well
-# as the rest: a mean loses nothing where order tells nothing.
+# Counting, without any training, is level with the pretrained model, and both are near the
+# ceiling: which words keep company is all that there is to know, and both found it. From scratch
+# fifty labels are too few, two hundred nearly do, and at a thousand the networks are alike. The
+# *probe* does as well as the rest: a mean loses nothing where order tells nothing.
 
 
 # %%
