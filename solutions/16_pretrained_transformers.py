@@ -122,7 +122,8 @@ claim("no piece is unknown", not any("[UNK]" in one.tokens for one in cut))
 
 # %% [markdown]
 # Our headlines have so few words that we go on with whole ones.
-#
+
+# %% [markdown]
 # ## Learn from what is hidden
 #
 # *Masked words* (Devlin et al., 2019): choose a share of the words and ask for them. Of the chosen
@@ -271,7 +272,8 @@ claim("and past the plateau, better by over 0.1",
 # $$ y = xW^\top + b + \frac{\alpha}{r} \, (x A^\top) B^\top . $$
 #
 # $B$ starts at 0, so that at first nothing is corrected.
-#
+
+# %% [markdown]
 # ### Exercise 2: `lora_forward` · 5 min · easy
 
 
