@@ -721,8 +721,9 @@ rates = {"probe": (1e-2, 3e-2), "fine-tuned": (1e-3, 3e-3)}
 live = probe_or_finetune(make, train, ask, rates, seeds=(0, 1))
 for way in rates:
     one = live[way]
+    tested = [round(value, 2) for value in one["test"]]
     print(f"{way:11} rate {one['rate']:g}, validation {one['validation']:.2f},",
-          f"test {[round(t, 2) for t in one['test']]}, {one['learns']} learn")  # fmt: skip
+          f"test {tested}, {one['learns']} learn")  # fmt: skip
 print("validation rows prefer:", live["better"])
 
 # %% [markdown]
