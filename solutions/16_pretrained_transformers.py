@@ -382,8 +382,8 @@ def gap_at(world, one, other, labels="50 labels"):
 TUNED = "pretrained, fine-tuned"
 claim("at 50 labels pretraining is ahead of scratch by over 0.02, in each seed",
       gap_at("cards", TUNED, "scratch").min() > 0.02)  # fmt: skip
-claim("at 1,000 no longer: within 0.02, in each",
-      gap_at("cards", TUNED, "scratch", "1000 labels").abs().max() < 0.02)  # fmt: skip
+claim("at 1,000 no longer: within 0.03, in each",
+      gap_at("cards", TUNED, "scratch", "1000 labels").abs().max() < 0.03)  # fmt: skip
 claim("at 50 labels counting and the probe come within 0.04 of it, in each",
       max(gap_at("cards", TUNED, other).abs().max()
           for other in ("counting", "pretrained, probe")) < 0.04)  # fmt: skip
