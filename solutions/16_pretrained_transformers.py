@@ -95,10 +95,6 @@ print(pd.DataFrame(told).to_string())
 #   pair of *heads*), so that less has to be kept while it writes.
 
 # %%
-BOTH = ["BERT", "RoBERTa"]
-claim("BERT and RoBERTa differ in none of these traits but the count of numbers",
-      all(len({str(told[kind][name]) for kind in BOTH}) == 1
-          for name in told["BERT"] if name != "numbers"))  # fmt: skip
 blind = [kind for kind in told if not told[kind]["sees later words"]]
 claim("GPT-2 and Llama alone are blind to later words", blind == ["GPT-2", "Llama"])
 
@@ -111,14 +107,11 @@ from course_utils.data import news_cards
 
 told_cards = news_cards.make_headlines(3000, seed=0, mismatch=0)["headline"]
 pieces = huggingface.learn_pieces(told_cards, size=300)
-for headline in told_cards[:40]:
-    cut = pieces.encode(headline)
-    # The first headline with a word in pieces.
-    if any(piece.startswith("##") for piece in cut.tokens):
-        print(headline, "->", *cut.tokens)
-        break
-cut = pieces.encode_batch(told_cards)
-claim("no piece is unknown", not any("[UNK]" in one.tokens for one in cut))
+cuts = [one.tokens for one in pieces.encode_batch(told_cards)]
+# The first headline with a word in pieces.
+first = next(k for k, cut in enumerate(cuts) if any("##" in piece for piece in cut))
+print(told_cards[first], "->", *cuts[first])
+claim("no piece is unknown", not any("[UNK]" in cut for cut in cuts))
 
 # %% [markdown]
 # Our headlines have so few words that we go on with whole ones.
@@ -214,16 +207,21 @@ show(widgets.draw_curves(curves, levels), alt=widgets.describe_curves(curves, le
 
 # %% [markdown]
 # The loss falls fast towards *neighbours' kinds*: what kind of word stands beside the gap is soon
-# learnt. There it rests, a *plateau*. Then it finds out which nouns keep company, and falls again.
-# (*Cards*, on the right, are the headlines of the news cards: there order tells nothing.)
+# learnt. There it rests, a *plateau*. Then it finds out which nouns keep company, and falls again,
+# at its own time; on *order* not every seed gets there. (*Cards*, on the right, are the headlines
+# of the news cards: there order tells nothing.)
 
 # %%
 for world, known in curves.items():
     near = levels[world]["neighbours' kinds"]
-    claim(f"{world}: each seed ends below the neighbours' kinds, by over 0.1",
-          known.iloc[-1].max() < near - 0.1)  # fmt: skip
-    claim(f"{world}: at 32,000 headlines it is above, in each",
+    claim(f"{world}: at 32,000 headlines each seed is above the neighbours' kinds",
           known.loc[32_000].min() > near)  # fmt: skip
+below = {world: known.iloc[-1] < levels[world]["neighbours' kinds"] - 0.1
+         for world, known in curves.items()}  # fmt: skip
+passed = below["order"]  # of each seed, whether it passed its plateau
+reached, stayed = passed[passed].index, passed[~passed].index
+claim("on cards each seed ends below, by over 0.1", below["cards"].all())
+claim("on order some do, and some do not", passed.any() and not passed.all())
 
 # %% [markdown]
 # Somebody stops after 32,000 headlines, on the plateau, and fine-tunes on 50 labels. Is that better
@@ -244,16 +242,18 @@ over = (early.loc["32000 texts"] > early.loc["scratch"]).mean()
 settle("stopped on the plateau", {1: "better", 0: "worse"}.get(over, "depends"))
 
 # %% [markdown]
-# Worse, by far. What it learnt by then, kinds of words, says nothing of sections, and its weights
-# are a worse start than fresh ones. Past the plateau the same fifty labels are enough. So
-# read the curve against its levels before you go on; where a loss looks flat it may fall again.
+# Worse. What it learnt by then, kinds of words, says nothing of sections, and its weights are a
+# worse start than fresh ones. Past the plateau the same fifty labels are enough. And the seed that
+# was still there at the end is as badly off as those that were stopped. So read the curve against
+# its levels before you go on: it needs no label.
 
 # %%
-past = early.loc[early.index[1]]
+past = early.loc["192000 texts"] - early.loc["scratch"]
 claim("in each seed: stopped on the plateau, worse than scratch by over 0.03",
       (early.loc["32000 texts"] < early.loc["scratch"] - 0.03).all())  # fmt: skip
-claim("and past the plateau, better by over 0.1",
-      (past > early.loc["scratch"] + 0.1).all())  # fmt: skip
+claim("past the plateau: better by over 0.1, in each seed that passed",
+      past[reached].min() > 0.1)  # fmt: skip
+claim("worse by over 0.03 in those that did not", past[stayed].max() < -0.03)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *At the plateau* most say *better*: any pretraining is thought to help. Ask what a model that
@@ -379,7 +379,7 @@ def gap_at(world, one, other, labels="50 labels"):
     return pair[0] - pair[1]
 
 
-TUNED = "pretrained, fine-tuned"
+TUNED, LORA = "pretrained, fine-tuned", "pretrained, LoRA"
 claim("at 50 labels pretraining is ahead of scratch by over 0.02, in each seed",
       gap_at("cards", TUNED, "scratch").min() > 0.02)  # fmt: skip
 claim("at 1,000 no longer: within 0.03, in each",
@@ -433,27 +433,36 @@ print({name: round(best, 2) for name, best in first_named.ceiling().items()})
 settle("counting where order decides", order["50 labels"]["counting"], near=0.05)
 
 # %% [markdown]
-# Exactly a half, if it finds the two sections: twins have the same mean, so of the two one is wrong
-# *(identity)*. TF-IDF, which sees pairs of words too, passes a half from 200 labels on. The
-# pretrained model needs fifty; from scratch it takes two hundred, and at a thousand nothing is left
-# of the gain. LoRA does as well as fine-tuning. The *probe* does not: the mean over the words' last
-# vectors, frozen, blurs what came first.
+# Exactly a half, if it finds the two sections: twins have the same mean, so of the two one is
+# wrong *(identity)*. TF-IDF, which sees pairs of words too, passes a half from 200 labels on. From
+# scratch it takes two hundred labels. And pretraining? Its *spread* at 50 labels is large: look at
+# the seeds one by one, beside the curve that each had.
 
 # %%
-few, many_labels = (
-    gap_at("order", TUNED, "scratch", f"{n} labels") for n in (50, 1000)
+by_seed = {model: seeds_of("few labels", "order", model).loc["50 labels"][passed.index]
+           for model in ROWS[4:]}  # fmt: skip
+print(
+    pd.DataFrame(by_seed | {"passed": passed}).T.to_string(float_format="{:.2f}".format)
 )
-claim("at 50 labels pretraining is ahead of scratch by over 0.1, in each seed",
-      few.min() > 0.1)  # fmt: skip
-claim("at 1,000 by less than 0.02, in each", many_labels.abs().max() < 0.02)
+
+# %% [markdown]
+# Where it passed its plateau, fifty labels are enough, and LoRA does as well as fine-tuning. Where
+# it did not, it is behind scratch. The *probe* is behind in all: the mean over the words' last
+# vectors, frozen, blurs what came first. At a thousand labels nothing is left of gain or loss.
+
+# %%
+claim("where it passed, pretraining is ahead of scratch by over 0.1 at 50 labels",
+      gap_at("order", TUNED, "scratch")[reached].min() > 0.1)  # fmt: skip
+claim("and of the mean of counted vectors by over 0.3",
+      gap_at("order", TUNED, "counting")[reached].min() > 0.3)  # fmt: skip
+claim("LoRA comes within 0.05 of fine-tuning there",
+      gap_at("order", LORA, TUNED)[reached].abs().max() < 0.05)  # fmt: skip
+claim("the probe stays over 0.15 behind, in each seed",
+      gap_at("order", TUNED, "pretrained, probe").min() > 0.15)  # fmt: skip
+claim("at 1,000 labels pretrained and scratch are within 0.02, in each",
+      gap_at("order", TUNED, "scratch", "1000 labels").abs().max() < 0.02)  # fmt: skip
 pairs = seeds_of("few labels", "order", "TF-IDF").loc["200 labels"]
 claim("TF-IDF passes a half at 200 labels, in each", pairs.min() > 0.5)
-claim("it is ahead of the mean of counted vectors by over 0.3, in each",
-      gap_at("order", TUNED, "counting").min() > 0.3)  # fmt: skip
-claim("LoRA comes within 0.05 of fine-tuning, in each",
-      gap_at("order", "pretrained, LoRA", TUNED).abs().max() < 0.05)  # fmt: skip
-claim("the probe stays over 0.15 behind, in each",
-      gap_at("order", TUNED, "pretrained, probe").min() > 0.15)  # fmt: skip
 
 # %% [markdown]
 # So counting cannot tell order? Break that claim.
@@ -489,12 +498,12 @@ halves = {world: one.loc["counting, halves"] for world, one in both.items()}
 print(pd.DataFrame(halves).T.round(2).to_string())
 
 # %% [markdown]
-# Who knows that halves matter counts order by hand, and is about as good at fifty labels. What
-# pretraining bought is that *nobody had to know*.
+# Who knows that halves matter counts order by hand, and is about as good at fifty labels as the
+# best networks. What pretraining bought is that *nobody had to know*.
 
 # %%
-claim("counting by halves comes within 0.1 of fine-tuning at 50 labels, in each seed",
-      gap_at("order", TUNED, "counting, halves").abs().max() < 0.1)  # fmt: skip
+claim("counting by halves: within 0.1 of fine-tuning that passed, at 50 labels",
+      gap_at("order", TUNED, ROWS[3])[reached].abs().max() < 0.1)  # fmt: skip
 claim("and on the cards it gains nothing: within 0.02, in each",
       gap_at("cards", "counting, halves", "counting").abs().max() < 0.02)  # fmt: skip
 
@@ -733,9 +742,9 @@ print("validation rows prefer:", live["better"])
 
 # %%
 # The file's seeds had other labels and other test headlines.
-known = seeds_of("few labels", "order", TUNED).loc["50 labels"]
+known = seeds_of("few labels", "order", TUNED).loc["50 labels"][reached]
 mean = sum(live["fine-tuned"]["test"]) / 2
-claim("fine-tuned just now: within 0.05 of the file's seeds",
+claim("fine-tuned just now: within 0.05 of the file's seeds that passed",
       results.within_spread(mean, known, margin=0.05), trained=True)  # fmt: skip
 claim(
     "validation rows prefer fine-tuning", live["better"] == "fine-tuned", trained=True
@@ -753,9 +762,10 @@ claim(
 # ## Recap: what did ten thousand headlines buy?
 #
 # - Masked and next words make questions of texts without labels. Read the loss against its levels:
-#   pretraining that stops on its plateau is worse than none.
+#   pretraining that ends on its plateau is worse than none.
 # - **The answer.** Where words decide, they buy what counting buys without training. Where
-#   order decides, fifty labels do what hundreds did, and nobody has to know where the order lies.
+#   order decides, and past the plateau, fifty labels do what hundreds did, and nobody has to know
+#   where the order lies.
 # - LoRA learns few of the numbers and does as well as fine-tuning; a probe may not.
 # - BERT fills gaps, GPT-2 and Llama write.
 #
