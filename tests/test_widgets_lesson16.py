@@ -61,5 +61,5 @@ def test_curves_are_drawn_with_their_levels_and_told():
     levels = {"order": {"frequencies": 4.45}}
     assert len(widgets.draw_curves({"order": table}, levels).axes[0].lines) == 3
     told = widgets.describe_curves({"order": table}, levels)
-    assert "over 2 seeds the loss falls from 4.40 to 4.50 to 2.90 to 3.00" in told
+    assert "the loss falls from 4.40 to 4.50 at first to 3.00 (seed 0), 2.90 (seed 1)" in told
     assert "4.45 frequencies" in told

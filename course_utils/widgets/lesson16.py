@@ -132,12 +132,14 @@ def draw_curves(curves: Mapping[str, Any], levels: Mapping[str, Mapping[str, flo
     styles = ("-", "--", ":", "-.", (0, (5, 1)))
     for axes, world in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
         table = curves[world]
-        for (_, line), style in zip(table.items(), styles * len(table.columns), strict=False):
-            axes.plot(table.index / 1000, line, color=PALETTE["image"], lw=1.2, ls=style)
+        for (seed, line), style in zip(table.items(), styles * len(table.columns), strict=False):
+            axes.plot(table.index / 1000, line, color=PALETTE["image"], lw=1.2, ls=style,
+                      label=f"seed {seed}")  # fmt: skip
         for name, level in levels[world].items():
             axes.axhline(level, color="black", lw=1, ls=":")
             axes.annotate(name, (table.index.max() / 1000, level), ha="right", va="bottom",
-                          fontsize=8)  # fmt: skip
+                          fontsize=8, bbox={"fc": "white", "ec": "none", "pad": 0.5})  # fmt: skip
+        axes.legend(fontsize=8)
         axes.set(title=world, xlabel="headlines read (thousands)", ylabel="loss (cross-entropy)")
     return as_written(figure)
 
@@ -148,8 +150,9 @@ def describe_curves(curves: Mapping[str, Any], levels: Mapping[str, Mapping[str,
     for world, table in curves.items():
         first, last = table.iloc[0], table.iloc[-1]
         said = ", ".join(f"{two_decimals(value)} {name}" for name, value in levels[world].items())
+        ends = ", ".join(f"{value:.2f} (seed {seed})" for seed, value in last.items())
         told.append(
-            f"{world}: over {len(table.columns)} seeds the loss falls from {first.min():.2f} to "
-            f"{first.max():.2f} to {last.min():.2f} to {last.max():.2f}; lines at {said}."
+            f"{world}: the loss falls from {first.min():.2f} to {first.max():.2f} at first to {ends}; "
+            f"lines at {said}."
         )
     return f"Loss over headlines read. {' '.join(told)}"
