@@ -152,7 +152,7 @@ def describe_curves(curves: Mapping[str, Any], levels: Mapping[str, Mapping[str,
         said = ", ".join(f"{two_decimals(value)} {name}" for name, value in levels[world].items())
         ends = ", ".join(f"{value:.2f} (seed {seed})" for seed, value in last.items())
         told.append(
-            f"{world}: the loss falls from {first.min():.2f} to {first.max():.2f} at first to {ends}; "
-            f"lines at {said}."
+            f"{world}: the loss falls from {first.min():.2f} to {first.max():.2f} at first to "
+            f"{ends}; lines at {said}."
         )
     return f"Loss over headlines read. {' '.join(told)}"
