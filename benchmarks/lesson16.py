@@ -14,7 +14,8 @@ One layer of 64 numbers, words that come out with vectors of their own (untied),
 section words: from a trial on a throw-away world. How pretraining passes its plateau was found on
 seed 0, mostly on the world of order: with .3 of the words chosen, or first weights of spread .02,
 or a dropout of .1, it still lay there after 128,000 headlines. With .15, .1 and none it passes.
-Seeds 1 and 2 are fresh.
+Seeds 1 and 2 are fresh. Seed 2 of order is still on its plateau after 192,000 headlines; in a look
+beside this file it passed with 384,000 (loss 2.66), and was then as good as the others.
 """
 
 from collections import Counter
