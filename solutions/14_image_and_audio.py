@@ -576,7 +576,7 @@ gap = alike["audio alone"] - alike["linear, audio"]
 claim("at one loudness the CNN beats the linear model by over 0.03 for each speaker",
       gap.min() > 0.03)  # fmt: skip
 gained = (alike - before)["audio alone"].mean()
-claim("one loudness gains over 0.06 on new speakers, on average", gained > 0.06)
+claim("one loudness gains over 0.08 on new speakers, on average", gained > 0.08)
 folds = recorded.loc["fold", "audio alone"].mean()
 claim("as recorded a fold promises over 0.15 too much",
       folds > before["audio alone"].mean() + 0.15)  # fmt: skip
