@@ -8,9 +8,8 @@ on validation cards and are tested on 3,000 fresh cards (2,000 where noise is tu
 rates were chosen, of three, by the validation cards of a seed of their own, 100.
 
 PLAN says which seeds the file has. In the end each part is to have five, 0 to 4. Still to run:
-cards 4; scratch 3 and 4; few 1, 3 and 4; noise 1 and 4; recorded and speakers 1 to 4; of murmurless
-and folds all five. To run anew, for they were measured before all lines were: cards 3, which lacks
-the cross-entropies, and noise 0, which lacks added log-posteriors and concat + MLP.
+cards 4; scratch 3 and 4; noise 1 and 4; murmurless, recorded and speakers 1 to 4; of folds all
+five. To run anew, for it was measured before all lines were: cards 3, which lacks cross-entropies.
 
 The digits are read where COURSE_DATA_DIR holds them; without them the lines in the file are kept.
 """
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from room import Part, Plan, on, within
 from torch import nn
@@ -30,12 +30,12 @@ from course_utils import listener
 from course_utils.baselines import majority_baseline, tuned_linear
 from course_utils.classifier import MultimodalClassifier
 from course_utils.data import music_cards, real
-from course_utils.data.audio import MelReader, MusicFolder, collate_clips
+from course_utils.data.audio import MelReader, MusicFolder, collate_clips, read_audio
 from course_utils.data.augment import CropAndFlip
 from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.readers import ImageReader, fit_readers
 from course_utils.data.results import Run
-from course_utils.data.rows import Rows, count_rows, split_rows
+from course_utils.data.rows import Rows, count_rows, split_rows, take
 from course_utils.encoders import CNNEncoder, reading
 from course_utils.environment import course_root
 from course_utils.experiment import Trained, cache_features, models_alone, models_fused, train_on
@@ -397,6 +397,16 @@ def folds(seed: int) -> Iterator[Run]:
     yield from digits("one loudness", ("fold",), seed)
 
 
+def loudness() -> Iterator[Run]:
+    """How loud each speaker was recorded: the mean over recordings of the power, in decibels."""
+    rows = real.spoken_digits(download=False)
+    for speaker in real.SPEAKERS:
+        own = take(rows, np.array(rows["speaker"]) == speaker)
+        power = [np.square(sound).mean() for sound in map(read_audio, own["audio"])]
+        line = line_for("loudness", 0, len(power), "as recorded", DIGITS)
+        yield line(speaker, "", 10 * np.log10(power).mean(), "decibels")
+
+
 def digit_network(rows: Mapping[str, Rows], readers: Mapping[str, Any], seed: int) -> float:
     """Test accuracy of the course's CNN on spectrograms that are shifted a little at each pass."""
     splits = {split: to_tensors(part, readers) for split, part in rows.items()}
@@ -558,13 +568,14 @@ PLAN = Plan(
         Part("cards", on(world_of, cards), of_cards, (0, 1, 2, 3)),
         Part("scratch", on(world_of, from_scratch), within("review", setting=SCRATCH), (0, 1, 2)),
     ],
-    [Part("few", few, within("few cards"), (0, 2))],
+    [Part("few", few, within("few cards"), SEEDS)],
     [Part("noise", noise, with_murmur, (0, 2, 3))],
-    [Part("murmurless", murmurless, within("noise", dials=f"{MURMURLESS}*"), NONE)],
+    [Part("murmurless", murmurless, within("noise", dials=f"{MURMURLESS}*"), (0,))],
     [
         Part("recorded", recorded, AS_RECORDED, (0,), digits_are_here),
         Part("speakers", speakers, SPEAKERS, (0,), digits_are_here),
         Part("folds", folds, FOLDS, NONE, digits_are_here),
+        Part("loudness", loudness, within("loudness"), here=digits_are_here),
     ],
     [Part("pairs", pairs, within("pairs"), SEEDS, pairs_are_here)],
     [Part("loading", loading, within("loading"), SEEDS)],

@@ -69,3 +69,31 @@ def test_a_batch_that_is_no_dict_and_changed_cards_get_a_sentence():
         return {}
 
     assert "changed the cards" in told("collate_clips", pops)
+
+
+@pytest.mark.parametrize(
+    "length_of",
+    [
+        lambda wave: (wave != 0).sum(),
+        lambda wave: wave.nonzero().max() + 1,
+        lambda wave: (wave == 0).int().argmax(),
+    ],
+)
+def test_a_length_told_by_zeros_is_refused_since_sounds_hold_zeros(length_of):
+    def collate_clips(cards):
+        sounds = [card["audio"] for card in cards]
+        rest = [{name: card[name] for name in card.keys() - {"audio"}} for card in cards]
+        batch = torch.utils.data.default_collate(rest)
+        batch["audio"] = torch.nn.utils.rnn.pad_sequence(sounds, batch_first=True)
+        batch["audio_length"] = torch.stack([length_of(wave) for wave in batch["audio"]])
+        return batch
+
+    assert "take its length before you fill up" in told("collate_clips", collate_clips)
+
+
+@pytest.mark.parametrize("shaped", [lambda snr: snr, lambda snr: torch.as_tensor(snr)[..., None]])
+def test_noise_scaled_by_the_ratio_alone_is_told_that_both_powers_are_missing(shaped):
+    def mix_at_snr(signal, noise, snr):
+        return signal + noise * 10 ** (-shaped(snr) / 20)
+
+    assert "left out both powers" in told("mix_at_snr", mix_at_snr)

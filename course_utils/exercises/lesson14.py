@@ -34,13 +34,33 @@ def frames_of(signal, size, step, count):
     return torch.stack([signal[..., k * step : k * step + size] for k in range(count)], dim=-2)
 
 
+def whole_of(samples, size, hop):
+    """How many frames of so many samples are full."""
+    return 1 + (samples - size) // hop
+
+
 def whole(signal, size, hop):
-    """How many frames are full."""
-    return 1 + (signal.shape[-1] - size) // hop
+    return whole_of(signal.shape[-1], size, hop)
 
 
 def framed_by_loop(signal, size=256, hop=128):
     return frames_of(signal, size, hop, whole(signal, size, hop))
+
+
+def framed_by_count(count, dim=-2):
+    """A loop over as many frames as ``count`` says, wrongly; it raises where samples run out."""
+
+    def found(signal, size=256, hop=128):
+        starts = [k * hop for k in range(count(signal.shape[-1], size, hop))]
+        return torch.stack([signal[..., k : k + size] for k in starts], dim=dim)
+
+    return found
+
+
+ONE_MISSING = (
+    "One frame is missing: beside the (T - size) // hop moves there is the frame that you begin "
+    "with. A sound of exactly one frame has one."
+)
 
 
 def framed_in_the_middle(signal, size=256, hop=128):
@@ -61,8 +81,32 @@ frame_signal = Exercise(
     mistakes=(
         Mistake(
             lambda signal, size, hop: framed_by_loop(signal, size, hop)[..., :-1, :],
-            "One frame is missing: beside the (T - size) // hop moves there is the frame that you "
-            "begin with.",
+            ONE_MISSING,
+        ),
+        Mistake(framed_by_count(lambda t, size, hop: (t - size) // hop), ONE_MISSING),
+        Mistake(
+            framed_by_count(lambda t, size, hop: math.ceil((t - size) / hop)),
+            "Where no rest is left, your last frame is missing: one may begin at T - size, and "
+            "`range` stops before its end.",
+        ),
+        Mistake(
+            framed_by_count(lambda t, size, hop: t // hop),
+            "You count a frame for each whole `hop`, so the last ones run over the end. Count how "
+            "often a frame of `size` can move.",
+        ),
+        Mistake(
+            framed_by_count(lambda t, size, hop: t // hop - 1),
+            "T // hop - 1 is right only where `size` is twice the `hop`. Count how often a frame "
+            "of `size` can move.",
+        ),
+        Mistake(
+            framed_by_count(whole_of, dim=0),
+            "`torch.stack` put the frames in front of all other axes. They come before the last: "
+            "`dim=-2`.",
+        ),
+        Mistake(
+            lambda signal, size, hop: list(framed_by_loop(signal, size, hop).unbind(-2)),
+            "This is a list of frames. `torch.stack(frames, dim=-2)` makes one tensor of them.",
         ),
         Mistake(
             lambda signal, size, hop: frames_of(
@@ -136,6 +180,22 @@ hz_to_mel = Exercise(
         Mistake(
             lambda hertz: 2595 * torch.log10(hertz / 700),
             "The 1 is missing: 0 Hz should be 0 mel, and yours has no number there.",
+        ),
+        Mistake(
+            lambda hertz: 2595 * (1 + torch.log10(hertz / 700)),
+            "The 1 stands outside the logarithm. It belongs inside.",
+        ),
+        Mistake(
+            lambda hertz: torch.log10(2595 * (1 + hertz / 700)),
+            "2595 stands inside the logarithm. It belongs before it.",
+        ),
+        Mistake(
+            lambda hertz: 2595 * torch.log10(1 + hertz // 700),
+            "`//` leaves out what is behind the point. Divide with `/`.",
+        ),
+        Mistake(
+            lambda hertz: 2595 * math.log10(1 + hertz / 700),
+            "`math.log10` takes one number. `torch.log10` takes a tensor of any shape.",
         ),
         Mistake(
             lambda hertz: 2595 * torch.log10(1 + hertz) / 700,
@@ -212,6 +272,12 @@ def without_window(signal, size, hop):
     return sound.stft(signal, size, hop, window=torch.ones(size)).abs().square()
 
 
+def centred(signal, size, hop):
+    """The library's transform as it is by default: half a frame of mirrored sound before."""
+    window = torch.hann_window(size)
+    return torch.stft(signal, size, hop, window=window, return_complex=True).abs().square()
+
+
 log_mel = Exercise(
     reference=sound.log_mel,
     cases=mel_cases,
@@ -278,6 +344,39 @@ log_mel = Exercise(
             mel_with(lambda s, size, hop: sound.stft(s, size, hop).real.square()),
             "You squared the real part alone. Power is `.abs().square()`, of cosine and sine.",
         ),
+        Mistake(
+            mel_with(
+                lambda s, size, hop: (lambda x: (x.real + x.imag).square())(
+                    sound.stft(s, size, hop)
+                )
+            ),
+            "You added the two parts before you squared them. Power is `.abs().square()`: each "
+            "part squared, then added.",
+        ),
+        Mistake(
+            lambda signal, filters, size, hop, floor: (
+                (filters.cfloat() @ sound.stft(signal, size, hop).square()).abs() + floor
+            ).log(),
+            "Complex numbers went into the bands, and there they cancel. Take `.abs().square()` "
+            "first.",
+        ),
+        Mistake(
+            mel_with(lambda s, size, hop: sound.stft(s).abs().square()),
+            "`stft` took its own 256 and 128. Pass `size` and `hop` on to it.",
+        ),
+        Mistake(
+            mel_with(centred),
+            "`torch.stft` begins with half a frame of mirrored sound. Use the `stft` above, or "
+            "`center=False`.",
+        ),
+        Mistake(
+            mel_with(bands=lambda f, power: f.square() @ power),
+            "You squared the filters. They weigh the power as they are.",
+        ),
+        Mistake(
+            mel_with(bands=lambda f, power: f / f.sum(dim=1, keepdim=True) @ power),
+            "You divided each filter by its sum. They weigh the power as they are.",
+        ),
     ),
 )
 
@@ -322,6 +421,12 @@ def mixed(ratio=decibels, power=mean_square, factor=lambda s, n, r: (s / (n * r)
 def mixed_by_amplitude(signal, noise, snr):
     lower = decibels(snr, 20)
     return signal + noise * mean_square(signal).sqrt() / mean_square(noise).sqrt() / lower
+
+
+NO_POWERS = (
+    "You left out both powers: signal and noise have one already. Multiply by that of the signal "
+    "and divide by that of the noise."
+)
 
 
 def signal_scaled(signal, noise, snr):
@@ -372,8 +477,32 @@ mix_at_snr = Exercise(
             "You took it that the signal has power 1. Multiply by the power that it has.",
         ),
         Mistake(
-            mixed(ratio=lambda snr: torch.as_tensor(snr)[..., None].abs() + 1e-3),
+            mixed(ratio=lambda snr: torch.as_tensor(snr)[..., None]),
             "You took `snr` for the ratio itself. It is in decibels: 10 to the power of snr / 10.",
+        ),
+        Mistake(mixed(factor=lambda s, n, r: (1 / r).sqrt()), NO_POWERS),
+        Mistake(lambda signal, noise, snr: signal + noise * 10 ** (-snr / 20), NO_POWERS),
+        Mistake(
+            mixed(factor=lambda s, n, r: 1 / r),
+            f"{NO_POWERS} And a wave times g has g² times the power: the square root of it all.",
+        ),
+        Mistake(
+            mixed(factor=lambda s, n, r: (s / n).sqrt() / r),
+            "The root is taken of the powers alone. The ratio is one of powers too: put it under "
+            "the root.",
+        ),
+        Mistake(
+            mixed(ratio=lambda snr: torch.as_tensor(snr)[..., None].div(10).exp()),
+            "`exp` has the base e. Decibels have base 10: 10 to the power of snr / 10.",
+        ),
+        Mistake(
+            mixed(ratio=lambda snr: 10.0 ** torch.as_tensor(snr)[..., None]),
+            "Decibels are tenths: 10 to the power of snr / 10.",
+        ),
+        Mistake(
+            mixed(ratio=lambda snr: 10 ** (torch.as_tensor(snr) / 10)),
+            "One ratio for all sounds fits; one for each needs an axis for time: "
+            "`torch.as_tensor(snr)[..., None]`.",
         ),
         Mistake(
             mixed(power=variance),
@@ -466,9 +595,10 @@ def made_cards(seed, part=0, lengths=None, more=()):
     for length in lengths:
         card = {
             "image": torch.rand(3, 4, 5, generator=rng),
-            "audio": 0.1 + 0.8 * torch.rand(length, generator=rng),  # no sample is 0
+            "audio": 0.1 + 0.8 * torch.rand(length, generator=rng),
             "label": int(torch.randint(5, (), generator=rng)),
         }
+        card["audio"][[length // 2, -1]] = 0  # as recordings have: no length is told by zeros
         if "tempo" in more:
             card["tempo"] = 60 + 100 * torch.rand((), generator=rng).item()
         if "mood" in more:
@@ -536,6 +666,11 @@ def sound_problem(found, sounds):
     own = torch.tensor([len(one) for one in sounds])
     shape = (len(sounds), int(own.max()))
     told = f"The sounds of this batch have {', '.join(map(str, own.tolist()))} samples"
+    if tuple(wave.shape) == shape[::-1] != shape:
+        return (
+            f"'audio' is (longest, B), {tuple(wave.shape)}; it should be (B, longest). "
+            "`pad_sequence` takes `batch_first=True`."
+        )
     if wave.ndim == 2 and wave.shape[1] < shape[1]:
         return f"{told}; 'audio' has {wave.shape[1]} columns, so the longest is cut off."
     if tuple(wave.shape) != shape:
@@ -556,6 +691,11 @@ def sound_problem(found, sounds):
         )
     if not torch.equal(length, own) and torch.equal(length.sort().values, own.sort().values):
         return "Your rows are in another order than the cards."
+    if any(torch.equal(length, zeros) for zeros in told_by_zeros(sounds)):
+        return (
+            "'audio_length' is told by zeros, and a sound may hold some itself, at its end too: "
+            "take its length before you fill up."
+        )
     if not torch.equal(length, own):
         return f"{told}; 'audio_length' says {', '.join(map(str, length.tolist()))}."
     expected = nn.utils.rnn.pad_sequence(sounds, batch_first=True)
@@ -570,6 +710,13 @@ def sound_problem(found, sounds):
     if torch.equal(wave.masked_fill(rest, 0), expected):
         return "Behind a sound stands something else than zeros."
     return "The samples in 'audio' are not those of the cards."
+
+
+def told_by_zeros(sounds):
+    """Lengths by the zeros of filled sounds: without them, up to the last other, to the first."""
+    yield torch.tensor([int((one != 0).sum()) for one in sounds])
+    yield torch.tensor([int(one.nonzero().max()) + 1 for one in sounds])
+    yield torch.tensor([int((one == 0).int().argmax()) for one in sounds])
 
 
 def do_others(attempt, seed):
@@ -600,13 +747,21 @@ def judge_others(seen, seed):
                     f"{name!r} has the shape {tuple(value.shape)}; of {len(cards)} such cards it "
                     f"should be {tuple(expected.shape)}, a row for each card."
                 )
-            if value.dtype != expected.dtype:
+            if value.dtype not in kinds_of(values[0]):
                 return f"{name!r} is of dtype {value.dtype}; it should be {expected.dtype}."
-            if not torch.equal(value, expected):
+            if not torch.equal(value.to(expected.dtype), expected):
                 return f"The values of {name!r} are not those of the cards, in their order."
     if names != ["audio", "audio_length", "label"]:
         return f"Of cards with a sound and a label you made {names}; nothing else should be there."
     return None
+
+
+def kinds_of(value):
+    """The dtypes that a batch of such values may have."""
+    if torch.is_tensor(value):
+        return (value.dtype,)
+    # torch.tensor makes the one of a float, and default_collate the other.
+    return (torch.float32, torch.float64) if isinstance(value, float) else (torch.long,)
 
 
 def do_loader(attempt, seed):
@@ -645,9 +800,15 @@ def collated_by_hand(cards):
     batch["audio_length"] = torch.tensor([card["audio"].numel() for card in cards])
     for name in cards[0].keys() - {"audio"}:
         batch[name] = torch.utils.data.default_collate([card[name] for card in cards])
-        if batch[name].dtype == torch.double:
-            batch[name] = batch[name].float()
     return batch
+
+
+def collated_by_the_library(cards):
+    """Right: all but the sounds left to ``default_collate``."""
+    rest = [{name: value for name, value in card.items() if name != "audio"} for card in cards]
+    batch = torch.utils.data.default_collate(rest)
+    sounds = audio.collate_clips([{"audio": card["audio"]} for card in cards])
+    return batch | sounds
 
 
 def cut_to_the_shortest(batch, cards):
@@ -712,7 +873,7 @@ collate_clips = Exercise(
             ),
         ),
     ),
-    also_right=(collated_by_hand,),
+    also_right=(collated_by_hand, collated_by_the_library),
     mistakes=(
         Mistake(
             collated(lambda b, cards: {"audio": F.pad(b["audio"], (0, 60 - b["audio"].shape[1]))}),
@@ -724,6 +885,16 @@ collate_clips = Exercise(
                                                                        b["audio"].shape[1])}),
             "It should say how long each sound is.",
         ),
+        Mistake(
+            collated(lambda b, cards: {"audio_length": (b["audio"] != 0).sum(dim=1)}),
+            "take its length before you fill up.",
+        ),
+        Mistake(
+            collated(lambda b, cards: {"audio_length": torch.stack(
+                [row.nonzero().max() + 1 for row in b["audio"]])}),
+            "take its length before you fill up.",
+        ),
+        Mistake(collated(lambda b, cards: {"audio": b["audio"].T}), "takes `batch_first=True`."),
         Mistake(collated(zeros_in_front), "Your zeros stand in front of the sounds."),
         Mistake(
             collated(lambda b, cards: {"audio_length": [len(card["audio"]) for card in cards]}),

@@ -52,7 +52,7 @@ def draw_steps(wave: Tensor) -> Figure:
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     left.plot(np.arange(len(wave)) / RATE, wave.numpy(), lw=0.5, color=PALETTE["audio"])
-    left.set(title="samples", xlabel="time (s)", ylabel="sound (at most 1)")
+    left.set(title="samples", xlabel="time (s)", ylabel="sound")
     power = sound.stft(wave[None]).abs().square()[0]
     draw_spectrogram(middle, (power + sound.FLOOR).log().numpy(), bands=False)
     middle.set(title=f"log power, {len(power)} frequencies")
@@ -100,7 +100,8 @@ def draw_noise(lines: Mapping[str, Mapping[float, float]]) -> Figure:
         snr = sorted(points)
         axes.plot(snr, [points[one] for one in snr], marker=mark, label=name,
                   ls="--" if name.startswith("clip") else "-", color=PALETTE[colour])  # fmt: skip
-    axes.axhline(1 / len(GENRES), color=PALETTE["majority"], ls=":", lw=1)
+    axes.axhline(1 / len(GENRES), color=PALETTE["majority"], ls=":", lw=1,
+                 label="chance")  # fmt: skip
     axes.set(xlabel="signal-to-noise ratio of the clips (dB)", ylabel="accuracy", ylim=(0, 1))
     axes.legend(fontsize=8, loc="lower right")
     return as_written(figure)
