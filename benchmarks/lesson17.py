@@ -52,7 +52,7 @@ from course_utils.shared_space import (
 SEEDS, CHOOSES = range(3), 100
 TRAIN, VALIDATION, TEST, SEARCHED = 3000, 600, 2000, 1000
 PAIRS = 2400  # pictures of two things to learn from
-EPOCHS, BATCH, RATE = 8, 64, 3e-3
+EPOCHS, PAIR_EPOCHS, BATCH, RATE = 12, 8, 64, 3e-3
 SIGMOID = {"rate": 3e-3, "temperature": 0.1, "bias": -4.0}
 WORDS = (1.0, 0.5, 0.0)  # chance that a headline says each attribute
 TEMPERATURES = (0.02, 0.2, 1.0)  # held; 0.07 is where the learnt one starts
@@ -340,7 +340,7 @@ def cca_lines(seed: int) -> Iterator[Run]:
         one = PCA(size, svd_solver="randomized", random_state=0).fit(pixels["train"])
         two = TruncatedSVD(size, random_state=0).fit(bags["train"])
         for kept in (4, 12):
-            found = CCA(kept, max_iter=300).fit(
+            found = CCA(kept, max_iter=2000).fit(
                 one.transform(pixels["train"]), two.transform(bags["train"])
             )
             scores = {
@@ -413,8 +413,8 @@ def binding_lines(seed: int) -> Iterator[Run]:
         how = {key: settings[key] for key in ("wrong", "meaning") if key in settings}
         model = untrained(vocabulary, seed, text=settings.get("text", "transformer"),
                           late=settings.get("late", False))  # fmt: skip
-        course = learn_pairs(model, tensors, epochs=EPOCHS, batch_size=BATCH, learning_rate=RATE,
-                             seed=seed, progress=False, **how)  # fmt: skip
+        course = learn_pairs(model, tensors, epochs=PAIR_EPOCHS, batch_size=BATCH,
+                             learning_rate=RATE, seed=seed, progress=False, **how)  # fmt: skip
         scores, twins = both_scores(model, fresh)
         chosen = prefers(scores.diagonal(), twins)
         yield line("binding", name, seed, "right colours", chosen, rows=SEARCHED, **told)

@@ -100,6 +100,20 @@ def unknown_words(space: Any, sentence: str) -> list[str]:
     return [word for word in dict.fromkeys(words) if word not in space.vocabulary.ids]
 
 
+def search_folder(space: Any, folder: str | Path, sentence: str, most: int = 12) -> dict[str, Any]:
+    """Search all pictures in a folder and below it by a sentence.
+
+    Returns {"hits": the best pictures as (path within the folder, cosine), best first; "broken":
+    {path: why} of pictures that could not be read; "page": what was found, as HTML}.
+
+    Raises ValueError, in a sentence, where the folder has no picture that can be read.
+    """
+    pictures = read_pictures(folder)
+    hits = search(space, pictures, sentence, most)
+    page = results_page(pictures, sentence, hits, unknown_words(space, sentence))
+    return {"hits": hits, "broken": pictures.broken, "page": page}
+
+
 # --- a page -----------------------------------------------------------------------------------
 
 
@@ -130,9 +144,19 @@ def results_page(
 
 
 def _entry(pictures: Pictures, hit: Hit) -> str:
-    name = _shown(hit.path)
-    return (f'<li><img alt="{name}" src="{_inlined(pictures.folder / hit.path)}"><br>'
-            f"<bdi>{name}</bdi><br>{hit.score:.2f}</li>")  # fmt: skip
+    picture = thumbnail(pictures.folder / hit.path, hit.path)
+    return f"<li>{picture}<br><bdi>{_shown(hit.path)}</bdi><br>{hit.score:.2f}</li>"
+
+
+def thumbnail(path: str | Path, alt: str = "") -> str:
+    """An HTML tag that shows a picture and holds its bytes; a blank where it cannot be read."""
+    return f'<img alt="{_shown(alt)}" src="{_inlined(Path(path))}">'
+
+
+def is_picture(path: str | Path) -> bool:
+    """Whether a file is there that is called like a picture, as a.jpg and b.PNG are."""
+    path = Path(path)
+    return path.is_file() and path.suffix.lower() in Image.registered_extensions()
 
 
 def _shown(text: str) -> str:
