@@ -25,8 +25,15 @@
 # %%
 import torch
 
-from course_utils import check, claim, guess, hint, quiz, settle, show, solution
-from course_utils import shared_space
+from course_utils import (
+    check,
+    guess,
+    hint,
+    settle,
+    shared_space,
+    show,
+    solution,
+)
 from course_utils.data import news_cards
 from course_utils.environment import is_smoke
 from course_utils.widgets import lesson17 as widgets
@@ -124,9 +131,7 @@ settle("loss of 64 alike", losses[0])
 # its cosines are not alike. Five seeds... no, three, read from `data/results/17.csv`:
 
 # %%
-import math
 
-import pandas as pd
 
 from course_utils.data import results
 

@@ -9,7 +9,7 @@ from course_utils.data import two_things
 from course_utils.data.news_headlines import COLOURS
 from course_utils.data.news_pictures import PLAIN, SIZE
 from course_utils.data.rows import SPLITS, take
-from course_utils.data.two_things import MEANINGS, THINGS, make
+from course_utils.data.two_things import HALF, MEANINGS, THINGS, make
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_columns_have_their_shapes(n):
     assert rows["image"].shape == (n, SIZE, SIZE, 3)
     assert rows["image"].dtype == np.uint8
     assert rows["things"].shape == rows["colours"].shape == (n, 2)
-    assert rows["meaning"].dtype == np.int64
+    assert rows["meaning"].dtype == rows["half"].dtype == np.int64
     assert len(rows["caption"]) == len(rows["swapped"]) == n
 
 
@@ -78,6 +78,19 @@ def test_both_colours_are_in_the_picture_each_in_a_quarter_of_its_own():
         assert quarters[0] != quarters[1]
 
 
+def test_of_each_two_twins_one_is_in_either_half_and_a_world_may_show_one_half():
+    for (things, inks), half in zip(MEANINGS, HALF, strict=True):
+        assert HALF[MEANINGS.index((things, inks[::-1]))] == 1 - half
+    one, other = (make(300, 2, half=half) for half in (0, 1))
+    assert set(one["half"]) == {0}
+    assert set(other["half"]) == {1}
+    assert not set(one["caption"]) & set(one["swapped"])
+    assert set(one["swapped"]) & set(other["caption"])
+    # Colours and things are as common in both, so neither half is told by its words.
+    for rows in (one, other):
+        assert np.bincount(make(3000, 3, half=rows["half"][0])["colours"].ravel()).min() > 900
+
+
 def test_splits_have_their_shares():
     split = make(4000, 6, clutter=0)["split"]
     for name, share in zip(SPLITS, two_things.SHARES, strict=True):
@@ -89,7 +102,8 @@ def test_splits_have_their_shares():
     [
         ({"image_noise": -1}, "image_noise is a number from 0 up, not -1"),
         ({"clutter": 8}, "clutter is a whole number from 0 to 7, not 8"),
-        ({"noise": 1}, "two_things has no dial 'noise'; it has image_noise, clutter"),
+        ({"half": 2}, "half is 0, 1 or None, not 2"),
+        ({"noise": 1}, "two_things has no dial 'noise'; it has image_noise, clutter, half"),
     ],
 )
 def test_a_bad_dial_is_answered_in_a_sentence(dials, sentence):

@@ -4,6 +4,9 @@ A caption names both: "a red ball and a blue cloud". Its *swapped* twin has the 
 colours have changed places: "a blue ball and a red cloud". Whatever looks at words without their
 order cannot tell the two apart. There are 200 different pairs, so captions repeat: ``meaning`` says
 which rows show the same.
+
+The 200 are 100 *twins*: two pairs that differ in whose colour is whose. ``half`` says which of each
+two a row is of; a world may show one half alone, so that no caption ever meets its twin.
 """
 
 from dataclasses import dataclass
@@ -36,16 +39,37 @@ MEANINGS = tuple(
 MOST_CLUTTER = 7
 
 
+def _twin(number: int) -> int:
+    """The meaning with the same things, and colours that have changed places."""
+    things, inks = MEANINGS[number]
+    return MEANINGS.index((things, inks[::-1]))
+
+
+def _halves() -> np.ndarray:
+    """Of each two twins one, by chance, is of half 0 and the other of half 1: (200,) int64."""
+    dice, half = np.random.default_rng(17), np.full(len(MEANINGS), -1, dtype=np.int64)
+    for number in range(len(MEANINGS)):
+        if half[number] < 0:
+            half[number] = dice.integers(2)
+            half[_twin(number)] = 1 - half[number]
+    return half
+
+
+HALF = _halves()  # of each meaning
+
+
 @dataclass(frozen=True)
 class Dials:
     """What can be turned.
 
     image_noise: standard deviation of the pixels' noise, as a share of white.
     clutter: number of meaningless shapes in a picture, 0 to 7.
+    half: 0 or 1, for pairs of that half alone; None for all.
     """
 
     image_noise: float = 0.12
     clutter: int = 2
+    half: int | None = None
 
     def __post_init__(self) -> None:
         if not is_number(self.image_noise) or not 0 <= self.image_noise < float("inf"):
@@ -53,6 +77,8 @@ class Dials:
         if not is_whole(self.clutter) or not 0 <= self.clutter <= MOST_CLUTTER:
             raise ValueError(f"clutter is a whole number from 0 to {MOST_CLUTTER}, not "
                              f"{self.clutter!r}")  # fmt: skip
+        if self.half is not None and (not is_whole(self.half) or self.half not in (0, 1)):
+            raise ValueError(f"half is 0, 1 or None, not {self.half!r}")
 
 
 def make(n: int, seed: int = 0, **dials: Any) -> Rows:
@@ -63,7 +89,7 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
     Returns Rows: ``image`` (n, 48, 48, 3) uint8; ``caption`` and ``swapped`` lists of n strings;
     ``split`` (n,). And the truth that a model does not see: ``things`` and ``colours`` (n, 2)
     int64, indices into THINGS and COLOURS, in the order of the caption; ``meaning`` (n,) int64,
-    index into MEANINGS, whichever of the two is named first.
+    index into MEANINGS, whichever of the two is named first; ``half`` (n,) int64, 0 or 1.
 
     Raises ValueError for a negative n, and for dials out of range or unknown.
     """
@@ -71,16 +97,17 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
     if n < 0:
         raise ValueError(f"n is the number of pictures and cannot be {n}")
     dice = np.random.default_rng([seed, 0]).random((n, 3)).T
-    meaning = (len(MEANINGS) * dice[0]).astype(np.int64)
+    drawn = np.arange(len(MEANINGS)) if dial.half is None else np.flatnonzero(dial.half == HALF)
+    meaning = drawn[(len(drawn) * dice[0]).astype(np.int64)]
     turned = dice[1] < 0.5  # the second thing is named first
     pairs = np.array(MEANINGS)[meaning]  # (n, 2, 2): things, colours
     pairs[turned] = pairs[turned][:, :, ::-1]
     things, inks = pairs[:, 0], pairs[:, 1]
     images = np.empty((n, SIZE, SIZE, 3), dtype=np.uint8)
-    drawn = np.random.default_rng([seed, 1]).random((n, 70)).tolist()
+    thrown = np.random.default_rng([seed, 1]).random((n, 70)).tolist()
     placed = np.random.default_rng([seed, 2]).random((n, 11)).tolist()
     for row in range(n):
-        images[row] = draw(iter(drawn[row]), iter(placed[row]), things[row], inks[row],
+        images[row] = draw(iter(thrown[row]), iter(placed[row]), things[row], inks[row],
                            dial.clutter)  # fmt: skip
     split = np.searchsorted(np.cumsum(SHARES)[:-1], dice[2], side="right")
     columns = {
@@ -91,6 +118,7 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
         "things": things,
         "colours": inks,
         "meaning": meaning,
+        "half": HALF[meaning],
     }
     return Rows(columns, THINGS, modalities={"image": "image", "text": "caption",
                                              "swapped": "swapped"})  # fmt: skip
