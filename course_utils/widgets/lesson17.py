@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.contrastive import matching_loss
+from course_utils.data.news_cards import ATTRIBUTES, SECTIONS
 from course_utils.display import PALETTE
 from course_utils.fonts import as_written
 from course_utils.widgets.core import InteractiveFigure, two_decimals
@@ -37,6 +38,18 @@ def describe_found(found: Mapping[str, np.ndarray], told: Mapping[str, str]) -> 
     """The alt text of ``draw_found``; told: what the pictures of each sentence show."""
     rows = "; ".join(f"for {sentence!r}, {told[sentence]}" for sentence in found)
     return f"Pictures that fit a sentence best: {rows}."
+
+
+def in_words(cards: Mapping[str, Any], rows: Sequence[int]) -> str:
+    """What these cards show: "two huge yellow sport, two huge yellow travel, no motif"."""
+    told = []
+    for row in [int(row) for row in rows]:
+        said = [words[cards[name][row]] for name, words in ATTRIBUTES.items()]
+        shown = cards["count"][row] >= 0
+        told.append(
+            " ".join([*said, SECTIONS[cards["true_section"][row]]]) if shown else "no motif"
+        )
+    return ", ".join(told)
 
 
 # --- a matrix and its temperature -------------------------------------------------------------
