@@ -54,6 +54,7 @@ cards = news_cards.make(MANY, seed=17, attributes=True, mismatch=0)
 pictures = space.of_pictures(cards["image"])  # (n, 64)
 found, told = {}, {}
 for sentence in ("two huge yellow", "one tiny white", "three huge green storm"):
+    # Both have length 1, so the product is the cosine.
     scores = pictures @ space.of_texts([sentence])[0]  # (n,)
     best = scores.argsort(descending=True)[:6]
     found[sentence] = cards["image"][best]
@@ -160,19 +161,22 @@ claim("at 0.02 over one above", start["0.02"] > math.log(64) + 1)
 # picture:
 
 # %%
+# Eight cards that show a motif, and the first words of their headlines.
 few = [row for row in range(40) if cards["count"][row] >= 0][:8]
 first = [" ".join(cards["headline"][row].split()[:4]) for row in few]
 said = space.of_texts([cards["headline"][row] for row in few])
 matrix = widgets.Matrix(cards["image"][few], first, pictures[few] @ said.T)
 show(widgets.draw_matrix(matrix, 0.07), alt=widgets.describe_matrix(matrix, 0.07))
 
+# %% [markdown]
+# When does the own text get nearly all, and when the same as every other?
+
 # %% tags=["volatile"]
 widgets.temperature_explorer(matrix)
 
 # %% [markdown]
 # CLIP lets the model learn $\tau$, from 0.07 on, and so do we.
-
-# %% [markdown]
+#
 # ## What is learnt first
 #
 # After training we ask the model for the *colour* of a card: which of the words *red*, *yellow*,
@@ -189,6 +193,7 @@ guess("learnt first", ..., ["colour", "size", "count", "section"])
 # %%
 curve = lines("curve", dials="words 1")
 curve = curve[curve["setting"].str.startswith("epoch")]
+# "epoch 2" -> 2
 curve = curve.assign(epoch=curve["setting"].str[6:].astype(int))
 curve = curve.pivot_table("value", "epoch", "measure")
 chance = {"colour": 0.2, "size": 0.5, "count": 1 / 3, "section": 0.2}
@@ -221,13 +226,14 @@ own = news_cards.make(300 if is_smoke() else 1200, seed=1, attributes=True, mism
 text = TextReader(fewest=2).fit(own, "text")
 # No label goes along.
 pairs = to_tensors(own, {"image": ImageReader(), "text": text}, label=None)
+# The seed of the first weights.
 torch.manual_seed(0)
 model = shared_space.SharedSpace(len(text.vocabulary))
 course = shared_space.learn_pairs(model, pairs, epochs=4)
 print(f"loss {course.loss[0]:.1f} at the start")
 
 # %% [markdown]
-# Does it know colours?
+# Four times over 1,200 cards. Does it know colours?
 
 
 # %%
@@ -300,6 +306,7 @@ NAMES = {
 }
 naming = pd.concat([lines("beside", measure="section"),
                     lines("space", measure="section")])  # fmt: skip
+# Each row of the file is one seed.
 naming = naming[naming["model"].isin(NAMES)].replace({"model": NAMES})
 table = naming.groupby("model")["value"].agg(["mean", "std"])
 best = news_cards.ceiling("section", attributes=True)
@@ -313,13 +320,13 @@ settle("sections by sentences", by_seed["image, by sentences"].mean())
 # So:
 
 # %%
-said = by_seed["image, by sentences"]
+sentences = by_seed["image, by sentences"]
 claim("by sentences beats the majority by over 0.08, in each seed",
-      (said > by_seed["majority"] + 0.08).all())  # fmt: skip
+      (sentences > by_seed["majority"] + 0.08).all())  # fmt: skip
 claim("labels are worth over 0.2 more, in each seed",
-      (by_seed["image, CNN, labels"] > said + 0.2).all())  # fmt: skip
+      (by_seed["image, CNN, labels"] > sentences + 0.2).all())  # fmt: skip
 claim("the space's vectors hold over 0.1 more than sentences find, in each seed",
-      (by_seed["image, probe of the space, labels"] > said + 0.1).all())  # fmt: skip
+      (by_seed["image, probe of the space, labels"] > sentences + 0.1).all())  # fmt: skip
 
 # %% [markdown]
 # What a space *holds* and what sentences *find* in it are two things.
@@ -388,10 +395,16 @@ claim(
 # %% tags=["guess"]
 guess("unseen pairs", ...)
 
+# %% [markdown]
+# By whether training showed the pair; and colour and section named one by one:
+
 # %%
 pairs = lines("pairs").pivot_table("value", "measure", "setting")
 print(pairs.round(2).to_string())
 settle("unseen pairs", pairs.loc["pair", "unseen"])
+
+# %% [markdown]
+# As claims:
 
 # %%
 claim(
@@ -669,6 +682,17 @@ print(f"{len(engine['broken'])} broken, a page of {len(engine['page']) // 1000} 
 # `<script>.png` would do.
 
 # %% [markdown]
+# ## Recap: what does it know?
+#
+# - A space learns from pairs alone: what fits is pulled together, the rest of the batch pushed away.
+# - It learns what tells the texts of a batch apart, the easy parts first. More it does not need.
+# - Sentences find less than the vectors hold; a probe with labels shows it.
+# - RECAP_TWINS
+# - Print an oracle's row beside recall: texts repeat, and nobody can pass it.
+#
+# **Common mistakes.** Taking *zero-shot* for *never seen*. Normalising columns in place of rows.
+# Counting ties as finds. Testing search alone, and believing that whose colour is whose is known.
+#
 # ## Quiz
 
 # %%

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from course_utils.contrastive import matching_loss
+from course_utils.data import news_cards
 from course_utils.widgets import lesson17 as widgets
 
 
@@ -49,3 +50,12 @@ def test_curves_are_told_from_their_first_epoch_to_their_last():
     assert len(widgets.draw_curves(curves, chance).axes[0].lines) == 4
     said = widgets.describe_curves(curves, chance)
     assert "from epoch 0 to 12: colour from 0.20 to 0.90 (chance 0.20); section" in said
+
+
+def test_cards_are_told_by_what_they_show():
+    cards = news_cards.make(40, 3, attributes=True, typos=0)
+    shown = int(np.flatnonzero(cards["count"] >= 0)[0])
+    bare = int(np.flatnonzero(cards["count"] < 0)[0])
+    said = widgets.in_words(cards, [shown, bare])
+    first = " ".join(cards["headline"][shown].split()[:3])
+    assert said == f"{first} {news_cards.SECTIONS[cards['true_section'][shown]]}, no motif"

@@ -133,9 +133,9 @@ def recall_cases(rng):
         right = F.one_hot(torch.randint(m, (n,), generator=rng), m).bool()
         yield torch.rand(n, m, generator=rng) + 0.15 * right, right, k
     # Several right answers; an odd number of questions.
-    right = torch.rand(15, 10, generator=rng) < 0.3
+    right = torch.rand(45, 10, generator=rng) < 0.3
     right[:, int(torch.randint(10, (1,), generator=rng))] = True
-    yield torch.rand(15, 10, generator=rng) - 0.4 * right, right, 2
+    yield torch.rand(45, 10, generator=rng) - 0.2 * right, right, 2
     # Ties: few different scores.
     right = F.one_hot(torch.randint(7, (20,), generator=rng), 7).bool()
     yield torch.randint(3, (20, 7), generator=rng).float(), right, 2
@@ -652,7 +652,9 @@ def judge_empty(seen, seed):
         return (f"A folder without pictures ends in {seen['kind']}. Raise a ValueError before you "
                 "stack the pictures.")  # fmt: skip
     if seen["folder"] not in seen["said"]:
-        return "Your ValueError does not name the folder: which one has no pictures?"
+        said = seen["said"][:60]
+        return (f"A folder without pictures ends in a ValueError that does not name it ({said!r}). "
+                "Raise one of your own: which folder has no pictures?")  # fmt: skip
     return None
 
 
@@ -763,22 +765,18 @@ search_folder = Exercise(
         ),
     ),
     also_right=(search_by_hand,),
-    unaffected={
-        "another dtype": "what was found is read; nothing is computed with its numbers",
-        "detached result": "a search is read; nobody learns through it",
-    },
     mistakes=(
         Mistake(
             top_folder_only,
-            "Look in folders below, too",
+            "Look in folders below, too: `folder.rglob('*')`.",
         ),
         Mistake(
             with_result(lambda found, folder, sentence: {"broken": {}}),
-            "and `broken` does not name it",
+            "cannot be read, and `broken` does not name it.",
         ),
         Mistake(
             with_result(lambda found, folder, sentence: {"hits": found["hits"][::-1]}),
-            "The worst stands first",
+            "The worst stands first: sort by the cosine, falling.",
         ),
         Mistake(
             with_result(
@@ -786,11 +784,11 @@ search_folder = Exercise(
                     "hits": [(path, 100 * score) for path, score in found["hits"]]
                 }
             ),
-            "The scores are not the cosines",
+            "The scores are not the cosines of picture and sentence.",
         ),
         Mistake(
             with_result(lambda found, folder, sentence: {"page": html.unescape(found["page"])}),
-            "its < opens a tag",
+            "and its < opens a tag: `html.escape`.",
         ),
         Mistake(
             with_result(
@@ -798,9 +796,9 @@ search_folder = Exercise(
                     "page": found["page"].replace("data:image/png;base64,", "")
                 }
             ),
-            "write each into it",
+            "write each into it, as `thumbnail(path)` gives it.",
         ),
-        Mistake(without_files, "searched without a word"),
-        Mistake(stacks_nothing, "Raise a ValueError before you"),
+        Mistake(without_files, "was searched without a word. Raise a ValueError."),
+        Mistake(stacks_nothing, "Raise a ValueError before you stack the pictures."),
     ),
 )
