@@ -188,7 +188,7 @@ widgets.temperature_explorer(matrix)
 guess("learnt first", ..., ["colour", "size", "count", "section"])
 
 # %% [markdown]
-# Three trainings, the mean on 600 fresh cards that each seed kept aside:
+# The mean over the file's seeds, each on 600 cards that it did not learn from:
 
 # %%
 curve = lines("curve", dials="words 1")
@@ -300,7 +300,7 @@ NAMES = {
     "linear, image": "image, linear on pixels, labels",
     "linear, text": "text, linear, labels",
     "the same eye, with labels": "image, CNN, labels",
-    "linear, the space's pictures": "image, probe of the space, labels",
+    "linear, the space's pictures": "image, probe, labels",
     "by sentences, headline": "text, by sentences",
     "softmax": "image, by sentences",
 }
@@ -326,7 +326,7 @@ claim("by sentences beats the majority by over 0.08, in each seed",
 claim("labels are worth over 0.2 more, in each seed",
       (by_seed["image, CNN, labels"] > sentences + 0.2).all())  # fmt: skip
 claim("the space's vectors hold over 0.1 more than sentences find, in each seed",
-      (by_seed["image, probe of the space, labels"] > sentences + 0.1).all())  # fmt: skip
+      (by_seed["image, probe, labels"] > sentences + 0.1).all())  # fmt: skip
 
 # %% [markdown]
 # What a space *holds* and what sentences *find* in it are two things.
@@ -367,6 +367,7 @@ recall_at_k = check(recall_at_k)
 found = pd.concat([lines("space"), lines("beside")])
 found = found[found["measure"].str.startswith("recall")]
 found = found.pivot_table("value", "model", "measure", ["mean", "std"])["mean"]
+# The columns are in the order of their names: 1, 10, 5.
 found.loc["by chance"] = [k / 1000 for k in (1, 10, 5)]
 recalls = [f"recall@{k}" for k in (1, 5, 10)]
 print(found[recalls].rename(index={"softmax": "space"}).round(3).to_string())
@@ -684,7 +685,7 @@ print(f"{len(engine['broken'])} broken, a page of {len(engine['page']) // 1000} 
 # %% [markdown]
 # ## Recap: what does it know?
 #
-# - A space learns from pairs alone: what fits is pulled together, the rest of the batch pushed away.
+# - A space learns from pairs alone: what fits is pulled together, the batch pushed apart.
 # - It learns what tells the texts of a batch apart, the easy parts first. More it does not need.
 # - Sentences find less than the vectors hold; a probe with labels shows it.
 # - RECAP_TWINS

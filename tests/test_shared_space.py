@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from course_utils.contrastive import cosines
-from course_utils.data import two_things
+from course_utils.data import news_cards, two_things
 from course_utils.data.batches import Batches, to_tensors
 from course_utils.data.readers import ImageReader, TextReader
 from course_utils.shared_space import SharedSpace, Space, learn_pairs, load, save, vectors_of
@@ -154,3 +154,15 @@ def test_a_class_is_named_by_the_mean_of_its_sentences(space):
     torch.testing.assert_close(scores[:, 1], pictures @ space.of_texts(["a red cloud"])[0])
     ball = space.of_texts(prompts["ball"]).mean(dim=0)
     torch.testing.assert_close(scores[:, 0], pictures @ ball / ball.norm())
+
+
+def test_the_space_of_the_course_is_small_and_names_colours_of_fresh_cards():
+    assert shared_space.path_of().stat().st_size < 500_000
+    space = load()
+    cards = news_cards.make(150, 77, attributes=True, mismatch=0)
+    shown = cards["count"] >= 0
+    prompts = {word: [word] for word in news_cards.COLOURS}
+    named = space.name(cards["image"][shown], prompts).argmax(dim=1).numpy()
+    assert (named == cards["colour"][shown]).mean() > 0.9
+    assert space.recipe["cards"] == 3000
+    assert not space.model.training
