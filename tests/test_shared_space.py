@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from course_utils import shared_space
 from course_utils.contrastive import cosines
 from course_utils.data import news_cards, two_things
 from course_utils.data.batches import Batches, to_tensors
