@@ -486,7 +486,7 @@ PLAN = Plan(
         Part("cca", cca_lines, within("beside", model="CCA"), SEEDS),
         Part("words", words_lines,
              lambda run: run.experiment == "words"
-             or (run.experiment == "curve" and run.dials != "words 1"), LATER),
+             or (run.experiment == "curve" and run.dials != "words 1"), SEEDS),
         Part("temperature", temperature_lines, within("temperature"), LATER),
         Part("loss", sigmoid_lines, within("loss"), LATER),
     ],
