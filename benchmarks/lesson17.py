@@ -487,8 +487,8 @@ PLAN = Plan(
         Part("words", words_lines,
              lambda run: run.experiment == "words"
              or (run.experiment == "curve" and run.dials != "words 1"), SEEDS),
-        Part("temperature", temperature_lines, within("temperature"), LATER),
-        Part("loss", sigmoid_lines, within("loss"), LATER),
+        Part("temperature", temperature_lines, within("temperature"), SEEDS),
+        Part("loss", sigmoid_lines, within("loss"), SEEDS),
     ],
     [
         Part("all-pairs", lambda seed: binding_lines("all pairs", seed),

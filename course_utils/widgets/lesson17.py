@@ -16,6 +16,15 @@ from course_utils.fonts import as_written
 from course_utils.widgets.core import InteractiveFigure, two_decimals
 
 COLDEST, WARMEST = 0.01, 2.0
+NAMES = {  # of the table of sections: as the results file calls a model, and as a reader
+    "majority": "majority",
+    "linear, image": "image, linear on pixels, labels",
+    "linear, text": "text, linear, labels",
+    "the same eye, with labels": "image, CNN, labels",
+    "linear, the space's pictures": "image, probe, labels",
+    "by sentences, headline": "text, by sentences",
+    "softmax": "image, by sentences",
+}
 
 # --- pictures that a sentence finds -----------------------------------------------------------
 
