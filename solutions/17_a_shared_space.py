@@ -79,9 +79,9 @@ show(widgets.draw_found(found), alt=widgets.describe_found(found, told))
 #
 # $$ s_{ij} = \frac{u_i \cdot v_j}{\lVert u_i \rVert\, \lVert v_j \rVert} . $$
 #
-# Then a classifier: *which of the $B$ texts is that of picture $i$?* The logits are $s_{ij} / \tau$,
-# with a *temperature* $\tau$; the loss is cross-entropy (lesson 06). And the same the other way:
-# which of the pictures is that of text $j$?
+# Then a classifier: *which of the $B$ texts is that of picture $i$?* The logits are
+# $s_{ij} / \tau$, with a *temperature* $\tau$; the loss is cross-entropy (lesson 06). And the same
+# the other way: which of the pictures is that of text $j$?
 #
 # $$ L = \frac{1}{2B} \sum_i \Big( -\ln \frac{e^{s_{ii}/\tau}}{\sum_j e^{s_{ij}/\tau}}
 # -\ln \frac{e^{s_{ii}/\tau}}{\sum_j e^{s_{ji}/\tau}} \Big) . $$
