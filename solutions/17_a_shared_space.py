@@ -62,7 +62,7 @@ show(widgets.draw_found(found), alt=widgets.describe_found(found, told))
 
 # %% [markdown]
 # Both readers give 64 numbers, and what fits lies near. That is a *shared space*. Nobody labelled a
-# picture *yellow*. How does it come about?
+# picture *yellow*, and yellow is found. Where is the *storm*?
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the instructor: the 20-minute path.* Search by sentences that the room calls out (3 min); the
@@ -414,27 +414,30 @@ claim(
 guess("unseen pairs", ...)
 
 # %% [markdown]
-# By whether training showed the pair; and colour and section named one by one:
+# A row for each seed; *seen*: training showed the pair:
 
 # %%
-pairs = lines("pairs").pivot_table("value", "measure", "setting")
+pairs = lines("pairs").pivot_table("value", "seed", ["measure", "setting"])
 print(pairs.round(2).to_string())
-settle("unseen pairs", pairs.loc["pair", "unseen"])
+pair = pairs["pair"]
+settle("unseen pairs", pair["unseen"].mean())
 
 # %% [markdown]
 # As claims:
 
 # %%
-claim(
-    "unseen pairs are named in over 0.1 (chance 0.04)",
-    pairs.loc["pair", "unseen"] > 0.1,
-)
-claim("over 0.1 less than seen ones",
-      pairs.loc["pair", "unseen"] < pairs.loc["pair", "seen"] - 0.1)  # fmt: skip
+claim("unseen pairs are named in over 0.15 in each seed (chance 0.04)",
+      pair["unseen"].min() > 0.15)  # fmt: skip
+claim("on average less than seen ones, by over 0.05",
+      pair["unseen"].mean() < pair["seen"].mean() - 0.05)  # fmt: skip
+lost = pair["seen"] - pair["unseen"]
+claim("how much is lost differs by over 0.1 between seeds",
+      lost.max() - lost.min() > 0.1)  # fmt: skip
 
 # %% [markdown]
-# The colour of an unseen pair is hardly named worse. It is the *section* that suffers: in training
-# a yellow thing was never weather, and the model learnt that, too.
+# The colour of an unseen pair is hardly named worse. What is lost is lost with the *section*: in
+# training a yellow thing was never weather. How much a model makes of that differs from training to
+# training, so one training would have told us little.
 
 # %% [markdown]
 # ## Whose colour is it?

@@ -96,7 +96,8 @@ def draw_matrix(matrix: Matrix, temperature: float = 0.07) -> Figure:
     }  # fmt: skip
     for title, (axes, numbers, low, high) in panels.items():
         drawn = axes.imshow(numbers, cmap="cividis", vmin=low, vmax=high, aspect="auto")
-        figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.8, label=title)
+        ticks = np.linspace(low, high, 5)
+        figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.8, label=title, ticks=ticks)
         axes.set_xticks(range(count), matrix.texts, rotation=90, fontsize=8)
         axes.xaxis.tick_top()
         axes.set(yticks=[])
