@@ -437,7 +437,7 @@ claim("how much is lost differs by over 0.1 between seeds",
 # %% [markdown]
 # The colour of an unseen pair is hardly named worse. What is lost is lost with the *section*: in
 # training a yellow thing was never weather. How much a model makes of that differs from training to
-# training, so one training would have told us little.
+# training.
 
 # %% [markdown]
 # ## Whose colour is it?
