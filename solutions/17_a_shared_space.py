@@ -616,11 +616,13 @@ claim(
     "a temperature of 1 barely learns to search: under two thirds of the learnt one",
     held.loc["held at 1", "recall@10"] < held.loc["learnt", "recall@10"] * 2 / 3,
 )
-claim("the sigmoid loss keeps a gap of over 0.5", gap["sigmoid"] > 0.5)
+claim(
+    "the sigmoid loss searches about as well as the softmax, within 0.1",
+    abs(held.loc["sigmoid", "recall@10"] - held.loc["learnt", "recall@10"]) < 0.1,
+)
 
 # %% [markdown]
-# A gap costs the softmax nothing: add a number to all cosines, and the loss stays. Why the sigmoid
-# keeps so much more of it, we did not find out.
+# A gap costs the softmax nothing: add a number to all cosines, and the loss stays.
 
 # %% [markdown]
 # ## Deeper: yes or no
