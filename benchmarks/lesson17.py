@@ -491,9 +491,9 @@ PLAN = Plan(
     ],
     [
         Part("all-pairs", lambda seed: binding_lines("all pairs", seed),
-             within("binding", dials="all pairs"), FIRST),
+             within("binding", dials="all pairs"), SEEDS),
         Part("half-of-the-pairs", lambda seed: binding_lines("half of the pairs", seed),
-             within("binding", dials="half of the pairs"), FIRST),
+             within("binding", dials="half of the pairs"), SEEDS),
     ],
     [Part("ceilings", ceilings, within("beside", model="ceiling*"))],
 )  # fmt: skip
