@@ -697,7 +697,7 @@ claim("with 1 wrong pair in 100, most named pairs are good",
 # %% [markdown]
 # ## Play: turn the dials
 #
-# The world of news cards has eleven dials:
+# The world of news cards has thirteen dials:
 
 # %%
 from course_utils.data.read_dials import list_dials

@@ -1,5 +1,6 @@
 """The world of news cards: what its dials promise, and that its ceiling is one."""
 
+import hashlib
 from collections import defaultdict
 
 import numpy as np
@@ -12,16 +13,30 @@ from course_utils.data import news_cards, trick_cards
 from course_utils.data.news_cards import MODALITIES, SECTIONS, ceiling, make, oracle, rows_for
 from course_utils.data.news_headlines import (
     ADJECTIVES,
+    COLOURS,
+    COUNTS,
     LINKS,
     NEUTRAL_WORDS,
     SECTION_WORDS,
+    SIZES,
     misspell,
 )
-from course_utils.data.news_pictures import LARGEST, MOTIFS, SIZE, SMALLEST, colours, draw_picture
+from course_utils.data.news_pictures import (
+    LARGEST,
+    MOTIFS,
+    PLAIN,
+    SIDES,
+    SIZE,
+    SMALLEST,
+    colours,
+    draw_picture,
+    place_apart,
+)
 from course_utils.data.rows import SPLITS, split_rows, take
 
 SECTION_OF = {word: section for section, words in enumerate(SECTION_WORDS) for word in words}
-EVERY_WORD = {*SECTION_OF, *NEUTRAL_WORDS, *LINKS, *ADJECTIVES}
+ATTRIBUTE_WORDS = (*COUNTS, *SIZES, *COLOURS)
+EVERY_WORD = {*SECTION_OF, *NEUTRAL_WORDS, *LINKS, *ADJECTIVES, *ATTRIBUTE_WORDS}
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +48,10 @@ def truth(n, seed, **dials):
     """Rows as ``make`` gives them without their pictures: all that an oracle looks at."""
     dial = news_cards.Dials(**dials)
     rows = news_cards.throw_labels(n, seed, dial)
-    box = np.where(rows.pop("motif"), 0, -1)[:, None].repeat(4, axis=1)
     with_word = rows.pop("with_word")
     texts = news_cards.write_headlines(seed, dial, rows["headline_section"], with_word)
+    news_cards.name_attributes(seed, dial, rows, texts)
+    box = np.where(rows.pop("motif"), 0, -1)[:, None].repeat(4, axis=1)
     return rows | texts | {"motif_box": box}
 
 
@@ -182,7 +198,7 @@ def test_the_length_of_a_headline_tells_nothing_about_its_words():
 
 
 def test_every_word_stands_in_one_list_alone():
-    lists = [*SECTION_WORDS, NEUTRAL_WORDS, LINKS, ADJECTIVES]
+    lists = [*SECTION_WORDS, NEUTRAL_WORDS, LINKS, ADJECTIVES, ATTRIBUTE_WORDS]
     assert len(EVERY_WORD) == sum(map(len, lists))
 
 
@@ -312,6 +328,122 @@ def test_noise_has_the_strength_that_its_dial_says():
     assert (grey == 128).all()
 
 
+# --- count, size and colour ---------------------------------------------------------------------
+
+
+def digest(rows):
+    """A hash over every column of the rows, byte for byte."""
+    whole = hashlib.sha256()
+    for name in sorted(rows):
+        values = rows[name]
+        text = isinstance(values, list) or values.dtype.kind == "U"
+        whole.update(name.encode())
+        whole.update("\n".join(values).encode() if text else values.tobytes())
+    return whole.hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("dials", "known"),
+    [
+        ({}, "feca4a741aac9070cb30544e39aa6f6a7be524f1c657fe3547398c41473c764e"),
+        ({"mark": 0.5, "text_noise": 0.3, "words_per_headline": 2, "label_noise": 0.1,
+          "typos": 0.2, "image_noise": 0},
+         "96be3887d604ebef8d28663dc5216a6154d1797b11fb79a211fda71abe9c04d0"),
+    ],
+)  # fmt: skip
+def test_cards_without_attributes_are_those_that_lessons_were_measured_on(dials, known):
+    # Known before there were attributes. Whoever changes the cards measures every lesson anew.
+    assert digest(make(200, 7, **dials)) == known
+    assert digest(make(200, 7, **dials, attribute_words=0.3)) == known
+
+
+def with_attributes(n, seed, **dials):
+    return make(n, seed, attributes=True, typos=0, **dials)
+
+
+def named(rows, row):
+    """Count, size and colour as the words of a card."""
+    return [words[rows[name][row]] for name, words in news_cards.ATTRIBUTES.items()]
+
+
+def test_attributes_change_pictures_and_the_beginning_of_headlines_alone():
+    plain, cards = make(60, 5, typos=0), with_attributes(60, 5)
+    assert differ_in(plain, {name: cards[name] for name in plain}) == {
+        "image", "motif_box", "headline"}  # fmt: skip
+    assert set(cards) - set(plain) == {"count", "size", "colour"}
+    for row, headline in enumerate(cards["headline"]):
+        shown = cards["motif_box"][row][0] >= 0
+        first = named(cards, row) if shown else []
+        assert headline == " ".join([*first, plain["headline"][row]])
+        assert shown == (cards["count"][row] >= 0) == (cards["colour"][row] >= 0)
+
+
+def test_headlines_with_attributes_are_those_of_the_cards():
+    dials = {"attributes": True, "attribute_words": 0.5, "typos": 0.2}
+    whole, told = make(60, 4, **dials), news_cards.make_headlines(60, 4, **dials)
+    assert set(whole) - set(told) == {"image", "motif_box"}
+    assert differ_in(told, whole) == set()
+
+
+def test_each_attribute_is_named_as_often_as_its_dial_says():
+    rows = news_cards.make_headlines(4000, 1, attributes=True, attribute_words=0.3, typos=0)
+    shown = rows["count"] >= 0
+    for name, words in news_cards.ATTRIBUTES.items():
+        said = [
+            set(headline.split()[:3]) & set(words) == {words[value]}
+            for headline, value in zip(rows["headline"], rows[name], strict=True)
+        ]
+        assert np.mean(np.array(said)[shown]) == pytest.approx(0.3, abs=0.035)
+        assert not np.array(said)[~shown].any()
+
+
+def test_attributes_are_thrown_evenly_and_tell_nothing_about_section_or_match():
+    rows = news_cards.make_headlines(20000, 2, attributes=True)
+    shown = rows["count"] >= 0
+    for name, words in news_cards.ATTRIBUTES.items():
+        for known in ("true_section", "headline_section", "match"):
+            for group in np.unique(rows[known]):
+                values = rows[name][shown & (rows[known] == group)]
+                shares = np.bincount(values, minlength=len(words)) / len(values)
+                assert shares == pytest.approx([1 / len(words)] * len(words), abs=0.035)
+
+
+def test_as_many_motifs_are_drawn_in_the_colour_and_size_as_the_columns_say():
+    rows = with_attributes(200, 6, image_noise=0, clutter=0, without_motif=0)
+    for row, image in enumerate(rows["image"]):
+        inked = (image == PLAIN[rows["colour"][row]]).all(axis=-1)
+        quarters = inked.reshape(2, 24, 2, 24).any(axis=(1, 3))
+        assert quarters.sum() == rows["count"][row] + 1
+        y, x = np.nonzero(inked)
+        left, top, right, bottom = rows["motif_box"][row]
+        assert (left, top) <= (x.min(), y.min())
+        assert x.max() <= right
+        assert y.max() <= bottom
+        if rows["count"][row] == 0:
+            smallest, largest = SIDES[rows["size"][row]]
+            assert smallest <= right - left <= largest
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_motifs_side_by_side_lie_inside_the_picture_and_do_not_overlap(size):
+    for dice in np.random.default_rng(0).random((200, 11)).tolist():
+        boxes = place_apart(iter(dice), 3, size)
+        taken = np.zeros((SIZE, SIZE), int)
+        for left, top, right, bottom in boxes:
+            assert min(left, top) >= 0
+            assert max(right, bottom) < SIZE
+            taken[top : bottom + 1, left : right + 1] += 1
+        assert taken.max() == 1
+
+
+def test_plain_inks_stand_out_from_every_background_and_from_each_other():
+    for dice in np.random.default_rng(1).random((200, 7)):
+        paper = min(colours(iter(dice)), key=sum)
+        assert min(np.abs(np.subtract(ink, paper)).max() for ink in PLAIN) >= 90
+    pairs = [(a, b) for a in PLAIN for b in PLAIN if a != b]
+    assert min(np.linalg.norm(np.subtract(a, b)) for a, b in pairs) > 100
+
+
 # --- bad input ----------------------------------------------------------------------------------
 
 
@@ -332,6 +464,8 @@ def test_noise_has_the_strength_that_its_dial_says():
         ({"class_balance": (1, 1, 1, 1, -1)}, "none negative"),
         ({"class_balance": (1, 1, 1, 1, float("nan"))}, "class_balance needs 5 numbers"),
         ({"class_balance": "even"}, "class_balance needs 5 numbers.*it is 'even'"),
+        ({"attribute_words": 2}, "attribute_words is a share: give a number from 0 to 1, not 2"),
+        ({"attributes": 1}, "attributes is True or False, not 1"),
         ({"noise": 0.1}, "no dial 'noise'; it has image_noise, clutter"),
     ],
 )
@@ -417,6 +551,7 @@ SETTINGS = {
     "noisy labels": {"label_noise": 0.25},
     "marked": {"mark": 0.8, "without_motif": 0.5},
     "two words": {"words_per_headline": 2, "text_noise": 0.4, "without_word": 0.4},
+    "with attributes": {"attributes": True, "attribute_words": 0.6},
     "much of all": {"words_per_headline": 2, "text_noise": 0.6, "without_motif": 0.6,
                     "label_noise": 0.1, "mark": 0.5, "mismatch": 0.3,
                     "class_balance": (1, 2, 3, 2, 1)},
@@ -563,6 +698,8 @@ any_dials = st.fixed_dictionaries(
         "mismatch": share,
         "label_noise": share,
         "mark": share,
+        "attributes": st.booleans(),
+        "attribute_words": share,
     },
 )
 task = st.sampled_from([*news_cards.TASKS])

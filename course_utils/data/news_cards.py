@@ -18,13 +18,17 @@ from typing import Any
 import numpy as np
 
 from course_utils.data.news_headlines import (
+    COLOURS,
+    COUNTS,
     MOST_DISTRACTORS,
     MOST_SECTION_WORDS,
     SECTION_WORDS,
+    SIZES,
+    misspell,
     pick,
     write_headline,
 )
-from course_utils.data.news_pictures import SIZE, add_mark, draw_picture
+from course_utils.data.news_pictures import SIZE, add_mark, draw_picture, draw_things
 from course_utils.data.read_dials import read_dials
 from course_utils.data.rows import SPLITS, Rows, take
 
@@ -32,6 +36,7 @@ SECTIONS = ("sport", "business", "science", "weather", "travel")
 TASKS = {"section": SECTIONS, "match": ("does not fit", "fits")}  # and what their labels mean
 MODALITIES = {"image": "image", "text": "headline"}
 SHARES = (0.6, 0.15, 0.25)  # of the splits
+ATTRIBUTES = {"count": COUNTS, "size": SIZES, "colour": COLOURS}  # as a headline names them
 MARKED = 0  # the section whose pictures carry the planted mark, if any do
 
 Columns = dict[str, Any]
@@ -54,6 +59,10 @@ class Dials:
     mismatch: share of rows whose headline was written for another section.
     label_noise: share of rows whose ``section`` is replaced by another one.
     mark: share of sport pictures with a small planted mark in a corner.
+    attributes: whether pictures show one to three motifs of one plain colour and one of two sizes,
+        and headlines begin by saying so: "three tiny red ...". Without a motif there is nothing to
+        say. Count, size and colour are thrown evenly and tell nothing about section or match.
+    attribute_words: chance that a headline names each of the three, where ``attributes`` are on.
     """
 
     image_noise: float = 0.12
@@ -67,13 +76,17 @@ class Dials:
     mismatch: float = 0.5
     label_noise: float = 0.0
     mark: float = 0.0
+    attributes: bool = False
+    attribute_words: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("text_noise", "without_motif", "without_word", "typos", "mismatch",
-                     "label_noise", "mark"):  # fmt: skip
+                     "label_noise", "mark", "attribute_words"):  # fmt: skip
             share = getattr(self, name)
             if not isinstance(share, Real) or not 0 <= share <= 1:
                 raise ValueError(f"{name} is a share: give a number from 0 to 1, not {share!r}")
+        if not isinstance(self.attributes, bool):
+            raise ValueError(f"attributes is True or False, not {self.attributes!r}")
         noise = self.image_noise
         if not isinstance(noise, Real) or not 0 <= noise < float("inf"):
             raise ValueError(f"image_noise is a number from 0 up, not {noise!r}")
@@ -111,7 +124,9 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
     "test". And the truth that a model does not see: ``true_section`` (before label noise),
     ``headline_section``, ``motif_box`` (n, 4) left, top, right, bottom in pixels, -1 without a
     motif; ``marked`` (n,) bool; ``section_word`` list of n strings, "" without;
-    ``word_counts`` (n, 5), nouns of each section in the headline.
+    ``word_counts`` (n, 5), nouns of each section in the headline. With ``attributes`` on also
+    ``count``, ``size`` and ``colour`` (n,) int64, indices into COUNTS, SIZES and COLOURS, -1
+    without a motif; ``motif_box`` is then the box around all motifs.
 
     Raises ValueError for dials out of range or unknown.
     """
@@ -119,8 +134,9 @@ def make(n: int, seed: int = 0, **dials: Any) -> Rows:
     if n < 0:
         raise ValueError(f"n is the number of cards and cannot be {n}")
     throw = throw_labels(n, seed, dial)
-    pictures = draw_pictures(seed, dial, throw["true_section"], throw["motif"], throw["marked"])
+    pictures = draw_pictures(seed, dial, throw)
     headlines = write_headlines(seed, dial, throw["headline_section"], throw["with_word"])
+    name_attributes(seed, dial, throw, headlines)
     del throw["motif"], throw["with_word"]
     return Rows({**pictures, **headlines, **throw}, SECTIONS, modalities=MODALITIES)
 
@@ -138,6 +154,7 @@ def make_headlines(n: int, seed: int = 0, **dials: Any) -> Rows:
         raise ValueError(f"n is the number of cards and cannot be {n}")
     throw = throw_labels(n, seed, dial)
     headlines = write_headlines(seed, dial, throw["headline_section"], throw["with_word"])
+    name_attributes(seed, dial, throw, headlines)
     del throw["motif"], throw["with_word"]
     return Rows({**headlines, **throw}, SECTIONS, modalities={"text": "headline"})
 
@@ -156,29 +173,45 @@ def throw_labels(n: int, seed: int, dial: Dials) -> Columns:
     label = np.where(dice[3] < dial.label_noise, (section + 1 + (4 * dice[4]).astype(int)) % 5,
                      section)  # fmt: skip
     split = np.searchsorted(np.cumsum(SHARES)[:-1], dice[5], side="right")
+    motif = dice[6] >= dial.without_motif
+    attributes = throw_attributes(seed, motif) if dial.attributes else {}
     return {
         "section": label,
         "match": match.astype(np.int64),
         "split": np.array(SPLITS)[split],
         "true_section": section,
         "headline_section": np.where(match, section, other),
-        "motif": dice[6] >= dial.without_motif,
+        "motif": motif,
         "with_word": dice[7] >= dial.without_word,
         "marked": (dice[8] < dial.mark) & (section == MARKED),
+        **attributes,
     }
 
 
-def draw_pictures(
-    seed: int, dial: Dials, sections: np.ndarray, motif: np.ndarray, marked: np.ndarray
-) -> Columns:
+def throw_attributes(seed: int, motif: np.ndarray) -> Columns:
+    """Index of the ``count``, ``size`` and ``colour`` of each card's motifs, -1 without, (n,)."""
+    dice = dice_for(seed, 4, (len(motif), len(ATTRIBUTES))).T
+    return {
+        name: np.where(motif, (len(words) * thrown).astype(np.int64), -1)
+        for thrown, (name, words) in zip(dice, ATTRIBUTES.items(), strict=True)
+    }
+
+
+def draw_pictures(seed: int, dial: Dials, throw: Columns) -> Columns:
     """The ``image`` and ``motif_box`` of each card."""
-    n = len(sections)
+    n = len(throw["true_section"])
     images = np.empty((n, SIZE, SIZE, 3), dtype=np.uint8)
     boxes = np.full((n, 4), -1, dtype=np.int64)
+    placing = dice_for(seed, 5, (n, 11)) if dial.attributes else None
     for row, dice in enumerate(dice_for(seed, 1, (n, 70)).tolist()):
-        shown = int(sections[row]) if motif[row] else None
-        picture, box = draw_picture(iter(dice), shown, dial.clutter)
-        if marked[row]:
+        shown = int(throw["true_section"][row]) if throw["motif"][row] else None
+        if placing is None:
+            picture, box = draw_picture(iter(dice), shown, dial.clutter)
+        else:
+            things = (throw["colour"][row], throw["count"][row] + 1, throw["size"][row])
+            where = iter(placing[row].tolist())
+            picture, box = draw_things(iter(dice), where, shown, things, dial.clutter)
+        if throw["marked"][row]:
             add_mark(picture)
         images[row] = np.asarray(picture)
         if box:
@@ -212,6 +245,22 @@ def write_headlines(seed: int, dial: Dials, sections: np.ndarray, with_word: np.
         headlines.append(write_headline(dice, nouns, dial.words_per_headline, dial.typos))
         section_words.append(own[0] if own else "")
     return {"headline": headlines, "section_word": section_words, "word_counts": counts}
+
+
+def name_attributes(seed: int, dial: Dials, throw: Columns, headlines: Columns) -> None:
+    """Begin headlines with words for count, size and colour, in place, where they are on."""
+    if not dial.attributes:
+        return
+    n, kinds = len(throw["motif"]), len(ATTRIBUTES)
+    for row, numbers in enumerate(dice_for(seed, 6, (n, 3 * kinds)).tolist()):
+        said, wrong = numbers[:kinds], iter(numbers[kinds:])
+        words = [
+            words[throw[name][row]]
+            for chance, (name, words) in zip(said, ATTRIBUTES.items(), strict=True)
+            if throw["motif"][row] and chance < dial.attribute_words
+        ]
+        words = [misspell(w, wrong) if next(wrong) < dial.typos else w for w in words]
+        headlines["headline"][row] = " ".join([*words, headlines["headline"][row]])
 
 
 def choose_section_words(dice: Iterator[float], section: int, count: int) -> list[str]:

@@ -34,8 +34,12 @@ ADJECTIVES = (
     "new", "late", "quiet", "big", "first", "young", "final", "local", "strange", "famous",
     "small", "early",
 )  # fmt: skip
+# Said of what a picture shows, in this order; COLOURS in the order of news_pictures.PLAIN.
+COUNTS = ("one", "two", "three")
+SIZES = ("tiny", "huge")
+COLOURS = ("red", "yellow", "green", "blue", "white")
 
-SHORTEST, LONGEST = 5, 12  # words
+SHORTEST, LONGEST = 5, 12  # words, without those for count, size and colour
 MOST_DISTRACTORS = 2
 MOST_SECTION_WORDS = 3
 

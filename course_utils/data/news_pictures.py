@@ -1,7 +1,8 @@
 """The pictures of the news cards: thumbnails drawn with Pillow.
 
 Each section has one motif. A picture is a plain background, some clutter, and, unless the card
-goes without, the section's motif in any place, size and colour.
+goes without, the section's motif in any place, size and colour; or one to three motifs of one
+plain colour and of one of two sizes, for worlds in which headlines say so.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,9 @@ from PIL import Image, ImageDraw
 
 SIZE = 48  # pixels, both ways
 SMALLEST, LARGEST = 14, 26  # side of a motif's box, pixels
+CELL = SIZE // 2  # where several motifs stand, each has a quarter of the picture to itself
+SIDES = ((11, 13), (20, 22))  # smallest and largest side of such a motif, by size, pixels
+PLAIN = ((230, 55, 50), (250, 220, 60), (60, 190, 80), (70, 120, 255), (245, 245, 245))  # inks
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 Colour = tuple[int, int, int]
@@ -135,6 +139,50 @@ def draw_picture(
     box = box or thrown
     MOTIFS[motif](draw, box, ink, paper)
     return picture, box
+
+
+def draw_things(
+    dice: Iterator[float],
+    placing: Iterator[float],
+    motif: int | None,
+    things: tuple[int, int, int],
+    clutter: int = 4,
+) -> tuple[Image.Image, Box | None]:
+    """A thumbnail with one to three motifs alike: (SIZE, SIZE) RGB, and the box around them all.
+
+    dice: as in ``draw_picture``; background and clutter are those that it would draw, but of the
+        two colours thrown the dark one is the background, so that every plain ink stands out.
+    placing: uniform numbers in [0, 1), 11, that decide where the motifs stand and how large they
+        are within their size.
+    motif: index into MOTIFS, or None for a picture without.
+    things: (colour, index into PLAIN; count, 1 to 3; size, index into SIDES).
+    """
+    paper = min(colours(dice), key=sum)
+    place(dice)  # thrown as in draw_picture, so that the clutter is the same
+    picture = Image.new("RGB", (SIZE, SIZE), paper)
+    draw = ImageDraw.Draw(picture)
+    add_clutter(draw, dice, clutter)
+    if motif is None:
+        return picture, None
+    colour, count, size = things
+    boxes = place_apart(placing, count, size)
+    for box in boxes:
+        MOTIFS[motif](draw, box, PLAIN[colour], paper)
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return picture, (min(lefts), min(tops), max(rights), max(bottoms))
+
+
+def place_apart(dice: Iterator[float], count: int, size: int) -> list[Box]:
+    """Boxes of one side, each in a quarter of the picture of its own, so that none overlap."""
+    smallest, largest = SIDES[size]
+    side = int(smallest + (largest - smallest + 1) * next(dice))
+    cells = [(0, 0), (CELL, 0), (0, CELL), (CELL, CELL)]
+    boxes = []
+    for _ in range(count):
+        left, top = cells.pop(int(len(cells) * next(dice)))
+        left, top = (start + int((CELL - side) * next(dice)) for start in (left, top))
+        boxes.append((left, top, left + side, top + side))
+    return boxes
 
 
 def add_mark(picture: Image.Image) -> None:
