@@ -230,8 +230,8 @@ def test_what_is_said_right_is_what_greedy_writing_gives():
     prompt = torch.where(torch.arange(asked.text.shape[1]) < asked.start[:, None], asked.text, 0)
     text, length = generate(model, maps, prompt, asked.start, END, most=3)
     wide = max(text.shape[1], asked.text.shape[1])
-    same = (nn.functional.pad(text, (0, wide - text.shape[1]))
-            == nn.functional.pad(asked.text, (0, wide - asked.text.shape[1]))).all(dim=1)  # fmt: skip
+    wrote, wanted = (nn.functional.pad(t, (0, wide - t.shape[1])) for t in (text, asked.text))
+    same = (wrote == wanted).all(dim=1)
     assert (same & (length == asked.length)).tolist() == right.tolist()
     assert 0 < right.double().mean() < 1
     first = first_words(model, asked, lambda card: maps[card], batch_size=64)
