@@ -95,10 +95,9 @@ class World(NamedTuple):
     def see(self, split: str) -> Look:
         return lambda card: self.maps[split][card]
 
-    def ask(
-        self, split: str, n: int, seed: int, kinds: Any = SHARES, yes: float = 0.5
-    ) -> Questions:
-        rows = questions.ask(self.cards[split], n, seed, kinds, yes)
+    def ask(self, n: int, seed: int, kinds: Any = SHARES, yes: float = 0.5) -> Questions:
+        """Questions about the training cards."""
+        rows = questions.ask(self.cards["train"], n, seed, kinds, yes)
         return Questions(rows, as_tensors(rows, self.vocabulary))
 
 

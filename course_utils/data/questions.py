@@ -150,13 +150,16 @@ def plural(thing: str, count: str) -> str:
     return thing if count == COUNTS[0] else f"{thing}s"
 
 
-def texts_of(rows: Mapping[str, Any]) -> list[str]:
-    """Whatever may be asked or answered about cards, for a vocabulary: every word but quoted ones
-    stands at least twice, and every headline once."""
+def texts_of(rows: Mapping[str, Any], times: int = 10) -> list[str]:
+    """Whatever may be asked or answered about cards, for a vocabulary.
+
+    Every headline once, and every word that is not quoted from one so many ``times``, so that a
+    vocabulary of words that occur often has it.
+    """
     things = [*THINGS, *(f"{thing}s" for thing in THINGS)]
     answers = [*things, *COLOURS, *COUNTS, *SIZES, *SECTIONS, NOTHING, "yes", "no", "a", "an"]
     asked = [text.format("") for text in ASKED.values()]
-    return [*rows["headline"], *2 * answers, *2 * asked]
+    return [*rows["headline"], *times * [*answers, *asked]]
 
 
 # --- the best that can be done --------------------------------------------------------------------
