@@ -1,7 +1,7 @@
 """What lesson 18 reads from data/results/18.csv, and the model that it asks.
 
     make results LESSON=18                        # about half an hour of one core
-    make results LESSON=18 PART=model             # the model in data/models/18, of seed 0
+    make results LESSON=18 PART=models            # the model in data/models/18, of seed 0
 
 Cards with things in plain colours, ones to threes, tiny or huge; seven kinds of questions about
 them. For each seed: eyes that learnt to name what 4,000 cards show, a decoder that learns from
@@ -467,7 +467,7 @@ PLAN = Plan(
         Part("prior", prior, own("prior", "yes *"), SEEDS),
         Part("stages", stages, within("stages"), SEEDS),
         Part("eyes", eyes, within("eyes"), SEEDS),
-        Part("model", write_model, within("model"), SEEDS[:1]),
+        Part("models", write_model, within("model"), SEEDS[:1]),
     ],
     [Part("ceilings", ceilings, within("ceilings"))],
 )

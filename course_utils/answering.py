@@ -174,7 +174,7 @@ def load(path: Path | None = None) -> Answering:
     """
     path = path or path_of()
     again = ("fetch the course's file again, or make it anew with `make results LESSON=18 "
-             "PART=model`")  # fmt: skip
+             "PART=models`")  # fmt: skip
     if not path.is_file():
         raise ValueError(f"there is no model {path.name} of lesson 18; {again}")
     try:
