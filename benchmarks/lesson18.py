@@ -8,8 +8,8 @@ them. For each seed: eyes that learnt to name what 4,000 cards show, a decoder t
 questions about the same cards, 1,000 fresh cards with 700 questions of each kind to test it. An
 answer is right when every word of it is. Accuracies on the way, "curve", are of 150 validation
 questions a kind. Parts "prior", "eyes" and "stages" leave headlines out, which learns faster. The
-learning rate was chosen on cards that no line here is measured on; part "settings" asks again, on
-the validation questions of a seed of its own, 100.
+learning rate was chosen on validation cards of seed 0, never on test cards; part "settings" asks
+again, on the validation questions of a seed of its own, 100.
 """
 
 import copy
