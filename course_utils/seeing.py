@@ -189,11 +189,18 @@ def as_tensors(asked: Mapping[str, Any], vocabulary: Any) -> Asked:
     vocabulary: what encodes texts, ``encode(texts) -> (n, L) long, (n,) long``.
     """
     begin, end = len(vocabulary), len(vocabulary) + 1
-    text, start, length = join(
-        *vocabulary.encode(asked["question"]), *vocabulary.encode(asked["answer"]), begin, end
-    )
+    question, answer = (encoded(asked[name], vocabulary) for name in ("question", "answer"))
+    text, start, length = join(*question, *answer, begin, end)
     card, kind = (torch.as_tensor(asked[name], dtype=torch.long) for name in ("card", "kind"))
     return Asked(card, text, start, length, kind)
+
+
+def encoded(texts: Sequence[str], vocabulary: Any) -> tuple[Tensor, Tensor]:
+    """Ids (n, L) and lengths (n,) of texts, each different one encoded once: most come again."""
+    place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    ids, length = vocabulary.encode([*place])
+    row = torch.tensor([place[text] for text in texts], dtype=torch.long)
+    return ids[row], length[row]
 
 
 # --- learning -------------------------------------------------------------------------------------
@@ -277,7 +284,10 @@ def teach(
 
 
 def draws(rows: int, batch_size: int, steps: int, seed: int) -> Iterator[Tensor]:
-    """Numbers of rows, a batch for each step: every pass takes all rows in a new order."""
+    """Numbers of rows, a batch for each step.
+
+    Every pass takes the rows in a new order; those that fill no batch at its end are left out.
+    """
     generator = torch.Generator().manual_seed(seed)
     order = torch.empty(0, dtype=torch.long)
     for _ in range(steps):
