@@ -37,14 +37,14 @@ def test_what_eyes_learn_to_name_is_what_the_generator_drew(cards):
 
 def test_eyes_learn(cards):
     easy = news_cards.make(320, 6, image_noise=0, clutter=0, **answering.WORLD)
-    eyes = teach_eyes(easy, epochs=5, batch_size=16)
+    eyes = teach_eyes(easy, epochs=3, batch_size=16)
     assert not eyes.training
     fresh = news_cards.make(120, 7, image_noise=0, clutter=0, **answering.WORLD)
     with torch.no_grad():
         known, asked = (eyes(pictures_of(rows).float() / 255) for rows in (easy, fresh))
     nearest = torch.cdist(asked, known).argmin(dim=1)
     colour = shown_in(fresh)[:, 1]
-    assert (shown_in(easy)[nearest, 1] == colour).double().mean() > 0.6  # 1 in 5 by chance
+    assert (shown_in(easy)[nearest, 1] == colour).double().mean() > 0.5  # 1 in 5 by chance
 
 
 def test_maps_are_those_of_single_pictures(cards):
@@ -124,3 +124,19 @@ def test_pictures_are_channels_first(cards):
     images = pictures_of(cards)
     assert images.shape == (160, 3, 48, 48)
     assert np.array_equal(images[7, :, 2, 3].numpy(), cards["image"][7, 2, 3])
+
+
+# --- the course's own file ------------------------------------------------------------------------
+
+
+def test_the_kept_model_names_what_it_sees_and_compares():
+    kept, cards = answering.load(), news_cards.make(150, 4321, **answering.WORLD)
+    for kind, least in (("colour", 0.9), ("thing", 0.9), ("is there", 0.8)):
+        rows = questions.ask(cards, 150, 9, [kind], cards=np.arange(150))
+        told = kept.answers(cards["image"], rows["question"])
+        right = [mine == its for mine, its in zip(told, rows["answer"], strict=True)]
+        assert np.mean(right) > least, kind
+
+
+def test_the_file_is_small():
+    assert answering.path_of().stat().st_size < 1_500_000
