@@ -361,6 +361,85 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+# --- published models that see --------------------------------------------------------------------
+
+
+class PublishedEyes(NamedTuple):
+    """A published model that reads a picture and words, and what makes its inputs of them."""
+
+    model: nn.Module
+    processor: Any
+
+
+def load_published_eyes(where: str | Path) -> PublishedEyes:
+    """A published model of picture and words in, words out, as LLaVA or SmolVLM.
+
+    where: a folder with its configuration, weights, tokenizer and image processor; or, where there
+    is a network and ``COURSE_OFFLINE`` is not 1, its name on the hub, as
+    "HuggingFaceTB/SmolVLM-256M-Instruct" (about half a gigabyte). Code that comes with weights is
+    never run.
+
+    Raises ValueError, in a sentence, where nothing is there, where it does not read pictures, or
+    where a file is cut off or lacks weights; ImportError where transformers is missing.
+    """
+    folder, name, transformers = Path(where), str(where), library("transformers")
+    here = folder.is_dir()
+    if not here and (os.environ.get("COURSE_OFFLINE") == "1" or _is_path(name)):
+        why = "no such folder" if _is_path(name) else "no such folder, and COURSE_OFFLINE is 1"
+        raise ValueError(f"there is no model at {name}: {why}; give a folder with config.json, "
+                         "weights, tokenizer and image processor")  # fmt: skip
+    if here and not (folder / "config.json").is_file():
+        raise ValueError(f"{name} has no config.json, so it is no folder of a published model; "
+                         "give the folder that holds it")  # fmt: skip
+    given = {"local_files_only": here, "trust_remote_code": False}
+    try:
+        with _quiet():
+            model, report = transformers.AutoModelForImageTextToText.from_pretrained(
+                name, output_loading_info=True, **given
+            )
+    except Exception as problem:  # the libraries raise whatever their parts raise
+        raise ValueError(f"{name} cannot be read as a model of pictures and words: "
+                         f"{_first_line(problem)}. ({LAST_SEEN})") from None  # fmt: skip
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"the weights of {name} lack {len(missing)} that the model needs (the "
+                         f"first is {missing[0]}); fetch them again")  # fmt: skip
+    try:
+        with _quiet():
+            processor = transformers.AutoProcessor.from_pretrained(name, **given)
+    except Exception as problem:
+        raise ValueError(f"{name} has no processor of pictures and words that can be read: "
+                         f"{_first_line(problem)}; fetch all its files") from None  # fmt: skip
+    return PublishedEyes(model.eval(), processor)
+
+
+@torch.no_grad()
+def ask_published(eyes: PublishedEyes, image: Any, question: str, most: int = 20) -> str:
+    """What a published model answers to a question about a picture, decoded greedily.
+
+    image: (H, W, 3) uint8. most: pieces of words that are written at most. A model that was
+    published with a form for conversations is asked in that form.
+
+    Raises ValueError for a question without words.
+    """
+    from PIL import Image
+
+    if not question.strip():
+        raise ValueError("there is no question; ask something")
+    model, processor = eyes
+    if getattr(processor, "chat_template", None):
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        prompt = processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+    else:
+        prompt = f"{processor.image_token}\n{question}"
+    with _quiet():
+        inputs = processor(images=Image.fromarray(image), text=prompt, return_tensors="pt")
+        wrote = model.generate(**inputs, max_new_tokens=most, do_sample=False)
+    answer = wrote[:, inputs["input_ids"].shape[1] :]
+    return processor.batch_decode(answer, skip_special_tokens=True)[0].strip()
+
+
 def sizes_of(model: nn.Module) -> Mapping[str, int]:
     """How many numbers a language model has: {"all": ..., "body": ..., "word vectors": ...}."""
     vectors = model.get_input_embeddings().weight.numel()
