@@ -875,7 +875,8 @@ read_clips = Exercise(
         ),
         Mistake(
             slipped(bad=lambda place: [place.split("/")[1]]),
-            "`skipped` tells all of them, but as",
+            "`skipped` tells all of them, but as 'words.mp4': write the place in the folder, "
+            "'fly/words.mp4'.",
         ),
     ),
 )
