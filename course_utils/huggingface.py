@@ -161,7 +161,10 @@ def from_configuration(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return getattr(transformers, chosen.model)(config).eval()
+        model = getattr(transformers, chosen.model)(config).eval()
+    if chosen.causal:
+        model.loss_type = "ForCausalLM"  # which it does not tell from the name of GPT-2's class
+    return model
 
 
 class LanguageEncoder(nn.Module):
@@ -445,4 +448,40 @@ def sizes_of(model: nn.Module) -> Mapping[str, int]:
         "all": sum(p.numel() for p in model.parameters()),
         "body": body,
         "word vectors": vectors,
+    }
+
+
+# --- what differs ---------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def traits(model: nn.Module) -> dict[str, Any]:
+    """What tells the kinds of models apart, asked of the model itself.
+
+    model: of ``from_configuration``. Returns {what: value}: whether a word sees those behind it
+    (by changing the last word), how places are told, which norm and where it stands, whether layers
+    have biases and a gate, heads of queries and of keys and values, and numbers in all.
+    """
+    config, body = model.config, model.base_model
+    text = torch.tensor([[3, 4, 5, 6]])
+    other = torch.tensor([[3, 4, 5, 7]])
+    first, again = (model(input_ids=ids).logits[0, 0] for ids in (text, other))
+    names = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+    classes = {type(module).__name__ for module in body.modules()}
+    heads = config.num_attention_heads
+    return {
+        "sees later words": not torch.allclose(first, again, atol=1e-6),
+        "places": "learnt vectors" if names & {"position_embeddings", "wpe"} else "rotary",
+        "norm": "RMSNorm" if any("RMSNorm" in name for name in classes) else "LayerNorm",
+        # A norm above all layers is needed where each layer norms what it reads.
+        "norm stands": "before"
+        if {"ln_f", "norm"} & dict(body.named_children()).keys()
+        else "after",
+        "biases": any(
+            name.endswith(".bias") and "norm" not in name.lower() and ".ln_" not in name
+            for name, _ in body.named_parameters()
+        ),
+        "gate": "gate_proj" in names,
+        "heads": (heads, getattr(config, "num_key_value_heads", None) or heads),
+        "numbers": sizes_of(model)["all"],
     }

@@ -1,4 +1,4 @@
-"""Language models kept as files, as ``data/models/16`` is to hold them; three ways to go on.
+"""Language models kept as files, in ``data/models/16``; three ways to go on from one.
 
 ``adapt`` takes a pretrained encoder to a task with few labels: a *probe* learns the head alone,
 *LoRA* a correction of low rank as well, *fine-tuning* everything.
@@ -80,7 +80,10 @@ def load(name: str, path: Path | None = None) -> Kept:
     another version; ImportError where transformers is missing.
     """
     path = path or path_of(name)
-    again = "fetch the course's file again"
+    again = (
+        "fetch the course's file again, or make it with `make results LESSON=16 PART=models` "
+        "(in the folder of the course)"
+    )
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.pt"))) or "none"
         raise ValueError(f"lesson 16 has no model {name!r}; it has {known}; {again}")
@@ -183,3 +186,41 @@ def _at_once(tensors: Mapping[str, Any]) -> Batches:
 def encoder_of(kept: Kept) -> Callable[[], LanguageEncoder]:
     """What makes a fresh encoder of a kept model, each time anew."""
     return lambda: LanguageEncoder(kept.fresh())
+
+
+# --- which way? -----------------------------------------------------------------------------------
+
+
+def probe_or_finetune(
+    make: Callable[[int], nn.Module],
+    train: Callable[[nn.Module, float], Any],
+    ask: Callable[[nn.Module, str], float],
+    rates: Mapping[str, Sequence[float]],
+    seeds: Sequence[int] = (0, 1, 2),
+) -> dict[str, Any]:
+    """Compare a probe with fine-tuning, each with its own best rate; validation rows choose.
+
+    make: ``make(seed)`` gives a fresh model with ``encoders``. train: ``train(model, rate)`` trains
+    what requires a gradient, in place. ask: ``ask(model, split)`` is the accuracy on "validation"
+    or "test" rows. rates: {"probe": rates to try, "fine-tuned": rates to try}.
+
+    Returns for each way {"rate": the best by mean validation accuracy over the seeds, "validation":
+    that mean, "test": [accuracy of each seed's model with that rate], "learns": how many numbers of
+    a model learn}, and under "better" the way that validation rows prefer. Each training starts
+    from a fresh model; the models of the chosen rates alone are asked for the test rows.
+    """
+    found: dict[str, Any] = {}
+    for way, tried in rates.items():
+        runs = []
+        for rate in tried:
+            models = [make(seed) for seed in seeds]
+            for model in models:
+                model.encoders.requires_grad_(way != "probe")
+                train(model, rate)
+            score = sum(ask(model, "validation") for model in models) / len(models)
+            runs.append((score, rate, models))
+        score, rate, models = max(runs, key=lambda run: run[0])
+        test = [ask(model, "test") for model in models]
+        learns = learnable(models[0])
+        found[way] = {"rate": rate, "validation": score, "test": test, "learns": learns}
+    return found | {"better": max(rates, key=lambda way: found[way]["validation"])}

@@ -20,6 +20,7 @@ from course_utils.huggingface import (
     load_published,
     save_published,
     sizes_of,
+    traits,
 )
 from course_utils.language import continue_text
 from course_utils.training import predict
@@ -216,3 +217,24 @@ def test_a_tokenizer_that_is_broken_is_named_and_none_is_no_matter(folder):
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(ValueError, match=r"tokenizer\.json cannot be read"):
         load_published(folder)
+
+
+def test_traits_tell_the_kinds_apart(models):
+    found = {kind: traits(model) for kind, model in models.items()}
+    alike = {name: value for name, value in found["BERT"].items() if name != "numbers"}
+    assert alike == {name: found["RoBERTa"][name] for name in alike}
+    assert alike == {
+        "sees later words": True,
+        "places": "learnt vectors",
+        "norm": "LayerNorm",
+        "norm stands": "after",
+        "biases": True,
+        "gate": False,
+        "heads": (2, 2),
+    }
+    changed = {
+        kind: {n for n in alike if found[kind][n] != alike[n]} for kind in ("GPT-2", "Llama")
+    }
+    assert changed["GPT-2"] == {"sees later words", "norm stands"}
+    assert changed["Llama"] == {*alike}
+    assert found["Llama"]["heads"] == (2, 1)

@@ -4,9 +4,23 @@ import pytest
 import torch
 
 from course_utils import pretrained
+from course_utils.data import first_named, news_cards
+from course_utils.data.batches import to_tensors
+from course_utils.data.readers import TextReader
+from course_utils.data.rows import split_rows
 from course_utils.data.text import Vocabulary
 from course_utils.huggingface import LanguageEncoder, from_configuration
-from course_utils.pretrained import Kept, adapt, encoder_of, load, prepare, save
+from course_utils.language import MaskedWords, held_out_loss, next_words, with_ends
+from course_utils.pretrained import (
+    Kept,
+    adapt,
+    encoder_of,
+    load,
+    path_of,
+    prepare,
+    probe_or_finetune,
+    save,
+)
 
 pytest.importorskip("transformers")
 SIZES = {"words": 9, "dim": 16, "heads": 2, "longest": 24, "dropout": 0.0}
@@ -89,3 +103,71 @@ def test_the_setting_is_the_best_on_validation_rows_and_of_equals_the_first(kept
 def test_an_unknown_way_gets_a_sentence(kept):
     with pytest.raises(ValueError, match="no way 'all'; there are probe, LoRA, fine-tuned"):
         prepare(encoder_of(kept)(), "all")
+
+
+def test_a_comparison_chooses_by_validation_rows_and_tests_what_it_chose():
+    def make(seed):
+        torch.manual_seed(seed)
+        model = torch.nn.Module()
+        model.encoders, model.head = torch.nn.Linear(2, 3), torch.nn.Linear(3, 2)
+        return model
+
+    def train(model, rate):
+        model.rate, model.frozen = rate, not model.encoders.weight.requires_grad
+
+    def ask(model, split):
+        asked.append((split, model.rate))
+        return (model.rate if split == "validation" else 1 - model.rate) + 0.5 * model.frozen
+
+    asked, rates = [], {"probe": (0.1, 0.2), "fine-tuned": (0.4, 0.3)}
+    found = probe_or_finetune(make, train, ask, rates, seeds=(5, 6))
+    assert (found["probe"]["rate"], found["fine-tuned"]["rate"]) == (0.2, 0.4)
+    assert found["fine-tuned"]["test"] == [0.6, 0.6]
+    assert (found["probe"]["learns"], found["fine-tuned"]["learns"]) == (8, 17)
+    assert found["better"] == "probe"
+    assert [rate for split, rate in asked if split == "test"] == [0.2, 0.2, 0.4, 0.4]
+
+
+# --- the files themselves -------------------------------------------------------------------------
+
+WORLDS = {"cards": lambda: news_cards.make_headlines(600, 77, mismatch=0.0, words_per_headline=3),
+          "order": lambda: first_named.make(600, 77)}  # fmt: skip
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_kept_masked_model_guesses_as_its_recipe_says(world):
+    kept = load(f"masked_{world}")
+    text, length = kept.vocabulary.encode(WORLDS[world]()["headline"])
+    mask = kept.recipe["more"]["mask"]
+    assert kept.sizes["words"] == mask + 1 == len(kept.vocabulary) + 1
+    loss = held_out_loss(kept.model, text, length, MaskedWords(mask, mask, kept.recipe["share"]))
+    assert loss == pytest.approx(kept.recipe["loss"], abs=0.1)
+
+
+def test_the_kept_decoder_guesses_as_its_recipe_says_and_writes_a_headline():
+    from course_utils.language import continue_text
+
+    kept = load("decoder")
+    begin, end = kept.recipe["more"]["begin"], kept.recipe["more"]["end"]
+    told = news_cards.make_headlines(600, 78, mismatch=0.0)["headline"]
+    text, length = with_ends(*kept.vocabulary.encode(told), begin, end)
+    loss = held_out_loss(kept.model, text, length, next_words)
+    assert loss == pytest.approx(kept.recipe["loss"], abs=0.1)
+    written = continue_text(kept.model, torch.tensor([[begin]]), 26)[0, 1:].tolist()
+    assert end in written, "it stops"
+    words = written[: written.index(end)]
+    assert 5 <= len(words) <= 14
+    assert all(1 < word < len(kept.vocabulary) for word in words)
+
+
+def test_they_are_small():
+    files = [*path_of("x").parent.glob("*.pt")]
+    assert {file.stem for file in files} == {"masked_cards", "masked_order", "decoder"}
+    assert sum(file.stat().st_size for file in files) < 2_000_000
+
+
+def test_a_kept_model_reads_rows_like_any_encoder():
+    kept = load("masked_order")
+    rows = split_rows(first_named.make(60, 1))["train"]
+    tensors = to_tensors(rows, {"text": TextReader(kept.vocabulary)})
+    assert encoder_of(kept)()(tensors["text"], tensors["text_length"]).shape[1] == 64

@@ -323,3 +323,33 @@ def test_a_linear_model_reads_clips_by_their_main_directions(monkeypatch):
     found = tuned_linear(rows, {"frames": FramesReader(shrink=4)})["frames"]
     assert found.settings["directions"] == 20
     assert len(found.predicted) == len(rows["test"]["label"])
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".gif"])
+def test_what_write_video_writes_is_read_again(tmp_path, ending):
+    frames = brightening(9, 16, 24)
+    path = video_files.write_video(tmp_path / f"one{ending}", frames)
+    clip = read_video(path, count=9, size=(16, 24))
+    assert clip.mean(axis=(1, 2, 3)) == pytest.approx(frames.mean(axis=(1, 2, 3)), abs=20)
+
+
+def test_grey_frames_are_written_in_three_colours(tmp_path):
+    path = video_files.write_video(tmp_path / "grey.mp4", brightening(4, 16, 16)[..., 0])
+    assert read_video(path, count=2, size=(16, 16)).shape == (2, 16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "said"),
+    [
+        ("one.txt", brightening(4, 16, 16), "should end in one of .mp4, .webm, .gif"),
+        ("one.mp4", brightening(4, 15, 16), "even H and W"),
+        ("one.mp4", brightening(4, 16, 16) / 255, "uint8"),
+        ("one.mp4", brightening(4, 16, 16)[0], "even H and W"),
+    ],
+)
+def test_what_cannot_be_written_is_told(tmp_path, name, frames, said):
+    with pytest.raises(ValueError, match=said):
+        video_files.write_video(tmp_path / name, frames)

@@ -1,8 +1,8 @@
 """Clips: from arrays or video files to the tensors of a batch, through the library PyAV.
 
-``read_video`` reads a file's pictures and ``read_soundtrack`` its sound; ``read_videos`` a folder
-of short files, as rows. ``FramesReader`` is the reader of the modality ``frames``. Lesson 15 alone
-needs PyAV: nothing else of the course asks for it.
+``read_video`` reads a file's pictures and ``read_soundtrack`` its sound, ``write_video`` makes a
+small file; ``read_videos`` reads a folder of short files, as rows. ``FramesReader`` is the reader
+of the modality ``frames``. Lesson 15 alone needs PyAV: nothing else of the course asks for it.
 """
 
 import csv
@@ -94,6 +94,40 @@ def read_soundtrack(path: str | Path, rate: int = RATE) -> np.ndarray | None:
         frames = [*container.decode(audio=0), None]  # None: what is left in the resampler
         parts = [part.to_ndarray()[0] for frame in frames for part in change.resample(frame)]
         return np.concatenate(parts) if parts else None
+
+
+CODECS = {".mp4": ("mpeg4", "yuv420p"), ".webm": ("libvpx-vp9", "yuv420p"),
+          ".gif": ("gif", "rgb8")}  # fmt: skip
+
+
+def write_video(path: str | Path, frames: np.ndarray, rate: int = 8) -> Path:
+    """Frames (F, H, W, 3) or (F, H, W) uint8 as an .mp4, .webm or .gif file; returns its path.
+
+    rate: frames a second. H and W are even, as these kinds of file want it.
+
+    Raises ValueError for another ending or other frames, ImportError where PyAV is not installed.
+    """
+    path, library = Path(path), pyav()
+    if path.suffix not in CODECS:
+        raise ValueError(f"{path.name} should end in one of {', '.join(CODECS)}")
+    frames = np.asarray(frames)
+    if frames.ndim == 3:
+        frames = np.repeat(frames[..., None], 3, axis=-1)
+    odd = frames.ndim != 4 or frames.shape[1] % 2 or frames.shape[2] % 2
+    if odd or frames.shape[3] != 3 or frames.dtype != np.uint8:
+        raise ValueError(f"frames are (F, H, W, 3) uint8 with even H and W, not {frames.shape} of "
+                         f"{frames.dtype}")  # fmt: skip
+    codec, form = CODECS[path.suffix]
+    with library.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], form
+        stream.bit_rate = 2_000_000
+        for picture in frames:
+            picture = np.ascontiguousarray(picture)
+            shown = library.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode())
+    return path
 
 
 @contextmanager
