@@ -518,6 +518,9 @@ def way_of(model):
     return "something else"
 
 
+CHOICES = (10, 11, 12, 13, 14, 15)
+
+
 def toy_world(seed, part):
     """Scores in which validation and test rows, and means and single seeds, disagree."""
     rng = torch.Generator().manual_seed(100 * seed + part)
@@ -525,33 +528,42 @@ def toy_world(seed, part):
     rates = {"probe": (0.01, 0.03, 0.1), "fine-tuned": (0.001, 0.003)}
     if part % 2:
         rates = {"fine-tuned": (0.002, 0.005, 0.008), "probe": (0.02, 0.05)}
+    turn = part // 2 + seed  # in CHOICES each rate is once the best, and each way the better
     best, scores = {}, {}
     for way, tried in rates.items():
-        best[way] = tried[int(len(tried) * dice.pop())]
-    better = "probe" if dice.pop() < 0.5 else "fine-tuned"
+        best[way] = tried[turn % len(tried)]
+    better = "probe" if turn % 2 else "fine-tuned"
+    kind = part // 2 - CHOICES[0] // 2 if part in CHOICES else 0
     for way, tried in rates.items():
         for rate in tried:
             good, wins = rate == best[way], way == better
             level = 0.5 + 0.1 * wins + 0.2 * good + 0.02 * dice.pop()
             test = 0.7 - 0.1 * wins - 0.2 * good + 0.02 * dice.pop()
+            # One seed of a bad rate is the best of all; the good rate has the worst seed; the
+            # middle seed of a bad rate is better.
+            shifts = [
+                (0.0, -0.01, 0.005) if good else (0.0, -0.01, 0.25),
+                (0.1, -0.25, 0.1) if good else (0.0, -0.01, 0.005),
+                (0.0, -0.01, 0.005) if good else (0.25, 0.25, -0.45),
+            ][kind]
             scores[way, rate] = {
-                # One seed of a bad rate is the best of all.
-                "validation": [level, level - 0.01, level + (0.005 if good else 0.25)],
+                "validation": [level + shift for shift in shifts],
                 "test": [test, test + 0.01, test + 0.03],
             }
     return World(rates, scores, 3 + int(4 * dice.pop()))
 
 
 SEEDS = (0, 1, 2)
+OTHERS = (7, 5)
 _UNTRAINED, _SPOILT = 0.2, 0.1
 
 
-def try_build(attempt, seed, part):
+def try_build(attempt, seed, part, seeds=SEEDS):
     """Run the attempt on a toy world: what it found, and the journal, as plain values."""
     world, journal, made = toy_world(seed, part), [], []
 
     def make(number):
-        if number not in SEEDS:
+        if number not in seeds:
             raise Unfit(f"`make` was called with {number!r}; give it one of `seeds`.")
         model = Toy(number, world.ins)
         made.append(model)
@@ -577,10 +589,10 @@ def try_build(attempt, seed, part):
             return _UNTRAINED
         if len(model.learnt) > 1 or model.learnt[0] not in world.scores:
             return _SPOILT
-        return world.scores[model.learnt[0]][split][model.seed]
+        return world.scores[model.learnt[0]][split][seeds.index(model.seed)]
 
     rates = {way: tuple(tried) for way, tried in world.rates.items()}
-    found = attempt(make, train, ask, rates, SEEDS)
+    found = attempt(make, train, ask, rates, seeds)
     if rates != world.rates:
         raise Unfit("Your function changes `rates`. Leave it as it was given.")
     return {"found": told(found, world), "journal": journal}
@@ -683,15 +695,14 @@ def rates_tested(seen, way):
 
 
 def do_choice(attempt, seed):
-    return try_build(attempt, seed, 2)
+    return [try_build(attempt, seed, part) for part in CHOICES]
 
 
 def by_rates(world, way, split, of=statistics.mean):
     return {rate: of(world.scores[way, rate][split]) for rate in world.rates[way]}
 
 
-def judge_choice(seen, seed):
-    world = toy_world(seed, 2)
+def judge_one_choice(seen, world):
     for way in world.rates:
         found = seen["found"][way]
         means = by_rates(world, way, "validation")
@@ -703,13 +714,23 @@ def judge_choice(seen, seed):
                     f"{way}: the rate {found['rate']:g} is the best on *test* rows. Test rows "
                     "choose nothing: then their accuracy would flatter."
                 )
+            for name, of in (("worst", min), ("middle", statistics.median)):
+                others = by_rates(world, way, "validation", of)
+                if found["rate"] == max(others, key=others.get):
+                    return (
+                        f"{way}: the rate {found['rate']:g} has the best {name} seed, and the rate "
+                        f"{best:g} the best mean over the seeds. Choose by the mean."
+                    )
             peaks = by_rates(world, way, "validation", max)
             if found["rate"] == max(peaks, key=peaks.get):
                 return (
                     f"{way}: the rate {found['rate']:g} has the best single seed, and the rate "
                     f"{best:g} the best mean over the seeds. Choose by the mean."
                 )
-            return f"{way}: the rate is {found['rate']:g}; the best on validation rows is {best:g}."
+            return (
+                f"{way}: the rate is {found['rate']:g}; the best on validation rows is {best:g}. "
+                "Choose by the mean."
+            )
         if abs(found["validation"] - means[best]) > 1e-6:
             return (
                 f"{way}: `validation` is {found['validation']:.3f}; the mean over the seeds at the "
@@ -718,8 +739,14 @@ def judge_choice(seen, seed):
     return None
 
 
+def judge_choice(seen, seed):
+    pairs = zip(CHOICES, seen, strict=True)
+    found = (judge_one_choice(one, toy_world(seed, part)) for part, one in pairs)
+    return next(filter(None, found), None)
+
+
 def do_test(attempt, seed):
-    return try_build(attempt, seed, 3)
+    return try_build(attempt, seed, 3, OTHERS)
 
 
 def judge_test(seen, seed):
@@ -736,7 +763,7 @@ def judge_test(seen, seed):
         return "A model was asked twice for the test rows. Once is enough."
     for way in world.rates:
         found = seen["found"][way]
-        expected = world.scores[way, found["rate"]]["test"]
+        expected = world.scores[way, found["rate"]]["test"][: len(OTHERS)]
         if len(found["test"]) != len(expected):
             return f"{way}: `test` has {len(found['test'])} numbers; give one for each seed."
         if max(abs(a - b) for a, b in zip(found["test"], expected, strict=True)) > 1e-6:
@@ -747,11 +774,11 @@ def judge_test(seen, seed):
 
 
 def do_better(attempt, seed):
-    return [try_build(attempt, seed, part) for part in (4, 5, 6)]
+    return [try_build(attempt, seed, part) for part in CHOICES]
 
 
 def judge_better(seen, seed):
-    for part, one in zip((4, 5, 6), seen, strict=True):
+    for part, one in zip(CHOICES, seen, strict=True):
         world = toy_world(seed, part)
         best = {way: max(by_rates(world, way, "validation").values()) for way in world.rates}
         tested = {way: statistics.mean(one["found"][way]["test"]) for way in world.rates}
@@ -759,7 +786,8 @@ def judge_better(seen, seed):
         if given != wanted:
             if given == max(tested, key=tested.get):
                 return (
-                    "`better` is what the test rows prefer. Name the way that validation rows do."
+                    f"`better` is {given!r}; validation rows prefer {wanted!r}. Yours is the one "
+                    "that the test rows prefer."
                 )
             return f"`better` is {given!r}; validation rows prefer {wanted!r}."
     return None
@@ -814,6 +842,29 @@ def compared(
 def one_seed(make, train, ask, rates, seeds=SEEDS):
     """The first seed alone decides and is tested."""
     return compared()(make, train, ask, rates, seeds[:1])
+
+
+def always(place):
+    """The rate at one place of the list is taken, whatever validation rows say."""
+
+    def found(make, train, ask, rates, seeds=SEEDS):
+        def validated(model, split):
+            return ask(model, split) if split == "validation" else 0.0
+
+        taken = {way: sorted(tried)[place : place + 1 or None] for way, tried in rates.items()}
+        every = compared()(make, train, validated, rates, seeds)
+        fixed = compared()(make, train, ask, taken, seeds)
+        return every | {way: fixed[way] for way in rates}
+
+    return found
+
+
+def fixed_better(way):
+    return lambda *given: compared()(*given) | {"better": way}
+
+
+def own_seeds(make, train, ask, rates, seeds=SEEDS):
+    return compared()(make, train, ask, rates, SEEDS)
 
 
 def trained_again(make, train, ask, rates, seeds=SEEDS):
@@ -922,7 +973,14 @@ probe_or_finetune = Exercise(
         Mistake(one_seed, "was not trained for seed 1."),
         Mistake(compared(chooses=("test", statistics.mean)), "is the best on *test* rows."),
         Mistake(compared(chooses=("validation", max)), "Choose by the mean."),
+        Mistake(compared(chooses=("validation", min)), "Choose by the mean."),
+        Mistake(compared(chooses=("validation", statistics.median)), "Choose by the mean."),
+        Mistake(always(0), "Choose by the mean."),
+        Mistake(always(-1), "Choose by the mean."),
+        Mistake(fixed_better("probe"), "validation rows prefer 'fine-tuned'."),
+        Mistake(fixed_better("fine-tuned"), "validation rows prefer 'probe'."),
+        Mistake(own_seeds, "give it one of `seeds`."),
         Mistake(compared(asks="all"), "The test rows were asked of rates that were not chosen."),
-        Mistake(compared(better="test"), "`better` is what the test rows prefer."),
+        Mistake(compared(better="test"), "the one that the test rows prefer."),
     ),
 )
