@@ -645,15 +645,21 @@ by_hand = -torch.nn.functional.logsigmoid(z * (u @ v.T / 0.1 - 4)).sum() / len(f
 torch.testing.assert_close(by_hand, contrastive.sigmoid_loss(u, v, 0.1, -4.0))
 
 # %% [markdown]
-# Rates and the bias of the table above were chosen by recall at 10 among 600 validation cards of a
-# seed of their own:
+# The table above has rate 0.003 for both losses, and bias -10. By recall at 10 among 600 validation
+# cards of a seed of their own:
 
 # %%
 rates = lines("rates").set_index(["model", "setting"])["value"]
 print(rates.round(2).to_string())
-claim("softmax: rate 0.003", rates["softmax"].idxmax() == "rate 0.003")
-claim("sigmoid: the same, bias -10",
-      rates["sigmoid"].idxmax() == "rate 0.003, bias -10")  # fmt: skip
+behind = rates["softmax"].max() - rates["softmax", "rate 0.003"]
+claim("0.003 is within 0.05 of the best rate for the softmax", behind < 0.05)
+sigmoid = rates["sigmoid"]
+claim("for the sigmoid bias -10 is better than -4 at this rate",
+      sigmoid["rate 0.003, bias -10"] > sigmoid["rate 0.003, bias -4"])  # fmt: skip
+
+# %% [markdown]
+# A rate of 0.01 was tried after the experiments were run: the softmax does as well with it, the
+# sigmoid does not. The two losses differ by little here, and we give no verdict.
 
 # %% [markdown]
 # ## Deeper: two readings of element space

@@ -43,6 +43,25 @@ def test_a_maximum_over_zeros_is_told():
     assert "put -inf there" in told("temporal_pool", temporal_pool)
 
 
+@pytest.mark.parametrize("low", [-10, -100, -1000])
+def test_a_maximum_over_small_numbers_is_told(low):
+    def temporal_pool(vectors, real, how="mean"):
+        if how == "max":
+            return torch.where(real[..., None], vectors, low).max(dim=1).values
+        weight = real.to(vectors)[..., None]
+        return (vectors * weight).sum(dim=1) / weight.sum(dim=1)
+
+    assert "a finite number stands at padding" in told("temporal_pool", temporal_pool)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_reader_that_catches_only_the_library_s_own_errors_is_told(seed):
+    import av
+
+    own = lesson15.slipped(caught=av.error.FFmpegError)
+    assert "stopped your reader (IndexError)" in told("read_clips", own, seed)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_drawn_folder_has_films_shorter_and_longer_than_what_is_asked_for(seed):
     lengths = {len(clip) for clip in lesson15.drawn_clips(seed).values()}

@@ -59,6 +59,14 @@ def test_rows_are_drawn_with_poster_frames_and_wave(rows):
     assert rows["caption"][2] in widgets.describe_rows(rows, [0, 2])
 
 
+def test_a_row_tells_whether_each_sense_is_silent_or_tells_the_event_or_a_twin():
+    loud = motion_clips.make(4, seed=1, without=0, twin=0)
+    assert widgets.says(loud, 1, "image") == "event"
+    turned = motion_clips.make(4, seed=1, without=0, twin=1)
+    assert widgets.says(turned, 1, "audio") == "twin"
+    assert "clip silent" in widgets.describe_rows(motion_clips.make(4, seed=1, without=1), [0])
+
+
 def test_accuracies_stand_beside_their_ceilings():
     found, ceilings = {"a": [0.5, 0.7], "a + b": [0.8, 0.9]}, {"a": 0.65}
     assert len(widgets.draw_under_ceilings(found, ceilings, 0.25).axes[0].lines) == 4

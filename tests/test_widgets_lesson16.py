@@ -47,6 +47,13 @@ def test_the_alt_text_names_the_gap_and_what_the_hidden_word_got(reader):
     assert titles == ["the model's guesses", "the most frequent words"]
 
 
+def test_the_hidden_word_has_a_bar_in_both_lists_on_one_axis(reader):
+    left, right = widgets.draw_guesses(reader, "word0 word1 word11", 2).axes
+    for axes in (left, right):
+        assert any("word11  ← hidden word" in label.get_text() for label in axes.get_yticklabels())
+    assert left.get_xlim() == right.get_xlim()
+
+
 def test_a_place_beyond_a_shorter_headline_hides_its_last_word(reader):
     figure = widgets.make_guess_explorer(reader, HEADLINES)
     assert "____ word1 word2" in figure.picture.value

@@ -1,8 +1,10 @@
 """The exercises of lesson 15, Image and video."""
 
 import functools
+import io
 import math
 import tempfile
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +201,12 @@ def gap_by_index(call, frames):
     return max(gap.max().item(), -gap.min().item())
 
 
+def gap_of_the_answer(call, frames):
+    with torch.no_grad():
+        answer = call(frames)
+        return (answer - answer.flip(1)).abs().max().item()
+
+
 reversal_gap = Exercise(
     reference=video.reversal_gap,
     cases=gap_cases,
@@ -237,6 +245,10 @@ reversal_gap = Exercise(
             gap_with(turned, lambda gap: gap.square().max()),
             "You squared the difference. Take its size, `.abs()`.",
         ),
+        Mistake(
+            gap_of_the_answer,
+            "You turned the answer round, not the clip: call it on `frames.flip(1)`.",
+        ),
     ),
 )
 
@@ -257,6 +269,9 @@ def pool_cases(rng):
         vectors[0] = -1 - vectors[0].abs()
         # What stands at padding is anything: here larger than all that is real.
         yield torch.where(real[..., None], vectors, 3 + vectors.abs()), real, how
+    # All that is real lies far below zero: no small number at padding is low enough.
+    low = torch.rand(2, 4, 3, generator=rng) - 50_000
+    yield low, torch.tensor([[True, True, False, False], [True, False, True, True]]), "max"
 
 
 def pooled(mean=None, top=None):
@@ -282,6 +297,24 @@ def pooled_one_by_one(vectors, real, how="mean"):
         for clip, own in zip(vectors, real, strict=True)
     ]
     return torch.stack(found)
+
+
+def filled_with(low):
+    """A maximum for which padding holds a number that is low, and not low enough."""
+    return pooled(
+        top=lambda vectors, real: vectors.masked_fill(~real[..., None], low).amax(dim=1),
+    )
+
+
+def first_moments(vectors, real, how="mean"):
+    count = real.sum(dim=1, keepdim=True)
+    return video.temporal_pool(vectors, torch.arange(real.shape[1]) < count, how)
+
+
+_TOO_HIGH = (
+    "For the maximum a finite number stands at padding. Where all real numbers lie below it, it "
+    "wins: put -inf there."
+)
 
 
 def upside_down(vectors, real, how="mean"):
@@ -334,6 +367,12 @@ temporal_pool = Exercise(
             pooled(lambda vectors, real: (vectors * real[..., None]).sum(dim=1)),
             "You added the vectors up. Divide by how many are real.",
         ),
+        *(Mistake(filled_with(low), _TOO_HIGH) for low in (-10, -100, -1000, -10_000)),
+        Mistake(
+            first_moments,
+            "You counted the real moments and took so many from the front. `real` says which ones: "
+            "padding may stand between them.",
+        ),
     ),
 )
 
@@ -377,9 +416,15 @@ def order_is_worth_nothing(dials, seed):
         f"and {blind:.3f} without"
     )
     if ordered - blind > SAME:
-        return f"Not yet: {numbers}."
+        return (
+            f"Not yet: the order still adds {ordered - blind:.3f}, and at most {SAME} is asked for "
+            f"({numbers})."
+        )
     if ordered - poster < MORE:
-        return f"There the clip hardly helps at all, in any order: {numbers}."
+        return (
+            f"There the clip hardly helps at all, in any order: it adds {ordered - poster:.3f} to "
+            f"the poster, and {MORE} is asked for ({numbers})."
+        )
     return Broken(numbers)
 
 
@@ -535,7 +580,18 @@ def files_of(seed, spoilt):
         found["run/cut.mp4"] = whole[: len(whole) // 2]
         found["swim/empty.gif"] = b""
         found["fly/words.mp4"] = b"this is text"
+        # It opens well: that there are no pictures shows only when they are asked for.
+        found["run/sound.avi"] = only_sound()
     return found
+
+
+def only_sound():
+    """The bytes of a file that holds sound and no pictures."""
+    held = io.BytesIO()
+    with wave.open(held, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(1600))
+    return held.getvalue()
 
 
 def put_down(folder, files):
@@ -722,7 +778,14 @@ def do_bad(attempt, seed):
 
 def judge_bad(seen, seed):
     places, _, label = wanted(seed)
-    bad = ["fly/words.mp4", "run/cut.mp4", "swim/empty.gif"]
+    bad = ["fly/words.mp4", "run/cut.mp4", "run/sound.avi", "swim/empty.gif"]
+    if seen["skipped"] != bad and [Path(place).name for place in seen["skipped"]] == [
+        Path(place).name for place in bad
+    ]:
+        return (
+            f"`skipped` tells all of them, but as {seen['skipped'][0]!r}: write the place in the "
+            f"folder, {bad[0]!r}."
+        )
     if lost := sorted(set(bad) - set(seen["skipped"])):
         return (
             f"`{lost[0]}` cannot be read, and `skipped` does not say so: it is {seen['skipped']}. "
@@ -805,6 +868,15 @@ read_clips = Exercise(
         Mistake(
             slipped(caught=KeyError),
             "Catch what it raises, note the file in `skipped`, and go on.",
+        ),
+        Mistake(
+            slipped(caught=OSError),
+            "Catch what it raises, note the file in `skipped`, and go on.",
+        ),
+        Mistake(
+            slipped(bad=lambda place: [place.split("/")[1]]),
+            "`skipped` tells all of them, but as 'words.mp4': write the place in the folder, "
+            "'fly/words.mp4'.",
         ),
     ),
 )

@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from course_utils.data import motion_clips
 from course_utils.display import PALETTE
 from course_utils.fonts import as_written
 from course_utils.video import frame_difference, sample_positions, shuffle_frames
@@ -24,8 +25,9 @@ def draw_strips(clips: Mapping[str, np.ndarray], count: int = SHOWN) -> Figure:
     figure = Figure(figsize=(1.05 * (count + 1.4), 1.25 * len(clips) + 0.2), layout="constrained")
     places = figure.subplots(len(clips), count + 1, squeeze=False)
     for line, (name, clip) in zip(places, clips.items(), strict=True):
-        moments = sample_positions(len(clip), count).tolist()
-        for axes, moment in zip(line, moments, strict=False):
+        # From end to end, so that a clip and its reversal show the same pictures.
+        moments = np.linspace(0, len(clip) - 1, count).round().astype(int)
+        for axes, moment in zip(line, moments.tolist(), strict=False):
             axes.imshow(clip[moment], cmap="gray", vmin=0, vmax=255)
             axes.set_xlabel(f"frame {moment}", fontsize=8)
         line[-1].imshow(clip.mean(axis=0), cmap="gray", vmin=0, vmax=255)
@@ -50,21 +52,35 @@ def describe_strips(clips: Mapping[str, np.ndarray], count: int = SHOWN) -> str:
 # --- one row of the world ---------------------------------------------------------------------
 
 
+def says(rows: Mapping[str, Any], row: int, modality: str) -> str:
+    """What a sense of a row tells: the row's event, another one (its twin), or nothing."""
+    told = int(rows[motion_clips.TOLD[modality]][row])
+    if told == motion_clips.NOTHING:
+        return "silent"
+    return "event" if told == int(rows["content"][row]) else "twin"
+
+
 def draw_rows(rows: Mapping[str, Any], picked: Sequence[int], rate: int = 8000) -> Figure:
-    """Rows of motion clips: poster, three frames, the beeps' wave, and the caption below."""
+    """Rows of motion clips: poster, three frames, the beeps' wave, and the caption above it.
+
+    Beside each row stands its event; with each sense, whether it tells that, a twin, or nothing.
+    """
     figure = Figure(figsize=(8.4, 1.75 * len(picked)), layout="constrained")
     lines = figure.subplots(len(picked), 5, squeeze=False, width_ratios=(1, 1, 1, 1, 1.8))
     for line, row in zip(lines, picked, strict=True):
         clip, track = rows["clip"][row], rows["beeps"][row]
         line[0].imshow(rows["poster"][row])
-        line[0].set_ylabel(f"row {row}", fontsize=9)
-        for axes, moment in zip(line[1:4], sample_positions(len(clip), 3).tolist(), strict=True):
+        line[0].set_ylabel(motion_clips.EVENTS[int(rows["content"][row])], fontsize=9)
+        line[0].set_xlabel(says(rows, row, "image"), fontsize=8)
+        moments = sample_positions(len(clip), 3).tolist()
+        for axes, moment in zip(line[1:4], moments, strict=True):
             axes.imshow(clip[moment], cmap="gray", vmin=0, vmax=255)
             axes.set_xlabel(f"frame {moment}", fontsize=8)
+        line[2].set_xlabel(f"frame {moments[1]}: {says(rows, row, 'frames')}", fontsize=8)
         time = np.arange(len(track)) / rate
         line[4].plot(time, track / 32768, color=PALETTE["audio"], lw=0.4)
-        line[4].set(ylim=(-0.4, 0.4), xlabel="seconds", yticks=[])
-        line[4].set_title(rows["caption"][row], fontsize=8)
+        line[4].set(ylim=(-0.4, 0.4), xlabel=f"seconds: {says(rows, row, 'audio')}", yticks=[])
+        line[4].set_title(f"{rows['caption'][row]}: {says(rows, row, 'text')}", fontsize=8)
         for axes in line[:4]:
             axes.set(xticks=[], yticks=[])
     lines[0][0].set_title("poster", fontsize=9)
@@ -74,7 +90,13 @@ def draw_rows(rows: Mapping[str, Any], picked: Sequence[int], rate: int = 8000) 
 
 def describe_rows(rows: Mapping[str, Any], picked: Sequence[int]) -> str:
     """The alt text of ``draw_rows``."""
-    captions = "; ".join(rows["caption"][row] for row in picked)
+    captions = "; ".join(
+        f"{rows['caption'][row]} (event: {motion_clips.EVENTS[int(rows['content'][row])]}; "
+        + ", ".join(f"{shown} {says(rows, row, name)}"
+                    for name, shown in motion_clips.MODALITIES.items())
+        + ")"
+        for row in picked
+    )  # fmt: skip
     return (
         f"{len(picked)} rows: a poster with or without a badge on a coloured ground, three frames "
         f"of a grey clip, a wave with beeps or without. Captions: {captions}."

@@ -53,6 +53,14 @@ def likeliest(reader: Reader, p: Tensor) -> list[tuple[str, float]]:
     return [(reader.vocabulary.words[i], v) for v, i in zip(*map(Tensor.tolist, top), strict=True)]
 
 
+def with_hidden(reader: Reader, p: Tensor, truth: str) -> list[tuple[str, float]]:
+    """The likeliest words, and last the hidden one where it is known and not among them."""
+    shown = likeliest(reader, p)
+    if truth in reader.vocabulary.words and truth not in dict(shown):
+        shown.append((truth, p[reader.vocabulary.words.index(truth)].item()))
+    return shown
+
+
 def with_gap(headline: str, place: int) -> str:
     """The headline with a gap in place of one word."""
     words = headline.split()
@@ -69,12 +77,14 @@ def draw_guesses(reader: Reader, headline: str, place: int) -> Figure:
         "the model's guesses": guesses(reader, headline, place),
         "the most frequent words": reader.shares,
     }
-    for axes, (title, p) in zip(figure.subplots(1, 2), lists.items(), strict=True):
-        words, values = zip(*likeliest(reader, p), strict=True)
+    # One axis of probabilities for both, or their bars would look alike.
+    for axes, (title, p) in zip(figure.subplots(1, 2, sharex=True), lists.items(), strict=True):
+        words, values = zip(*with_hidden(reader, p, truth), strict=True)
         names = [f"{word}  ← hidden word" if word == truth else word for word in words]
         colours = [PALETTE["both" if word == truth else "majority"] for word in words]
-        axes.barh(range(SHOWN), values, color=colours)
-        axes.set(yticks=range(SHOWN), yticklabels=names, title=title, xlabel="probability")
+        rows = range(len(words))
+        axes.barh(rows, values, color=colours)
+        axes.set(yticks=rows, yticklabels=names, title=title, xlabel="probability")
         axes.invert_yaxis()
     return as_written(figure)
 
