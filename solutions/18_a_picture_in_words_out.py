@@ -427,7 +427,8 @@ hallucination_rate = check(hallucination_rate)
 guess("hallucinations of the third, early", ...)
 
 # %% [markdown]
-# All three are watched on the same validation questions, half of which have the answer yes:
+# All three are watched on the same validation questions, half of which have the answer yes (one
+# seed so far, so that nothing is known of its spread):
 
 # %%
 YES = ("yes 0.3", "yes 0.5", "yes 0.7")
@@ -586,7 +587,8 @@ claim("one pass gives the same", same == right.tolist())
 #
 # The same decoder, without headlines, on the maps of four kinds of eyes: taught to *name* what
 # cards show (as above); taught *sections* alone, on cards of lesson 08's kind, where no colour was
-# asked for; *random* weights; and eyes that *learn along* with the decoder, from the answers.
+# asked for; *random* weights; and eyes that *learn along* with the decoder, from the answers. One
+# seed so far.
 
 # %%
 eyes = results.read_results("18", "eyes").query("measure == 'accuracy'")
@@ -607,7 +609,8 @@ claim("eyes that learn along name things in over 0.9",
 #
 # LLaVA begins with a language model that can write, teaches the projector alone, and then all. Our
 # language model is one that learnt the same questions blind. Each row below then had 600 batches,
-# *projector, then all* half of them for each stage; *from nothing* had no language model first:
+# *projector, then all* half of them for each stage; *from nothing* had no language model first. One
+# seed so far:
 
 # %%
 stages = results.read_results("18", "stages").query("measure == 'accuracy'")
