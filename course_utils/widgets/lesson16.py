@@ -112,12 +112,13 @@ def make_guess_explorer(reader: Reader, headlines: Sequence[str]) -> Interactive
     import ipywidgets as w
 
     longest = max(len(headline.split()) for headline in headlines)
+    whole = {"description_width": "initial"}  # or the label is cut off
     controls = {
-        "headline": w.Dropdown(options=list(headlines), description="headline"),
-        "place": w.IntSlider(
-            0, min=0, max=longest - 1, description="hidden word", continuous_update=False
-        ),
-    }
+        "headline": w.Dropdown(options=list(headlines), description="headline",
+                               layout=w.Layout(width="95%")),
+        "place": w.IntSlider(0, min=0, max=longest - 1, description="hidden word", style=whole,
+                             continuous_update=False),
+    }  # fmt: skip
 
     def within(headline: str, place: int) -> tuple[Reader, str, int]:
         return reader, headline, min(place, len(headline.split()) - 1)

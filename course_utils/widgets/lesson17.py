@@ -132,7 +132,8 @@ def make_temperature_explorer(matrix: Matrix) -> InteractiveFigure:
 
     control = w.FloatLogSlider(
         0.07, base=10, min=math.log10(COLDEST), max=math.log10(WARMEST), step=0.05,
-        description="temperature", continuous_update=False, readout_format=".2f",
+        description="temperature", continuous_update=False, readout_format=".3f",
+        style={"description_width": "initial"},  # or the label is cut off
     )  # fmt: skip
     return InteractiveFigure(
         lambda temperature: draw_matrix(matrix, temperature),
