@@ -54,6 +54,19 @@ def both_ways(logits):
     return (named(logits) + named(logits.T)) / 2
 
 
+def own_left_out(image, text, temperature=0.07):
+    logits = cosines_over(image, text, temperature)
+    others = logits.masked_fill(torch.eye(len(logits)).bool(), -torch.inf)
+    right = logits.diagonal()
+    return ((others.logsumexp(dim=1) + others.logsumexp(dim=0)) / 2 - right).mean()
+
+
+def no_logarithm(image, text, temperature=0.07):
+    logits = cosines_over(image, text, temperature)
+    both = logits.softmax(dim=1).diagonal() + logits.softmax(dim=0).diagonal()
+    return -(both / 2).mean()
+
+
 NOT_NORMALISED = "compares lengths, too. Bring both to length 1 first: `F.normalize(..., dim=1)`."
 
 info_nce = Exercise(
@@ -121,6 +134,16 @@ info_nce = Exercise(
             ),
             "This only pulls pairs together, and a space where all vectors are one would win. The "
             "other pairs of the batch push: cross-entropy over rows and columns.",
+        ),
+        Mistake(
+            own_left_out,
+            "The own pair is missing below the line: the sum over j holds j = i, too. Without it "
+            "this is no probability.",
+        ),
+        Mistake(
+            no_logarithm,
+            "These are probabilities. The loss is minus their *logarithm*: `F.cross_entropy` takes "
+            "it.",
         ),
     ),
 )
@@ -522,6 +545,14 @@ late_interaction = Exercise(
                 .amax(dim=2)
             ),
             "You kept the best word alone. Take the mean over all words that are there.",
+        ),
+        Mistake(
+            lambda image, text, real: over_words(
+                torch.einsum("npd,mld->nmlp", F.normalize(image), F.normalize(text)).amax(dim=3),
+                real,
+            ),
+            "You normalised along places and words. The vectors lie along the last axis: "
+            "`F.normalize(..., dim=-1)`.",
         ),
         Mistake(
             lambda image, text, real: late_by_weights(image, text, real).T,
