@@ -117,3 +117,34 @@ def test_the_captions_that_win_are_few_and_the_batch_large():
     broken = lesson17.floor_stays_high({"batch": 4096, "captions": 50}, 0)
     assert "ln B is 8.32" in broken.numbers
     assert "You win above half" in lesson17.floor_stays_high({"batch": 64, "captions": 200}, 0)
+
+
+def test_recall_by_topk_as_it_is_written_first_is_told_of_ties():
+    def recall_at_k(scores, right, k):
+        return right.gather(1, scores.topk(k).indices).any(1).float().mean()
+
+    assert "wrong ones stand first" in told("recall_at_k", recall_at_k)
+
+
+@pytest.mark.parametrize("endings", [(".png", ".jpg"), (".png", ".jpg", ".gif")])
+def test_an_engine_that_knows_few_endings_is_not_told_of_folders(endings):
+    def walk(folder):
+        return sorted(path for path in folder.rglob("*") if path.suffix in endings)
+
+    said = told("search_folder", engine(walk=walk, when_none=no_pictures))
+    assert "The file below/SEA.PNG was not found. Endings may be in capitals." in said
+
+
+def test_a_broken_file_whose_name_is_not_escaped_is_refused():
+    def shown(text):
+        return text if "off" in text else html.escape(text)
+
+    said = told("search_folder", engine(shown=shown, when_none=no_pictures))
+    assert "A name of a file stands in the page as it is" in said
+
+
+def test_no_message_of_the_build_writes_a_file_name_otherwise_than_it_is():
+    for mistake in lesson17.search_folder.mistakes:
+        said = told("search_folder", mistake.fn)
+        for name in (*lesson17.SHOWN, *lesson17.BROKEN, "notes.txt"):
+            assert name[:1].upper() + name[1:] not in said

@@ -2,9 +2,11 @@
 
 import html
 import math
+import numbers
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -50,6 +52,19 @@ def nce_of_lengths(image, text, temperature=0.07):
 
 def both_ways(logits):
     return (named(logits) + named(logits.T)) / 2
+
+
+def own_left_out(image, text, temperature=0.07):
+    logits = cosines_over(image, text, temperature)
+    others = logits.masked_fill(torch.eye(len(logits)).bool(), -torch.inf)
+    right = logits.diagonal()
+    return ((others.logsumexp(dim=1) + others.logsumexp(dim=0)) / 2 - right).mean()
+
+
+def no_logarithm(image, text, temperature=0.07):
+    logits = cosines_over(image, text, temperature)
+    both = logits.softmax(dim=1).diagonal() + logits.softmax(dim=0).diagonal()
+    return -(both / 2).mean()
 
 
 NOT_NORMALISED = "compares lengths, too. Bring both to length 1 first: `F.normalize(..., dim=1)`."
@@ -120,6 +135,16 @@ info_nce = Exercise(
             "This only pulls pairs together, and a space where all vectors are one would win. The "
             "other pairs of the batch push: cross-entropy over rows and columns.",
         ),
+        Mistake(
+            own_left_out,
+            "The own pair is missing below the line: the sum over j holds j = i, too. Without it "
+            "this is no probability.",
+        ),
+        Mistake(
+            no_logarithm,
+            "These are probabilities. The loss is minus their *logarithm*: `F.cross_entropy` takes "
+            "it.",
+        ),
     ),
 )
 
@@ -142,6 +167,17 @@ def recall_cases(rng):
     # All alike: nothing is found.
     right = F.one_hot(torch.randint(6, (10,), generator=rng), 6).bool()
     yield torch.zeros(10, 6), right, 3
+    # Cosines below 0, some wrong ones above the best right one.
+    right = F.one_hot(torch.randint(5, (14,), generator=rng), 5).bool()
+    yield -0.1 - torch.rand(14, 5, generator=rng) + 0.3 * right, right, 1
+    # Two right answers of one score at the top; a wrong one above them in every third row.
+    scores = torch.tensor([[0.9, 0.9, 0.1], [0.9, 0.9, 0.1], [0.2, 0.2, 0.8]]).repeat(3, 1)
+    yield scores, torch.tensor([True, True, False]).repeat(9, 1), 1
+    # A right answer that is better by very little, in two rows of three.
+    right = F.one_hot(torch.zeros(9, dtype=torch.long), 4).bool()
+    scores = torch.full((9, 4), 0.5) + 1e-5 * right
+    scores[::3, 3] = 0.7
+    yield scores, right, 1
 
 
 def recall_by_loop(scores, right, k):
@@ -185,6 +221,55 @@ def before_best(scores, right):
     best = scores.masked_fill(~right, -torch.inf).amax(dim=1, keepdim=True)
     return (~right & (scores >= best)).sum(dim=1)
 
+
+def masked_with_nothing(scores, right, k):
+    best = (scores * right).amax(dim=1, keepdim=True)
+    return ((~right & (scores >= best)).sum(dim=1) < k).double().mean().item()
+
+
+def all_that_tie(scores, right, k):
+    """Other right answers count as standing before the best one."""
+    best = scores.masked_fill(~right, -torch.inf).amax(dim=1, keepdim=True)
+    return ((scores >= best).sum(dim=1) <= k).double().mean().item()
+
+
+def moved_down(scores, right, k):
+    """Right answers lose ties, and also some that they have won."""
+    best = (scores - 1e-4 * right).topk(k, dim=1).indices
+    return right.gather(1, best).any(dim=1).double().mean().item()
+
+
+def any_of_equals(first):
+    """What is among the first k, where ``first`` decides on ties as it likes."""
+    return lambda scores, right, k: (
+        right.gather(1, first(scores, k)).any(dim=1).double().mean().item()
+    )
+
+
+def precision(scores, right, k):
+    return right.gather(1, scores.topk(k, dim=1).indices).double().mean().item()
+
+
+def share_of_right_ones(scores, right, k):
+    found = right.gather(1, scores.topk(k, dim=1).indices).sum(dim=1)
+    return (found / right.sum(dim=1)).double().mean().item()
+
+
+def first_right_one(scores, right, k):
+    own = scores.gather(1, right.int().argmax(dim=1, keepdim=True))
+    return ((~right & (scores >= own)).sum(dim=1) < k).double().mean().item()
+
+
+def columns(scores, right, k):
+    best = scores.topk(k, dim=0).indices
+    return right.gather(0, best).any(dim=0).double().mean().item()
+
+
+ANY_OF_EQUALS = (
+    "Of equal scores, `topk` or a sort takes any, a right one too. Here the wrong ones stand "
+    "first. Count the wrong answers that score as much as the best right one, or more."
+)
+BY_COLUMNS = "You looked along columns. Each *row* is a question: `dim=1`."
 
 recall_at_k = Exercise(
     reference=contrastive.recall_at_k,
@@ -231,6 +316,53 @@ recall_at_k = Exercise(
         Mistake(
             lambda scores, right, k: (before_best(scores, right) >= k).double().mean().item(),
             "This is the share of questions that are *not* answered among the first k.",
+        ),
+        Mistake(
+            masked_with_nothing,
+            "Wrong answers count as a score of 0 where you look for the best right one, and a "
+            "right one may score below 0. Fill them with `-torch.inf`.",
+        ),
+        Mistake(
+            all_that_tie,
+            "You count every answer that scores as much as the best right one, another *right* one "
+            "too. Count the wrong ones alone: `~right & (scores >= best)`.",
+        ),
+        Mistake(
+            moved_down,
+            "You move right answers down by a little, and some now stand below wrong ones that "
+            "score less. Compare the scores as they are, with `>=`.",
+        ),
+        Mistake(
+            any_of_equals(lambda scores, k: scores.topk(k, dim=1).indices),
+            ANY_OF_EQUALS,
+        ),
+        Mistake(
+            any_of_equals(lambda scores, k: scores.argsort(dim=1, descending=True)[:, :k]),
+            ANY_OF_EQUALS,
+        ),
+        Mistake(
+            any_of_equals(lambda scores, k: scores.argsort(dim=1)[:, -k:]),
+            ANY_OF_EQUALS,
+        ),
+        Mistake(
+            precision,
+            "This is the share of right ones among the k answers, called precision. A question "
+            "counts 1 if *any* of its first k is right.",
+        ),
+        Mistake(
+            share_of_right_ones,
+            "You divided by how many right answers a question has. Here one among the first k is "
+            "enough: the question counts 1.",
+        ),
+        Mistake(
+            first_right_one,
+            "You looked at one right answer of each question. It may have several: take the one "
+            "that scores highest.",
+        ),
+        Mistake(columns, BY_COLUMNS),
+        Mistake(
+            lambda scores, right, k: (before_best(scores.T, right.T) < k).double().mean().item(),
+            BY_COLUMNS,
         ),
     ),
 )
@@ -415,6 +547,14 @@ late_interaction = Exercise(
             "You kept the best word alone. Take the mean over all words that are there.",
         ),
         Mistake(
+            lambda image, text, real: over_words(
+                torch.einsum("npd,mld->nmlp", F.normalize(image), F.normalize(text)).amax(dim=3),
+                real,
+            ),
+            "You normalised along places and words. The vectors lie along the last axis: "
+            "`F.normalize(..., dim=-1)`.",
+        ),
+        Mistake(
             lambda image, text, real: late_by_weights(image, text, real).T,
             "Your scores are (m, n). A row for each picture: (n, m).",
         ),
@@ -436,7 +576,7 @@ def no_number(dials):
         value = dials[name]
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not whole or not low <= value <= high:
-            return f"{name} is {value!r}; give a whole number from {low} to {high:,}."
+            return f"`{name}` is {value!r}; give a whole number from {low} to {high:,}."
     return None
 
 
@@ -490,7 +630,7 @@ class ByColour:
 
     def of_pictures(self, images):
         """images (n, 48, 48, 3) uint8 -> (n, 3) of length 1"""
-        return unit(torch.as_tensor(images).float().mean(dim=(1, 2)) + 1e-3)
+        return unit(torch.as_tensor(np.array(images)).float().mean(dim=(1, 2)) + 1e-3)
 
     def of_texts(self, texts):
         """n texts -> (n, 3) of length 1"""
@@ -498,7 +638,7 @@ class ByColour:
         return unit(F.one_hot(ids, 2 + len(_WORDS))[..., 2:].sum(dim=1).float() + 1e-3)
 
 
-ODD = "two & <b>three</b>.png"
+ODD = "two & <b>three.png"
 SHOWN = {  # path: mode, colour, size; no two are equally near to a colour word
     "a red one.png": ("RGB", (250, 10, 20), (90, 30)),
     "below/deep/leaf.jpg": ("RGB", (20, 240, 60), (7, 90)),
@@ -507,7 +647,7 @@ SHOWN = {  # path: mode, colour, size; no two are equally near to a colour word
     "palette.gif": ("P", (200, 90, 40), (30, 30)),
     ODD: ("RGB", (90, 130, 200), (20, 25)),
 }
-BROKEN = ("below/cut off.png", "empty.jpg")
+BROKEN = ("below/cut & <u>off.png", "empty.jpg")
 
 
 def fill(folder, seed):
@@ -527,6 +667,9 @@ def fill(folder, seed):
     (folder / "nothing here").mkdir()
 
 
+WITHIN = "Give the path within the folder: `path.relative_to(folder).as_posix()`."
+
+
 def found_by(attempt, folder, sentence, most=12):
     """What an attempt finds. Raises Unfit, in a sentence, for what is no such dict."""
     found = attempt(ByColour(), folder, sentence, most)
@@ -540,15 +683,20 @@ def found_by(attempt, folder, sentence, most=12):
     for hit in found["hits"]:
         if not isinstance(hit, (tuple, list)) or len(hit) != 2:
             raise Unfit("`hits` should be a list of pairs: (path, score).")
-        hits.append((_inside(folder, hit[0]), float(hit[1])))
-    return {"hits": hits, "broken": sorted(_inside(folder, path) for path in found["broken"]),
-            "page": str(found["page"])}  # fmt: skip
-
-
-def _inside(folder, path):
-    """A path within the folder, however it was given."""
-    path = Path(path)
-    return (path.relative_to(folder) if path.is_absolute() else path).as_posix()
+        if not isinstance(hit[0], str):
+            raise Unfit(f"A path in `hits` is a {type(hit[0]).__name__}. Give it as text, with / "
+                        "between folders: `.as_posix()`.")  # fmt: skip
+        if not isinstance(hit[1], numbers.Real):
+            raise Unfit(f"A cosine in `hits` is a {type(hit[1]).__name__}. Give a number: "
+                        "`float(...)`.")  # fmt: skip
+        hits.append((hit[0], float(hit[1])))
+    broken = [path.as_posix() if isinstance(path, Path) else path for path in found["broken"]]
+    if other := [path for path in broken if not isinstance(path, str)]:
+        raise Unfit(f"`broken` should hold paths; yours holds a {type(other[0]).__name__}.")
+    for name, paths in (("hits", [path for path, _ in hits]), ("broken", broken)):
+        if any(Path(path).is_absolute() for path in paths):
+            raise Unfit(f"Paths in `{name}` begin at the root of the disk. {WITHIN}")
+    return {"hits": hits, "broken": sorted(broken), "page": str(found["page"])}
 
 
 def tried(attempt, seed, sentence, most=12):
@@ -565,18 +713,35 @@ def do_reading(attempt, seed):
 def judge_reading(seen, seed):
     hits = [path for path, _ in seen["hits"]]
     if "notes.txt" in [*hits, *seen["broken"]]:
-        return "notes.txt is no picture by its name: pass over it, `is_picture(path)`."
-    if below := [path for path in SHOWN if "/" in path and path not in hits]:
-        return f"{below[0]} was not found. Look in folders below, too: `folder.rglob('*')`."
+        return "The file notes.txt is no picture by its name: pass over it, `is_picture(path)`."
+    if found := [path for path in BROKEN if path in hits]:
+        return (f"`hits` names {found[0]}, which cannot be read. Keep paths and pictures in step: "
+                "add a path only where `read_image` gave a picture.")  # fmt: skip
+    for path in (*SHOWN, *BROKEN):
+        where, name = ("broken" if path in BROKEN else "hits"), path.rpartition("/")[2]
+        given = seen["broken"] if path in BROKEN else hits
+        if path not in given and name in given:
+            return f"In `{where}`, {path} is called {name}. {WITHIN}"
     if left := [path for path in SHOWN if path not in hits]:
-        return f"{left[0]} was not found, though it is a picture that `read_image` can read."
+        return f"The file {left[0]} was not found. {_why_not(left, hits)}"
     if len(hits) != len(SHOWN):
         return f"{len(SHOWN)} pictures can be read here; you found {len(hits)}."
     if lost := [path for path in BROKEN if path not in seen["broken"]]:
-        return f"{lost[0]} cannot be read, and `broken` does not name it."
+        return f"The file {lost[0]} cannot be read, and `broken` does not name it."
     if more := [path for path in seen["broken"] if path not in BROKEN]:
         return f"`broken` names {more[0]}, which can be read."
     return None
+
+
+def _why_not(left, hits):
+    """Why pictures are left out, by what is found all the same."""
+    if all(path in left for path in SHOWN if "/" in path):
+        return "Look in folders below, too: `folder.rglob('*')`."
+    if all(not path.endswith((".png", ".jpg")) for path in left):
+        capitals = any(path.endswith(".PNG") for path in left)
+        why = "Endings may be in capitals." if capitals else "There are more kinds of pictures."
+        return f"{why} Ask `is_picture(path)`."
+    return "It is a picture that `read_image` can read."
 
 
 def do_ranking(attempt, seed):
@@ -616,7 +781,7 @@ def judge_page(seen, seed):
     page = seen["page"]
     if "<html" not in page.lower():
         return "`page` should be an HTML page: `<html>...</html>`."
-    if "<b>three" in page or "<i>" in page:
+    if "<b>three" in page or "<u>off" in page or "<i>" in page:
         what = "sentence" if "<i>" in page else "name of a file"
         return f"A {what} stands in the page as it is, and its < opens a tag: `html.escape`."
     if (shown := page.count("data:image/")) < len(SHOWN):
@@ -675,8 +840,6 @@ def search_by_hand(space, folder, sentence, most=12):
             broken.append(name)
     if not images:
         raise ValueError(f"{folder} has no pictures")
-    import numpy as np
-
     scores = space.of_pictures(np.stack(images)) @ space.of_texts([sentence])[0]
     best = scores.argsort(descending=True)[:most].tolist()
     hits = [(paths[i], float(scores[i])) for i in best]
@@ -707,6 +870,31 @@ def without_files(space, folder, sentence, most=12):
         return picture_search.search_folder(space, folder, sentence, most)
     except ValueError:
         return {"hits": [], "broken": [], "page": "<html></html>"}
+
+
+def hits_as(changed):
+    """The reference, each (path, score) of its hits changed."""
+    return with_result(
+        lambda found, folder, sentence: {"hits": [changed(folder, *hit) for hit in found["hits"]]}
+    )
+
+
+def only(kept):
+    """The reference, with the hits alone whose path is kept."""
+
+    def attempt(space, folder, sentence, most=12):
+        found = picture_search.search_folder(space, folder, sentence, 99)
+        return found | {"hits": [hit for hit in found["hits"] if kept(hit.path)][:most]}
+
+    return attempt
+
+
+def out_of_step(space, folder, sentence, most=12):
+    """Each path is kept before it is known whether its picture can be read."""
+    pictures = picture_search.read_pictures(folder)
+    paths = sorted([*pictures.paths, *pictures.broken])
+    hits = picture_search.search(space, pictures._replace(paths=paths), sentence, most)
+    return {"hits": hits, "broken": pictures.broken, "page": "<html></html>"}
 
 
 def stacks_nothing(space, folder, sentence, most=12):
@@ -769,6 +957,55 @@ search_folder = Exercise(
         Mistake(
             top_folder_only,
             "Look in folders below, too: `folder.rglob('*')`.",
+        ),
+        Mistake(
+            hits_as(lambda folder, path, score: (Path(path).name, score)),
+            "is called leaf.jpg. " + WITHIN,
+        ),
+        Mistake(
+            with_result(
+                lambda found, folder, sentence: {"broken": [Path(p).name for p in found["broken"]]}
+            ),
+            "is called cut & <u>off.png. " + WITHIN,
+        ),
+        Mistake(
+            hits_as(lambda folder, path, score: (str(folder / path), score)),
+            "Paths in `hits` begin at the root of the disk. " + WITHIN,
+        ),
+        Mistake(
+            with_result(
+                lambda found, folder, sentence: {
+                    "broken": [str(folder / p) for p in found["broken"]]
+                }
+            ),
+            "Paths in `broken` begin at the root of the disk. " + WITHIN,
+        ),
+        Mistake(
+            hits_as(lambda folder, path, score: (Path(path), score)),
+            "Give it as text, with / between folders: `.as_posix()`.",
+        ),
+        Mistake(
+            hits_as(lambda folder, path, score: (path, torch.tensor(score))),
+            "A cosine in `hits` is a Tensor. Give a number: `float(...)`.",
+        ),
+        Mistake(
+            only(lambda path: path.endswith((".png", ".jpg", ".gif"))),
+            "The file below/SEA.PNG was not found. Endings may be in capitals.",
+        ),
+        Mistake(
+            only(lambda path: path.lower().endswith((".png", ".jpg"))),
+            "The file palette.gif was not found. There are more kinds of pictures.",
+        ),
+        Mistake(
+            out_of_step,
+            "which cannot be read. Keep paths and pictures in step: add a path only "
+            "where `read_image` gave a picture.",
+        ),
+        Mistake(
+            with_result(
+                lambda found, folder, sentence: {"page": found["page"].replace("&lt;u&gt;", "<u>")}
+            ),
+            "A name of a file stands in the page as it is, and its < opens a tag: `html.escape`.",
         ),
         Mistake(
             with_result(lambda found, folder, sentence: {"broken": {}}),
