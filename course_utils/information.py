@@ -60,7 +60,7 @@ def bits_lost_by_adding(joint: np.ndarray, rounds: int = 5000) -> float:
             fitted = fitted * np.divide(asked, now, out=np.zeros_like(asked), where=now > 0)
         if np.abs(fitted - before).max() < 1e-12:
             break
-    there = joint > 0
+    there = (joint > 0) & (fitted > 0)  # fitting loses chances near the least double
     lost = joint[there] * (np.log2(joint[there]) - np.log2(fitted[there]))
     return max(float(lost.sum()), 0.0)
 

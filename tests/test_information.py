@@ -143,3 +143,9 @@ def test_a_table_of_another_shape_is_answered_in_a_sentence():
 def test_mutual_information_refuses_another_number_of_axes_with_a_sentence(shape):
     with pytest.raises(ValueError, match="two axes"):
         information.mutual_information(np.full(shape, 1 / np.prod(shape)))
+
+
+def test_a_chance_near_the_least_double_loses_nothing_by_adding():
+    joint = np.zeros((2, 2, 2))
+    joint[0, 0, 0], joint[1, 1, 0] = 1, 2.3e-308
+    assert information.bits_lost_by_adding(joint) == 0
